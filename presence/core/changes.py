@@ -1,0 +1,65 @@
+"""What a command asks for: each field set, cleared (None) or left as it is (UNSET)."""
+
+import enum
+from typing import Final, TypeVar
+
+import attrs
+
+from presence.core.types import State, Status, Text
+
+
+T = TypeVar("T")
+
+
+class Unset(enum.Enum):
+    """The type of UNSET: a field that the command does not name."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+
+
+@attrs.frozen
+class Change:
+    """One command about the sender's own presence, the same for every dialect.
+
+    `intent` is the user's choice by hand and `until` (Unix time) its end;
+    `state` is that of the sending connection or device. `custom_status_until`
+    (Unix time) without a `custom_status` moves the end of the present text.
+    """
+
+    intent: Status | Unset = UNSET
+    until: float | None = None
+    state: State | Unset = UNSET
+    custom_status: Text | None | Unset = UNSET
+    custom_status_until: float | None | Unset = UNSET
+    activity: Text | None | Unset = UNSET
+    appear_offline: bool | Unset = UNSET
+
+    def merged_with(self, newer: "Change") -> "Change":
+        """The one change that does what this one and then *newer* would do."""
+        return Change(
+            intent=_newest(self.intent, newer.intent),
+            until=self.until if newer.intent is UNSET else newer.until,
+            state=_newest(self.state, newer.state),
+            custom_status=_newest(self.custom_status, newer.custom_status),
+            custom_status_until=self._text_end(newer),
+            activity=_newest(self.activity, newer.activity),
+            appear_offline=_newest(self.appear_offline, newer.appear_offline),
+        )
+
+    def _text_end(self, newer: "Change") -> float | None | Unset:
+        if newer.custom_status is not UNSET or newer.custom_status_until is not UNSET:
+            return newer.custom_status_until
+        return self.custom_status_until
+
+
+def _newest(older: T | Unset, newer: T | Unset) -> T | Unset:
+    return older if newer is UNSET else newer
+
+
+NO_CHANGE: Final = Change()

@@ -1,0 +1,150 @@
+"""What can happen to one user, and what follows from it."""
+
+import enum
+
+import attrs
+
+from presence.core.changes import Change
+from presence.core.record import Record
+from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, State, Status
+
+REST_DEVICE = DeviceId("rest")
+"""The one lease device of users who set their status without a connection [002]."""
+
+
+# What happens -------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Claimed:
+    """A token of the user named it *name*."""
+
+    name: str
+
+
+@attrs.frozen
+class Introduced:
+    """An administrator created the user, or gave it a new *name* (None: as it was)."""
+
+    name: str | None = None
+
+
+@attrs.frozen
+class Connected:
+    """A connection of *device* opened; its wishes came with the connect request.
+
+    *intent* holds only where no device of the user is attached.
+    """
+
+    connection: ConnectionId
+    device: DeviceId
+    state: State | None = None
+    intent: Status | None = None
+
+
+class Ending(enum.Enum):
+    """How a connection ended."""
+
+    CLEAN = "clean"
+    """A goodbye: the connection goes at once."""
+    LOST = "lost"
+    """Lost, navigated away or ended by the server: a grace timer runs."""
+    POLL = "poll"
+    """A poll of the event stream came to its end: a longer timer runs."""
+
+
+@attrs.frozen
+class Ended:
+    """A connection is over. Of an unknown connection: nothing happens."""
+
+    connection: ConnectionId
+    ending: Ending
+
+
+@attrs.frozen
+class Pinged:
+    """A connection sent the ping that the sweep looks at [000]."""
+
+    connection: ConnectionId
+
+
+@attrs.frozen
+class Commanded:
+    """The user asks for *change*, over *connection* or, where None, over REST.
+
+    *may_wait* commands over the rate of change are kept and merged; others are
+    answered `OverRate` and nothing of them applies.
+    """
+
+    change: Change
+    connection: ConnectionId | None
+    may_wait: bool
+
+
+@attrs.frozen
+class TimePassed:
+    """A deadline that `WakeAt` asked for has come."""
+
+
+@attrs.frozen
+class Stalled:
+    """The process stood still: deadlines of liveness that are due get one more chance."""
+
+
+@attrs.frozen
+class Expelled:
+    """An administrator disconnected or deleted the user: gone at once."""
+
+
+Event = (
+    Claimed | Introduced | Connected | Ended | Pinged | Commanded | TimePassed | Stalled | Expelled
+)
+
+
+# What follows -------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Publish:
+    """The public view changed from *before*; both carry their versions."""
+
+    before: PublicView
+    view: PublicView
+
+
+@attrs.frozen
+class ShowSelf:
+    """The user's own connections are to see *view*."""
+
+    view: SelfView
+
+
+@attrs.frozen
+class Save:
+    """*record* is to be stored; it replaces any earlier one."""
+
+    record: Record
+
+
+@attrs.frozen
+class WakeAt:
+    """`TimePassed` is wanted at *at* (monotonic); None: not at all. Replaces any earlier wish."""
+
+    at: float | None
+
+
+@attrs.frozen
+class OverRate:
+    """The command was not applied; it may be in *retry_after* seconds."""
+
+    retry_after: float
+
+
+@attrs.frozen
+class TooManyDevices:
+    """*connection* was not attached: every device of the user is in use."""
+
+    connection: ConnectionId
+
+
+Effect = Publish | ShowSelf | Save | WakeAt | OverRate | TooManyDevices

@@ -1,0 +1,20 @@
+"""The times and limits that the rules of one user depend on."""
+
+import attrs
+
+
+@attrs.frozen
+class Rules:
+    """Durations in seconds; a limit of 0 is switched off. The names are those of the settings."""
+
+    grace_after: float = 10.0
+    poll_grace_after: float = 30.0
+    lease_after: float = 300.0
+    longest_lease_after: float = 4 * 3600.0
+    restart_grace_after: float = 60.0
+    sweep_every: float = 120.0
+    ping_expires_after: float = 300.0
+    max_presence_changes: int = 5
+    presence_window: float = 20.0
+    max_devices_per_user: int = 20
+    stall_grace_after: float = 45.0

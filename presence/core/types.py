@@ -1,0 +1,99 @@
+"""The words of the presence model, as values."""
+
+import enum
+from typing import NewType
+
+import attrs
+
+UserId = NewType("UserId", str)
+ServerId = NewType("ServerId", str)
+DeviceId = NewType("DeviceId", str)
+ConnectionId = NewType("ConnectionId", int)
+Text = NewType("Text", str)
+"""A text that `core.text.clean_text` has accepted: NFC, printable, at most 128 code points."""
+
+EVERYONE = ServerId("everyone")
+"""The server that holds every user, unless the setting `everyone_server` is off."""
+
+
+class Status(enum.Enum):
+    """What others see of a user; also what a user may intend [002]."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    DND = "dnd"
+    OFFLINE = "offline"
+
+
+class State(enum.Enum):
+    """What one connection, lease or device says of itself [001]."""
+
+    ONLINE = "online"
+    IDLE = "idle"
+    OFFLINE = "offline"
+
+    @property
+    def strength(self) -> int:
+        """Rank for the union over devices: online > idle > offline."""
+        return _STRENGTH[self]
+
+
+_STRENGTH = {State.ONLINE: 2, State.IDLE: 1, State.OFFLINE: 0}
+
+
+@attrs.frozen
+class Moment:
+    """One instant on both clocks, in seconds.
+
+    `mono` is Trio's monotonic clock: every deadline is measured on it, so a
+    jump of the wall clock changes no status. `wall` is Unix time, for what is
+    stored or shown.
+    """
+
+    mono: float
+    wall: float
+
+    def mono_of(self, wall: float) -> float:
+        """The monotonic time at which the wall clock will show *wall*."""
+        return self.mono + (wall - self.wall)
+
+
+@attrs.frozen
+class PublicView:
+    """What others get of a user; a value of its own, frozen while the user is hidden.
+
+    `custom_status_until` (Unix time) is not shown: it is when the public text
+    ends, whatever the user does in secret meanwhile. `last_seen` (Unix time)
+    is null while the user is not offline, and for one never seen.
+    """
+
+    user_id: UserId
+    username: str
+    status: Status = Status.OFFLINE
+    custom_status: Text | None = None
+    custom_status_until: float | None = None
+    activity: Text | None = None
+    version: int = 0
+    last_seen: float | None = None
+
+    @property
+    def is_visible(self) -> bool:
+        return self.status is not Status.OFFLINE
+
+
+@attrs.frozen
+class SelfView:
+    """What a user's own devices get: the real thing, without a version.
+
+    `until` and `custom_status_until` are Unix times.
+    """
+
+    id: UserId
+    username: str
+    status: Status
+    intent: Status
+    until: float | None
+    appear_offline: bool
+    custom_status: Text | None
+    custom_status_until: float | None
+    activity: Text | None

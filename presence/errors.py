@@ -1,0 +1,51 @@
+"""What can go wrong, and whose fault it is.
+
+PresenceError
+├── Refused             input from outside that we do not take; names the field
+├── StoreUnavailable    the database cannot be read now
+└── StartFailed         the server cannot start; carries the exit code
+    ├── BadConfig           78
+    ├── DataUnusable        74
+    └── PortTaken           69
+"""
+
+
+class PresenceError(Exception):
+    """Root of every error of this package."""
+
+
+class Refused(PresenceError):
+    """Input that is answered, never a crash: the *field* and what is wrong with it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class StoreUnavailable(PresenceError):
+    """The store cannot answer a read now; what depends on it fails closed."""
+
+
+class StartFailed(PresenceError):
+    """The server cannot start; the text is a sentence for the operator."""
+
+    exit_code = 70
+
+
+class BadConfig(StartFailed):
+    """A setting is unknown, out of range or at odds with another one."""
+
+    exit_code = 78
+
+
+class DataUnusable(StartFailed):
+    """The data directory cannot be read or written."""
+
+    exit_code = 74
+
+
+class PortTaken(StartFailed):
+    """Somebody else listens on the port."""
+
+    exit_code = 69

@@ -1,0 +1,117 @@
+"""What the living part needs from outside: the store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from presence.core.record import Record
+from presence.core.types import PublicView, ServerId, UserId
+
+
+@attrs.frozen
+class MembershipRow:
+    """Why a user belongs to an explicit server.
+
+    `by_admin`: an administrator said so. `by_claim`: the claim that holds says
+    so. `by_shown_claim`: the claim as others last saw it says so. A row with
+    none of the three does not exist.
+    """
+
+    user_id: UserId
+    server_id: ServerId
+    by_admin: bool
+    by_claim: bool
+    by_shown_claim: bool
+
+
+@attrs.frozen
+class Revocation:
+    """Tokens of the user issued at or before `revoked_at` (Unix time) are refused.
+
+    For a deleted user `last_version` is the last that others saw, so that the
+    versions of a later user of that id go on from there; else 0.
+    """
+
+    user_id: UserId
+    revoked_at: float
+    last_version: int = 0
+
+
+@attrs.frozen
+class Opening:
+    """What the store holds at the start of a run, read once before anybody is let in.
+
+    `settled_start` is the last run that outlived its restart grace: intents of
+    users attached in an earlier run than that are over. `text_ends` are the
+    public texts of users that end by themselves, as Unix times.
+    `was_moved_aside` says that a corrupt file was put away at this or an
+    earlier start: a user without a row may have been hidden.
+    """
+
+    start_number: int
+    settled_start: int
+    servers: Mapping[ServerId, str]
+    memberships: Sequence[MembershipRow]
+    revocations: Sequence[Revocation]
+    text_ends: Mapping[UserId, float]
+    shown_count: int
+    was_moved_aside: bool
+
+
+@attrs.frozen
+class Batch:
+    """Changes that are committed together: all of them or none.
+
+    A value of None deletes the row. `committed_at` (Unix time) is stored with
+    it: the "last seen" of those who are shown online when the server dies.
+    """
+
+    committed_at: float
+    users: Mapping[UserId, Record | None] = attrs.field(factory=dict)
+    servers: Mapping[ServerId, str | None] = attrs.field(factory=dict)
+    memberships: Mapping[tuple[UserId, ServerId], MembershipRow | None] = attrs.field(factory=dict)
+    revocations: Mapping[UserId, Revocation] = attrs.field(factory=dict)
+    settled_start: int | None = None
+
+
+class UnreadableRow(Exception):
+    """The row of one user is there but makes no sense: the user counts as hidden."""
+
+
+class Store(Protocol):
+    """Keeps users, servers and memberships; one writer, readers beside it.
+
+    Every method may raise `presence.errors.StoreUnavailable`. None of them is
+    ever on the way of a broadcast. Calls may overlap; batches are written in
+    the order in which `write` was called. If cancelled, a started `write` is
+    finished first.
+    """
+
+    async def open(self, now_wall: float) -> Opening:
+        """Create or migrate, count the start, show everybody offline, and report.
+
+        Whoever was shown online is now offline, last seen at the newest
+        `committed_at`; public and true texts whose time has passed are
+        cleared. Each view so changed gets a version of the new run, from
+        `start_number * 2**32 + 1` on; `Opening` tells nothing of how many, so
+        see `read_latest_version`.
+        """
+
+    async def read_latest_version(self) -> int:
+        """The greatest version of any stored view or revocation, 0 where there is none."""
+
+    async def read_user(self, user_id: UserId) -> Record | None:
+        """One user's record; raises `UnreadableRow` where it makes no sense."""
+
+    async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]:
+        """Views of those of *user_ids* that are shown; unreadable rows are shown offline, bare."""
+
+    async def read_shown_ids(self, after: str, limit: int) -> Sequence[UserId]:
+        """The next ids of shown users greater than *after*, in order (by code point)."""
+
+    async def write(self, batch: Batch) -> None:
+        """Commit *batch* in one transaction."""
+
+    async def aclose(self) -> None:
+        """Close the database; later calls raise `StoreUnavailable`."""
