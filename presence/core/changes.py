@@ -7,7 +7,6 @@ import attrs
 
 from presence.core.types import State, Status, Text
 
-
 T = TypeVar("T")
 
 
@@ -35,9 +34,9 @@ class Change:
     intent: Status | Unset = UNSET
     until: float | None = None
     state: State | Unset = UNSET
-    custom_status: Text | None | Unset = UNSET
-    custom_status_until: float | None | Unset = UNSET
-    activity: Text | None | Unset = UNSET
+    custom_status: Text | Unset | None = UNSET
+    custom_status_until: float | Unset | None = UNSET
+    activity: Text | Unset | None = UNSET
     appear_offline: bool | Unset = UNSET
 
     def merged_with(self, newer: "Change") -> "Change":
@@ -52,7 +51,7 @@ class Change:
             appear_offline=_newest(self.appear_offline, newer.appear_offline),
         )
 
-    def _text_end(self, newer: "Change") -> float | None | Unset:
+    def _text_end(self, newer: "Change") -> float | Unset | None:
         if newer.custom_status is not UNSET or newer.custom_status_until is not UNSET:
             return newer.custom_status_until
         return self.custom_status_until
