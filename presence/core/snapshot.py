@@ -1,0 +1,23 @@
+"""One server as a member gets it when it connects or joins."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from presence.core.types import PublicView, ServerId
+
+
+@attrs.frozen
+class ServerSnapshot:
+    """A server and its members, those not offline first, then by user id.
+
+    Above `large_threshold` members the list is cut there and `is_large` is
+    true; the rest comes in pages. The counts are those of all members.
+    """
+
+    id: ServerId
+    name: str
+    members: Sequence[PublicView]
+    is_large: bool
+    member_count: int
+    online_count: int
