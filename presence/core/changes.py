@@ -51,6 +51,12 @@ class Change:
             appear_offline=_newest(self.appear_offline, newer.appear_offline),
         )
 
+    def only_text(self) -> "Change":
+        """The part that outlives its sender: the custom status and its end."""
+        return Change(
+            custom_status=self.custom_status, custom_status_until=self.custom_status_until
+        )
+
     def _text_end(self, newer: "Change") -> float | Unset | None:
         if newer.custom_status is not UNSET or newer.custom_status_until is not UNSET:
             return newer.custom_status_until

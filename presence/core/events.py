@@ -17,9 +17,15 @@ REST_DEVICE = DeviceId("rest")
 
 @attrs.frozen
 class Claimed:
-    """A token of the user named it *name*."""
+    """The user came with a token issued at *issued_at* (Unix time), so it exists.
 
-    name: str
+    *name* is the username it claims (None: no claim). *has_servers*: it also
+    replaces the memberships of earlier claims.
+    """
+
+    issued_at: float
+    name: str | None = None
+    has_servers: bool = False
 
 
 @attrs.frozen

@@ -59,6 +59,19 @@ class Moment:
 
 
 @attrs.frozen
+class Deadline:
+    """A moment that was named on the wall clock and is waited for on the monotonic one."""
+
+    wall: float
+    mono: float = attrs.field(eq=False)
+
+    @classmethod
+    def of(cls, wall: float | None, now: Moment) -> "Deadline | None":
+        """The deadline at Unix time *wall*, as the clocks stand *now*; None stays None."""
+        return None if wall is None else cls(wall, now.mono_of(wall))
+
+
+@attrs.frozen
 class PublicView:
     """What others get of a user; a value of its own, frozen while the user is hidden.
 

@@ -1,0 +1,177 @@
+"""Which devices of one user are attached, and in which state each of them is."""
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from presence.core.device import Device, HoldKind
+from presence.core.events import REST_DEVICE, Connected, Ending
+from presence.core.rules import Rules
+from presence.core.types import ConnectionId, DeviceId, State
+from presence.core.union import strongest
+
+
+@attrs.define
+class Kept:
+    """Device states from before a restart, for who returns within the restart grace."""
+
+    states: dict[DeviceId, State]
+    attached_in: int
+    ends_at: float
+
+
+@attrs.define
+class Attendance:
+    """The devices of one user. A device that nothing attaches any more is forgotten."""
+
+    rules: Rules
+    devices: dict[DeviceId, Device] = attrs.field(factory=dict)
+    connections: dict[ConnectionId, DeviceId] = attrs.field(factory=dict)
+    kept: Kept | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """True when no device is attached, nor awaited from before a restart."""
+        return not self.devices and self.kept is None
+
+    @property
+    def states(self) -> dict[DeviceId, State]:
+        """The state of each attached device, and of each that is awaited."""
+        awaited = self.kept.states if self.kept else {}
+        return awaited | {name: device.state for name, device in self.devices.items()}
+
+    def counted(self) -> list[State]:
+        """The states of the devices that count for the union."""
+        return [device.state for device in self.devices.values() if not device.is_swept]
+
+    def counted_after(
+        self, states: Mapping[ConnectionId, State], returning: ConnectionId | None
+    ) -> list[State]:
+        """`counted` as it would be with *states* set, and a swept device back in."""
+        after = []
+        for device in self.devices.values():
+            if not device.is_swept or returning in device.connections:
+                own = {key: states.get(key, state) for key, state in device.connections.items()}
+                after.append(strongest([*own.values(), *(hold.state for hold in device.holds)]))
+        return after
+
+    def would_alter(
+        self, states: Mapping[ConnectionId, State], returning: ConnectionId | None
+    ) -> bool:
+        """True if setting *states*, or a swept device's return, makes any difference."""
+        back = (
+            self.devices.get(self.connections[returning]) if returning in self.connections else None
+        )
+        return (back is not None and back.is_swept) or any(
+            self.devices[self.connections[key]].connections[key] is not state
+            for key, state in states.items()
+            if key in self.connections
+        )
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def connect(self, event: Connected) -> bool:
+        """Attach a connection; False where every device of the user is in use."""
+        if not self._make_room(event.device):
+            return False
+        state = self._first_state(event)
+        self.devices.setdefault(event.device, Device()).connect(event.connection, state)
+        self.connections[event.connection] = event.device
+        return True
+
+    def end(self, connection: ConnectionId, ending: Ending, now: float) -> None:
+        """A connection is over; of an unknown one nothing happens."""
+        name = self.connections.pop(connection, None)
+        if name is None:
+            return
+        device = self.devices[name]
+        state = device.connections.pop(connection)
+        if ending is Ending.LOST:
+            device.hold(HoldKind.GRACE, state, self.rules.grace_after, now)
+        elif ending is Ending.POLL:
+            device.hold(HoldKind.POLL, state, self.rules.poll_grace_after, now)
+        self._drop_if_detached(name)
+
+    def set_states(self, states: Mapping[ConnectionId, State]) -> None:
+        """Set the states of single connections; those that are over are left out."""
+        for connection, state in states.items():
+            if connection in self.connections:
+                self.devices[self.connections[connection]].connections[connection] = state
+
+    def ping(self, connection: ConnectionId, now: float) -> None:
+        if connection in self.connections:
+            self.devices[self.connections[connection]].ping(now)
+
+    def bring_back(self, connection: ConnectionId | None) -> None:
+        """The device of *connection* counts again, if it was swept."""
+        if connection in self.connections:
+            self.devices[self.connections[connection]].bring_back()
+
+    def lease(self, length: float, now: float, *, may_make: bool) -> None:
+        """Renew the lease that lives, or make it where *may_make* [001, ours]."""
+        if may_make:
+            self.devices[REST_DEVICE] = Device()
+            self.devices[REST_DEVICE].hold(HoldKind.LEASE, State.ONLINE, length, now)
+        lease = self.devices[REST_DEVICE].lease if REST_DEVICE in self.devices else None
+        if lease is not None:
+            lease.ends_at = max(lease.ends_at, now + length)
+
+    def pass_time(self, now: float) -> None:
+        """Let what has come to its end be over."""
+        for name, device in list(self.devices.items()):
+            device.pass_time(now, self.rules)
+            self._drop_if_detached(name)
+        if self.kept and self.kept.ends_at <= now:
+            self.kept = None
+
+    def outlast_stall(self, now: float) -> None:
+        """Put off what came due while the process stood still."""
+        for device in self.devices.values():
+            device.outlast_stall(now, self.rules)
+        if self.kept and self.kept.ends_at <= now:
+            patience = min(self.rules.restart_grace_after, self.rules.stall_grace_after)
+            self.kept.ends_at = now + patience
+
+    def expel(self) -> None:
+        """All devices are gone at once."""
+        self.devices, self.connections, self.kept = {}, {}, None
+
+    def deadlines(self) -> Iterator[float]:
+        """Every moment at which time alone changes who is attached or counts."""
+        for device in self.devices.values():
+            yield from device.deadlines(self.rules)
+        if self.kept:
+            yield self.kept.ends_at
+
+    # -- details -----------------------------------------------------------------------------
+
+    def _first_state(self, event: Connected) -> State:
+        """The connection's wish, else what its device was last, else online [001].
+
+        Within the restart grace the weaker of the two holds: whatever wish the
+        connect carries, a deploy brings nobody into the open [ours].
+        """
+        kept = self.kept.states.pop(event.device, None) if self.kept else None
+        if kept is not None:
+            return min(kept, event.state or kept, key=lambda state: state.strength)
+        if event.state is not None:
+            return event.state
+        device = self.devices.get(event.device)
+        return device.state if device else State.ONLINE
+
+    def _make_room(self, name: DeviceId) -> bool:
+        """See that one more device fits, at the cost of one that only a hold attaches."""
+        limit = self.rules.max_devices_per_user
+        if limit == 0 or name in self.devices or len(self.devices) < limit:
+            return True
+        held = (name for name, device in self.devices.items() if not device.connections)
+        oldest = next(held, None)
+        if oldest is not None:
+            del self.devices[oldest]
+        return oldest is not None
+
+    def _drop_if_detached(self, name: DeviceId) -> None:
+        if not self.devices[name].is_attached:
+            del self.devices[name]
+            if not self.devices:
+                self.kept = None  # who returned and left again is gone, not awaited

@@ -1,0 +1,88 @@
+"""What the user chose by hand: intent, flag and texts. A value."""
+
+from collections.abc import Iterator
+
+import attrs
+
+from presence.core.changes import UNSET, Change
+from presence.core.types import Deadline, Moment, Status, Text
+
+
+@attrs.frozen
+class Choices:
+    """The true wishes of one user; which of them others see is another question.
+
+    `former_intent` comes back when `until` passes. `is_sealed` means that the
+    stored choices were lost: the user is hidden until it sets a status.
+    """
+
+    intent: Status = Status.ONLINE
+    until: Deadline | None = None
+    former_intent: Status = Status.ONLINE
+    appear_offline: bool = False
+    is_sealed: bool = False
+    custom_status: Text | None = None
+    custom_status_until: Deadline | None = None
+    activity: Text | None = None
+
+    @property
+    def is_hiding(self) -> bool:
+        """True where the flag, or a lost intent, hides the user whatever the intent says."""
+        return self.appear_offline or self.is_sealed
+
+    def after(self, change: Change, now: Moment) -> "Choices":
+        """The choices once *change* is made; equal to these where it alters nothing."""
+        return self._after_status(change, now)._after_texts(change, now)
+
+    def with_intent(self, intent: Status, until: Deadline | None = None) -> "Choices":
+        """Choose *intent*; a second one with an end keeps the first former intent."""
+        former = self.former_intent if self.until else self.intent
+        if until is None:
+            former = Status.ONLINE
+        return attrs.evolve(self, intent=intent, until=until, former_intent=former, is_sealed=False)
+
+    def after_time(self, now: float) -> "Choices":
+        """The choices once what ended by *now* (monotonic) is over."""
+        left = self
+        if self.until and self.until.mono <= now:
+            left = attrs.evolve(
+                left, intent=self.former_intent, until=None, former_intent=Status.ONLINE
+            )
+        if self.custom_status_until and self.custom_status_until.mono <= now:
+            left = attrs.evolve(left, custom_status=None, custom_status_until=None)
+        return left
+
+    def without_devices(self) -> "Choices":
+        """What is left when the last device goes: the texts that are kept, and the flag."""
+        return attrs.evolve(
+            self, intent=Status.ONLINE, until=None, former_intent=Status.ONLINE, activity=None
+        )
+
+    def deadlines(self) -> Iterator[float]:
+        """Every moment (monotonic) at which time alone changes the choices."""
+        if self.until:
+            yield self.until.mono
+        if self.custom_status_until:
+            yield self.custom_status_until.mono
+
+    def _after_status(self, change: Change, now: Moment) -> "Choices":
+        chosen = self
+        if change.intent is not UNSET:
+            chosen = chosen.with_intent(change.intent, Deadline.of(change.until, now))
+        if change.appear_offline is not UNSET:
+            chosen = attrs.evolve(chosen, appear_offline=change.appear_offline)
+        return chosen
+
+    def _after_texts(self, change: Change, now: Moment) -> "Choices":
+        text, until = self.custom_status, self.custom_status_until
+        if change.custom_status is not UNSET:
+            text, until = change.custom_status, None
+        if change.custom_status_until is not UNSET:
+            until = Deadline.of(change.custom_status_until, now)
+        activity = self.activity if change.activity is UNSET else change.activity
+        return attrs.evolve(
+            self,
+            custom_status=text,
+            custom_status_until=until if text is not None else None,
+            activity=activity,
+        )

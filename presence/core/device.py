@@ -1,0 +1,102 @@
+"""One device of a user: its connections, what holds it without one, its pings."""
+
+import enum
+from collections.abc import Iterator
+
+import attrs
+
+from presence.core.rules import Rules
+from presence.core.sweep import sweep_of
+from presence.core.types import ConnectionId, State
+from presence.core.union import strongest
+
+
+class HoldKind(enum.Enum):
+    """Why a device is attached without an open connection."""
+
+    GRACE = "grace"
+    POLL = "poll"
+    LEASE = "lease"
+
+
+@attrs.define
+class Hold:
+    """Keeps a device attached in *state* until *ends_at* (monotonic)."""
+
+    kind: HoldKind
+    state: State
+    length: float
+    ends_at: float
+
+
+@attrs.define
+class Device:
+    """One client installation of a user; attached while anything of it is left."""
+
+    connections: dict[ConnectionId, State] = attrs.field(factory=dict)
+    holds: list[Hold] = attrs.field(factory=list)
+    last_ping: float | None = None
+    is_swept: bool = False
+    _swept_again_at: float | None = None
+
+    @property
+    def is_attached(self) -> bool:
+        return bool(self.connections or self.holds)
+
+    @property
+    def state(self) -> State:
+        """The strongest state of its connections and holds [001]."""
+        return strongest([*self.connections.values(), *(hold.state for hold in self.holds)])
+
+    @property
+    def lease(self) -> Hold | None:
+        return next((hold for hold in self.holds if hold.kind is HoldKind.LEASE), None)
+
+    def connect(self, connection: ConnectionId, state: State) -> None:
+        """A connection opens; it takes over from those that were lost."""
+        self.holds = [hold for hold in self.holds if hold.kind is not HoldKind.GRACE]
+        self.connections[connection] = state
+
+    def hold(self, kind: HoldKind, state: State, length: float, now: float) -> None:
+        """Stay attached in *state* for *length* seconds more; a hold of a length of 0 is none."""
+        if length > 0:
+            self.holds.append(Hold(kind, state, length, now + length))
+
+    def ping(self, now: float) -> None:
+        """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""
+        self.last_ping, self.is_swept, self._swept_again_at = now, False, None
+
+    def bring_back(self) -> None:
+        """Count again, without becoming something that the sweep looks at [ours]."""
+        if self.is_swept:
+            self.last_ping, self.is_swept = None, False
+
+    def swept_at(self, rules: Rules) -> float | None:
+        """When a sweep will find this device silent; None if no sweep will."""
+        if self.last_ping is None or self.is_swept:
+            return None
+        return self._swept_again_at or sweep_of(self.last_ping, rules)
+
+    def deadlines(self, rules: Rules) -> Iterator[float]:
+        """Every moment at which time alone changes this device."""
+        yield from (hold.ends_at for hold in self.holds)
+        swept_at = self.swept_at(rules)
+        if swept_at is not None:
+            yield swept_at
+
+    def pass_time(self, now: float, rules: Rules) -> None:
+        """Let what has come to its end be over."""
+        self.holds = [hold for hold in self.holds if hold.ends_at > now]
+        swept_at = self.swept_at(rules)
+        if swept_at is not None and swept_at <= now:
+            self.is_swept = True
+
+    def outlast_stall(self, now: float, rules: Rules) -> None:
+        """Put off what came due while the process stood still, each by its length at most."""
+        for hold in self.holds:
+            if hold.ends_at <= now:
+                hold.ends_at = now + min(hold.length, rules.stall_grace_after)
+        swept_at = self.swept_at(rules)
+        if swept_at is not None and swept_at <= now:
+            patience = min(rules.ping_expires_after, rules.stall_grace_after)
+            self._swept_again_at = now + patience

@@ -1,0 +1,78 @@
+"""The rate of change: five in twenty seconds, and what waits for the window."""
+
+import attrs
+
+from presence.core.changes import NO_CHANGE, Change
+from presence.core.rate import SlidingWindow
+from presence.core.rules import Rules
+from presence.core.types import ConnectionId, State, Status
+
+
+@attrs.frozen
+class Waiting:
+    """One or more commands merged into one, with the state that each connection asks for.
+
+    `sender` is the connection of the newest (None: REST); `returning` is it
+    where the command is a sign of life that brings a swept device back.
+    """
+
+    change: Change = NO_CHANGE
+    states: dict[ConnectionId, State] = attrs.field(factory=dict)
+    sender: ConnectionId | None = None
+
+    @property
+    def returning(self) -> ConnectionId | None:
+        is_life = self.change.intent in {Status.ONLINE, Status.AWAY, Status.DND}
+        return self.sender if is_life else None
+
+    def with_command(self, change: Change, sender: ConnectionId | None) -> "Waiting":
+        """This and one more command."""
+        states = self.states
+        if sender is not None and isinstance(change.state, State):
+            states = states | {sender: change.state}
+        return Waiting(self.change.merged_with(change), states, sender)
+
+
+@attrs.define
+class Pace:
+    """How fast one user may change what others see.
+
+    Commands given while hidden have a budget of their own, dropped on becoming
+    visible, so that nothing done in secret delays what is done in the open.
+    The one that makes the user visible has to fit both.
+    """
+
+    visible: SlidingWindow
+    hidden: SlidingWindow
+    arrivals: SlidingWindow
+    waiting: Waiting | None = None
+
+    @classmethod
+    def of(cls, rules: Rules) -> "Pace":
+        limit, span = rules.max_presence_changes, rules.presence_window
+        visible, hidden, arrivals = (SlidingWindow(limit, span) for _ in range(3))
+        return cls(visible, hidden, arrivals)
+
+    def opens_at(self, *, is_visible: bool, will_show: bool) -> float:
+        """From when on a command may apply. *will_show*: the user is visible after it."""
+        return max(window.opens_at() for window in self._windows(is_visible, will_show))
+
+    def count(self, *, is_visible: bool, will_show: bool, now: float) -> None:
+        """Note a command that altered something."""
+        for window in self._windows(is_visible, will_show):
+            window.count(now)
+
+    def is_empty(self, now: float) -> bool:
+        """True when nothing waits and no window remembers anything."""
+        return self.waiting is None and self.empties_at(now) is None
+
+    def empties_at(self, now: float) -> float | None:
+        """When no window will remember anything; None if that is so now."""
+        windows = (self.visible, self.hidden, self.arrivals)
+        ends = [end for window in windows if (end := window.empties_at()) and end > now]
+        return max(ends, default=None)
+
+    def _windows(self, is_visible: bool, will_show: bool) -> list[SlidingWindow]:
+        if is_visible:
+            return [self.visible]
+        return [self.hidden, self.visible] if will_show else [self.hidden]

@@ -1,0 +1,40 @@
+"""A sliding window: so many in so many seconds."""
+
+import math
+from collections import deque
+
+import attrs
+
+
+@attrs.define
+class SlidingWindow:
+    """Counts what happened in the last *span* seconds, against *limit* (0: no limit).
+
+    What is forced over the limit is counted as well, and delays what follows.
+    """
+
+    limit: int
+    span: float
+    _times: deque[float] = attrs.field(factory=deque)
+
+    def opens_at(self) -> float:
+        """From when on one more fits; in the past where it fits already."""
+        if self.limit == 0 or len(self._times) < self.limit:
+            return -math.inf
+        return self._times[-self.limit] + self.span
+
+    def count(self, now: float) -> None:
+        """Note that one happened at *now*."""
+        self._times.append(now)
+        while self._times[0] <= now - self.span:
+            self._times.popleft()
+
+    def is_full(self, now: float) -> bool:
+        return self.opens_at() > now
+
+    def empties_at(self) -> float | None:
+        """When the last of what was counted leaves the window; None if nothing was counted."""
+        return self._times[-1] + self.span if self._times else None
+
+    def clear(self) -> None:
+        self._times.clear()

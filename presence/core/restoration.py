@@ -1,0 +1,132 @@
+"""Making a `User` from what is stored: at its first message, after a crash or a restart."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from presence.core.attendance import Attendance, Kept
+from presence.core.choices import Choices
+from presence.core.device import Device, HoldKind
+from presence.core.events import REST_DEVICE
+from presence.core.pace import Pace
+from presence.core.record import Record
+from presence.core.rules import Rules
+from presence.core.types import (
+    ConnectionId,
+    Deadline,
+    DeviceId,
+    Moment,
+    PublicView,
+    State,
+    UserId,
+)
+from presence.core.user import User
+from presence.core.versions import Versions
+
+
+@attrs.frozen
+class LiveConnection:
+    """A connection that is open while its user's state is rebuilt."""
+
+    connection: ConnectionId
+    device: DeviceId
+    state: State
+
+
+@attrs.frozen
+class Run:
+    """What the present run of the server knows about earlier ones.
+
+    Choices of users attached in `settled_start` or later are kept until
+    `restart_grace_ends_at` (monotonic).
+    """
+
+    versions: Versions
+    rules: Rules
+    settled_start: int
+    restart_grace_ends_at: float
+
+
+def new_user(user_id: UserId, run: Run, *, is_sealed: bool = False) -> User:
+    """A user of whom nothing is stored. *is_sealed*: something may have been, and was lost."""
+    user = _bare(PublicView(user_id, username=user_id), user_id, run)
+    user.choices = Choices(is_sealed=is_sealed)
+    return user
+
+
+def unreadable_user(user_id: UserId, view: PublicView | None, run: Run) -> User:
+    """A user whose row makes no sense or cannot be read: hidden until it sets a status."""
+    user = new_user(user_id, run, is_sealed=True)
+    user.is_unreadable = user.is_created = True
+    if view is not None:
+        user.public, user.is_shown = view, True
+    return user
+
+
+def restored_user(
+    record: Record, run: Run, now: Moment, live: Sequence[LiveConnection] = ()
+) -> User:
+    """The user of *record*, with the connections that are *live*.
+
+    After a crash of the actor, devices that were attached without a
+    connection get their hold anew: nobody is shown offline for our fault.
+    """
+    user = _bare(record.view, record.name, run)
+    user.choices = _choices(record, now)
+    user.is_created, user.is_shown = True, record.is_shown
+    user.claims_at = record.claims_at
+    user.public_text_end = Deadline.of(record.view.custom_status_until, now)
+    for link in live:
+        device = user.attendance.devices.setdefault(link.device, Device())
+        device.connections[link.connection] = link.state
+        user.attendance.connections[link.connection] = link.device
+    if record.attached_in == run.versions.start_number:
+        _hold_again(user.attendance, record, now)
+        user.told = user.self_view
+    elif _is_kept(record, run, now):
+        user.attendance.kept = Kept(
+            dict(record.device_states), record.attached_in or 0, run.restart_grace_ends_at
+        )
+    return user
+
+
+def _is_kept(record: Record, run: Run, now: Moment) -> bool:
+    attached_in = record.attached_in
+    was_there = attached_in is not None and attached_in >= run.settled_start
+    return was_there and now.mono < run.restart_grace_ends_at
+
+
+def _hold_again(attendance: Attendance, record: Record, now: Moment) -> None:
+    rules = attendance.rules
+    for name, state in record.device_states.items():
+        if name not in attendance.devices:
+            kind = HoldKind.LEASE if name == REST_DEVICE else HoldKind.GRACE
+            length = rules.lease_after if name == REST_DEVICE else rules.grace_after
+            device = Device()
+            device.hold(kind, state, length, now.mono)
+            if device.is_attached:
+                attendance.devices[name] = device
+
+
+def _choices(record: Record, now: Moment) -> Choices:
+    return Choices(
+        intent=record.intent,
+        until=Deadline.of(record.intent_until, now),
+        former_intent=record.former_intent,
+        appear_offline=record.appear_offline,
+        is_sealed=record.is_sealed,
+        custom_status=record.custom_status,
+        custom_status_until=Deadline.of(record.custom_status_until, now),
+        activity=record.activity,
+    )
+
+
+def _bare(view: PublicView, name: str, run: Run) -> User:
+    return User(
+        name=name,
+        public=view,
+        rules=run.rules,
+        versions=run.versions,
+        attendance=Attendance(run.rules),
+        pace=Pace.of(run.rules),
+    )

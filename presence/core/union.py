@@ -1,0 +1,31 @@
+"""The union: devices, intent and flag give one status."""
+
+from collections.abc import Iterable
+
+from presence.core.types import State, Status
+
+
+def strongest(states: Iterable[State]) -> State:
+    """The strongest of *states*: online > idle > offline; of none, offline [001]."""
+    return max(states, key=_strength, default=State.OFFLINE)
+
+
+def union(counted: Iterable[State], intent: Status, *, is_hiding: bool) -> Status:
+    """The status of a user: what everybody sees, or would see.
+
+    *counted* are the states of the devices that count; *is_hiding* is true
+    while the user's flag, or a lost intent, hides it. The order of the devices
+    does not matter. First match wins [001, 002].
+    """
+    if is_hiding or intent is Status.OFFLINE:
+        return Status.OFFLINE
+    state = strongest(counted)
+    if state is State.OFFLINE:
+        return Status.OFFLINE
+    if intent is not Status.ONLINE:
+        return intent
+    return Status.ONLINE if state is State.ONLINE else Status.AWAY
+
+
+def _strength(state: State) -> int:
+    return state.strength

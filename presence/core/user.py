@@ -1,0 +1,351 @@
+"""One user's presence: `apply(event, now) -> effects`.
+
+Rule: all that decides about one user happens here or in what this file calls;
+time is a value, and nothing here waits, stores or sends. Only `TimePassed`
+lets a deadline be over: what arrives late but before it still finds the user
+as it was, so the timer may let sockets be read first after a stall.
+"""
+
+import math
+
+import attrs
+
+from presence.core.attendance import Attendance
+from presence.core.changes import UNSET, Change, Unset
+from presence.core.choices import Choices
+from presence.core.events import (
+    Claimed,
+    Commanded,
+    Connected,
+    Effect,
+    Ended,
+    Ending,
+    Event,
+    Expelled,
+    Introduced,
+    OverRate,
+    Pinged,
+    Publish,
+    Save,
+    ShowSelf,
+    Stalled,
+    TimePassed,
+    TooManyDevices,
+    WakeAt,
+)
+from presence.core.pace import Pace, Waiting
+from presence.core.record import Record
+from presence.core.rules import Rules
+from presence.core.types import (
+    Deadline,
+    Moment,
+    PublicView,
+    SelfView,
+    State,
+    Status,
+    Text,
+)
+from presence.core.union import union
+from presence.core.versions import Versions
+from presence.core.visibility import Truth, advance, end_text
+
+
+@attrs.define(eq=False)
+class User:
+    """The state of one user; `apply` alone changes it. See `core.restoration` for making one.
+
+    `is_created` is false for one who was only looked at: nothing is stored of
+    it. `is_unreadable` means that its stored row makes no sense: it is not
+    overwritten before the user sets a status. `told` is the self view that the
+    user's connections have.
+    """
+
+    name: str
+    public: PublicView
+    rules: Rules
+    versions: Versions
+    attendance: Attendance
+    pace: Pace
+    choices: Choices = attrs.field(factory=Choices)
+    public_text_end: Deadline | None = None
+    is_created: bool = False
+    is_shown: bool = False
+    is_unreadable: bool = False
+    claims_at: float = 0.0
+    _saved: Record | None = None
+    told: SelfView | None = None
+    _wake_at: float | None = None
+
+    @property
+    def status(self) -> Status:
+        """The union, true of this moment; the user's own devices see it."""
+        counted = self.attendance.counted()
+        return union(counted, self.choices.intent, is_hiding=self.choices.is_hiding)
+
+    @property
+    def self_view(self) -> SelfView:
+        """What the user's own devices get."""
+        chosen = self.choices
+        return SelfView(
+            id=self.public.user_id,
+            username=self.name,
+            status=self.status,
+            intent=chosen.intent,
+            until=_wall(chosen.until),
+            appear_offline=chosen.appear_offline,
+            custom_status=chosen.custom_status,
+            custom_status_until=_wall(chosen.custom_status_until),
+            activity=chosen.activity,
+        )
+
+    @property
+    def record(self) -> Record:
+        """What is to be stored of the user."""
+        chosen = self.choices
+        return Record(
+            view=self.public,
+            name=self.name,
+            is_shown=self.is_shown,
+            custom_status=chosen.custom_status,
+            custom_status_until=_wall(chosen.custom_status_until),
+            activity=chosen.activity,
+            intent=chosen.intent,
+            intent_until=_wall(chosen.until),
+            former_intent=chosen.former_intent,
+            appear_offline=chosen.appear_offline,
+            is_sealed=chosen.is_sealed,
+            attached_in=self._attached_in(),
+            device_states=self.attendance.states,
+            claims_at=self.claims_at,
+        )
+
+    def is_forgettable(self, now: float) -> bool:
+        """True when a `User` restored from the record would be no different from this one."""
+        return self.attendance.is_over and self.pace.is_empty(now)
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def apply(self, event: Event, now: Moment) -> list[Effect]:
+        """Let *event* happen at *now*; say what follows, in the order in which to do it."""
+        match event:
+            case Commanded():
+                return self._command(event, now)
+            case Connected():
+                return self._connect(event, now)
+            case Ended():
+                self.attendance.end(event.connection, self._damped(event.ending, now), now.mono)
+            case Pinged():
+                self.attendance.ping(event.connection, now.mono)
+            case TimePassed():
+                return self._pass_time(now)
+            case Stalled():
+                self.attendance.outlast_stall(now.mono)
+            case Claimed():
+                self._claim(event)
+            case Introduced():
+                return self._introduce(event, now)
+            case Expelled():
+                self.attendance.expel()
+        return self._settle(now)
+
+    def _connect(self, event: Connected, now: Moment) -> list[Effect]:
+        if event.connection in self.attendance.connections:
+            return []
+        chosen = self.choices
+        if event.intent is not None and self.attendance.is_over and not chosen.is_sealed:
+            chosen = chosen.with_intent(event.intent)
+        if not self.attendance.connect(event):
+            return [TooManyDevices(event.connection)]
+        self.choices, self.is_created = chosen, True
+        self.pace.arrivals.count(now.mono)
+        return self._settle(now)
+
+    def _damped(self, ending: Ending, now: Moment) -> Ending:
+        """Who comes and goes too often is treated as one whose connection is bad [ours]."""
+        is_flapping = ending is Ending.CLEAN and self.pace.arrivals.is_full(now.mono)
+        return Ending.LOST if is_flapping else ending
+
+    def _claim(self, event: Claimed) -> None:
+        self.is_created = True
+        if event.issued_at < self.claims_at:
+            return
+        self.name = self.name if event.name is None else event.name
+        if event.has_servers:
+            self.claims_at = event.issued_at
+
+    def _introduce(self, event: Introduced, now: Moment) -> list[Effect]:
+        self.is_created = True
+        self.name = self.name if event.name is None else event.name
+        if self.is_shown and self.public.username == self.name:
+            return self._settle(now)
+        told = self._publish(attrs.evolve(self.public, username=self.name))
+        return [told, *self._settle(now)]
+
+    def _pass_time(self, now: Moment) -> list[Effect]:
+        ended: list[Effect] = []
+        end = self.public_text_end
+        if end is not None and end.mono <= now.mono and not self.public.is_visible:
+            ended = [self._publish(end_text(self.public))]
+        self.choices = self.choices.after_time(now.mono)
+        self.attendance.pass_time(now.mono)
+        return [*ended, *self._settle(now), *self._release(now)]
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def _command(self, event: Commanded, now: Moment) -> list[Effect]:
+        alone = Waiting().with_command(event.change, event.connection)
+        if self._hides(alone, now):
+            return self._hide(alone, now)
+        merged = (self.pace.waiting or Waiting()).with_command(event.change, event.connection)
+        opens_at = self._opens_at(merged, now)
+        if opens_at <= now.mono:
+            self.pace.waiting = None
+            return self._perform(merged, now)
+        if not event.may_wait:
+            return [OverRate(opens_at - now.mono)]
+        self.pace.waiting = merged
+        return self._settle(now)
+
+    def _hides(self, waiting: Waiting, now: Moment) -> bool:
+        change = waiting.change
+        if change.intent is Status.OFFLINE or change.appear_offline is True:
+            return True
+        return self.public.is_visible and self._status_after(waiting, now) is Status.OFFLINE
+
+    def _hide(self, alone: Waiting, now: Moment) -> list[Effect]:
+        """Never delayed; takes back a waiting status. Waiting texts become true, unseen."""
+        self._let_waiting_lapse(now)
+        return self._perform(alone, now)
+
+    def _opens_at(self, waiting: Waiting, now: Moment) -> float:
+        """From when on *waiting* may be performed; what alters nothing always may."""
+        if not self._alters(waiting, now):
+            return -math.inf
+        shows = self._status_after(waiting, now) is not Status.OFFLINE
+        return self.pace.opens_at(is_visible=self.public.is_visible, will_show=shows)
+
+    def _release(self, now: Moment) -> list[Effect]:
+        """Perform what waited, if its time has come."""
+        waiting = self.pace.waiting
+        if waiting is None or self._opens_at(waiting, now) > now.mono:
+            return []
+        self.pace.waiting = None
+        return self._perform(waiting, now)
+
+    def _perform(self, waiting: Waiting, now: Moment) -> list[Effect]:
+        change = waiting.change
+        if self._alters(waiting, now):
+            shows = self._status_after(waiting, now) is not Status.OFFLINE
+            self.pace.count(is_visible=self.public.is_visible, will_show=shows, now=now.mono)
+        self.is_created = True
+        if waiting.sender is None:
+            length = self._lease_length(change, now)
+            self.attendance.lease(length, now.mono, may_make=self._makes_lease(waiting))
+        self.choices = self.choices.after(change, now)
+        if change.intent is not UNSET:
+            self.is_unreadable = False
+        self.attendance.set_states(waiting.states)
+        self.attendance.bring_back(waiting.returning)
+        return self._settle(now, named=change.activity)
+
+    def _alters(self, waiting: Waiting, now: Moment) -> bool:
+        return (
+            self.choices.after(waiting.change, now) != self.choices
+            or self._makes_lease(waiting)
+            or self.attendance.would_alter(waiting.states, waiting.returning)
+        )
+
+    def _status_after(self, waiting: Waiting, now: Moment) -> Status:
+        """The union as it will be once *waiting* is performed."""
+        after = self.choices.after(waiting.change, now)
+        counted = self.attendance.counted_after(waiting.states, waiting.returning)
+        if self._makes_lease(waiting):
+            counted.append(State.ONLINE)
+        return union(counted, after.intent, is_hiding=after.is_hiding)
+
+    def _makes_lease(self, waiting: Waiting) -> bool:
+        names_status = waiting.change.intent is not UNSET
+        return waiting.sender is None and names_status and not self.attendance.devices
+
+    def _lease_length(self, change: Change, now: Moment) -> float:
+        asked = 0.0 if change.until is None else change.until - now.wall
+        return min(max(self.rules.lease_after, asked), self.rules.longest_lease_after)
+
+    def _let_waiting_lapse(self, now: Moment) -> None:
+        """Waiting status and activity are over; the text is kept for the next visible status."""
+        waiting, self.pace.waiting = self.pace.waiting, None
+        if waiting is not None:
+            self.choices = self.choices.after(waiting.change.only_text(), now)
+
+    # -- what follows ------------------------------------------------------------------------
+
+    def _settle(self, now: Moment, named: Text | Unset | None = UNSET) -> list[Effect]:
+        """Bring all that follows from the truth up to date, and say what changed.
+
+        *named* is the activity of the command that is being performed: the
+        only one that survives going hidden or becoming visible.
+        """
+        if self.attendance.is_over:
+            self._let_waiting_lapse(now)
+            self.choices = self.choices.without_devices()
+        was_visible = self.public.is_visible
+        if was_visible != (self.status is not Status.OFFLINE):
+            kept = None if named is UNSET or self.attendance.is_over else named
+            self.choices = attrs.evolve(self.choices, activity=kept)
+        views = advance(self.public, self._truth(), now.wall)
+        effects: list[Effect] = [self._publish(view) for view in views]
+        if self.public.is_visible and not was_visible:
+            self.pace.hidden.clear()
+        return [*effects, *self._tell(now)]
+
+    def _publish(self, view: PublicView) -> Publish:
+        before = self.public
+        self.public = attrs.evolve(view, version=self.versions.next())
+        self.is_shown = True
+        if self.public.is_visible:
+            self.public_text_end = self.choices.custom_status_until
+        elif view.custom_status is None:
+            self.public_text_end = None
+        return Publish(before, self.public)
+
+    def _tell(self, now: Moment) -> list[Effect]:
+        effects: list[Effect] = []
+        if (view := self.self_view) != self.told:
+            self.told = view
+            effects.append(ShowSelf(view))
+        if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:
+            self._saved = record
+            effects.append(Save(record))
+        if (wake_at := self._next_wake(now)) != self._wake_at:
+            self._wake_at = wake_at
+            effects.append(WakeAt(wake_at))
+        return effects
+
+    def _next_wake(self, now: Moment) -> float | None:
+        wakes = [*self.attendance.deadlines(), *self.choices.deadlines()]
+        if self.public_text_end:
+            wakes.append(self.public_text_end.mono)
+        if self.pace.waiting is not None:
+            wakes.append(max(now.mono, self._opens_at(self.pace.waiting, now)))
+        if self.attendance.is_over and (empties_at := self.pace.empties_at(now.mono)) is not None:
+            wakes.append(empties_at)
+        return min(wakes, default=None)
+
+    def _truth(self) -> Truth:
+        chosen = self.choices
+        return Truth(
+            status=self.status,
+            username=self.name,
+            custom_status=chosen.custom_status,
+            custom_status_until=_wall(chosen.custom_status_until),
+            activity=chosen.activity,
+        )
+
+    def _attached_in(self) -> int | None:
+        if self.attendance.devices:
+            return self.versions.start_number
+        return self.attendance.kept.attached_in if self.attendance.kept else None
+
+
+def _wall(deadline: Deadline | None) -> float | None:
+    return None if deadline is None else deadline.wall

@@ -1,0 +1,57 @@
+"""How the public view follows the truth, and stands still while the user is hidden.
+
+Gone and hidden users must look the same. So the public view freezes at the
+moment it becomes offline, whatever the cause, and the only thing that may
+change it afterwards is the end of the text that was public, at the time that
+was public.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from presence.core.types import PublicView, Status, Text
+
+
+@attrs.frozen
+class Truth:
+    """What the user really is, as far as others may come to see it."""
+
+    status: Status
+    username: str
+    custom_status: Text | None
+    custom_status_until: float | None
+    activity: Text | None
+
+
+def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[PublicView]:
+    """The views that others get one after another, so that *public* follows *truth*.
+
+    Empty where nothing that others see has changed. The versions are those of
+    *public*: the caller numbers what it publishes. On becoming visible the
+    first view has no activity, since who was gone could bring none; one that
+    was named in the same breath follows as the next change.
+    """
+    if truth.status is Status.OFFLINE:
+        return [_gone(public, now_wall)] if public.is_visible else []
+    shown = attrs.evolve(
+        public,
+        username=truth.username,
+        status=truth.status,
+        custom_status=truth.custom_status,
+        custom_status_until=truth.custom_status_until,
+        activity=truth.activity,
+        last_seen=None,
+    )
+    if public.is_visible or truth.activity is None:
+        return [shown] if shown != public else []
+    return [attrs.evolve(shown, activity=None), shown]
+
+
+def end_text(public: PublicView) -> PublicView:
+    """The view without the text whose time is over."""
+    return attrs.evolve(public, custom_status=None, custom_status_until=None)
+
+
+def _gone(public: PublicView, now_wall: float) -> PublicView:
+    return attrs.evolve(public, status=Status.OFFLINE, activity=None, last_seen=now_wall)
