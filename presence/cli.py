@@ -1,0 +1,251 @@
+"""The commands: arguments in, exit code out; a failure is one sentence on standard error."""
+
+import json
+import os
+import re
+import resource
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from presence.config import find_unknown_variables, is_loopback, load_config, print_config
+from presence.errors import PresenceError, Refused, StartFailed
+
+if TYPE_CHECKING:
+    from presence.client.rest import RestClient
+
+# What only one command needs is imported there: `presence --help` is to be quick.
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+FAILED: Final = 1
+LONGEST_TTL: Final = 10 * 365 * 86400
+_UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Turns our errors into one sentence and the exit code that goes with it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            raise click.UsageError(str(refused), ctx) from refused
+        except PresenceError as failure:
+            click.echo(f"Error: {failure}", err=True)
+            ctx.exit(failure.exit_code if isinstance(failure, StartFailed) else FAILED)
+
+
+def read_until(text: str) -> float | str:
+    """A duration such as 30m (s, m, h, d) in seconds, or a moment as the server reads it."""
+    if duration := _DURATION.fullmatch(text):
+        return float(duration[1]) * _UNIT_SECONDS[duration[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise click.BadParameter("say how long, such as 30m, or a time with its zone")
+    return moment.isoformat()
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="presence")
+def commands() -> None:
+    """Tell who is online, away, busy or gone.
+
+    Example: presence serve
+    """
+
+
+@commands.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen (127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="HTTP port (8080); 0: a free one.")
+@click.option("--data", metavar="DIR", help="Database and secret (./presence-data).")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Settings in TOML.")
+@click.option(
+    "--dev/--no-dev", "is_development", default=None, help="Development mode: no tokens needed."
+)
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Written once all accept.")
+@click.option("--print-config", "only_prints", is_flag=True, help="Show the settings and stop.")
+def serve(file: Path | None, ready_file: Path | None, only_prints: bool, **flags: object) -> None:
+    """Run the server until SIGTERM or Ctrl-C.
+
+    Development mode is on while only this machine can connect.
+
+    Example: presence serve --port 9000 --data /var/lib/presence
+    """
+    config = load_config(file, os.environ, flags)
+    if only_prints:
+        click.echo(print_config(config), nl=False)
+        return
+    for warning in find_unknown_variables(os.environ):
+        click.echo(f"Warning: {warning}", err=True)
+    import trio
+
+    from presence import app, log
+
+    log.open_log(config.log_format, config.log_level)
+    click.echo(f"Open files: up to {raise_open_files()}")
+    code = trio.run(lambda: app.serve(config, ready_file=ready_file))
+    click.get_current_context().exit(code)
+
+
+def raise_open_files() -> str:
+    """Raise the limit of open files as far as this process may; returns it in words."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    except (ValueError, OSError):
+        pass  # some systems promise more than they give: what it was still holds
+    return "any number" if soft == resource.RLIM_INFINITY else str(soft)
+
+
+@commands.command()
+@click.argument("user")
+@click.option("--data", metavar="DIR", help="The server's data directory (./presence-data).")
+@click.option("--server", "servers", multiple=True, help="A server of the user; may be repeated.")
+@click.option("--device", help="Which device the token is for.")
+@click.option("--name", help="The username that others see.")
+@click.option("--ttl", type=click.IntRange(1, LONGEST_TTL), default=900, help="Seconds (900).")
+@click.option("--admin", is_flag=True, help="May administrate users and servers.")
+def token(
+    user: str,
+    data: str | None,
+    servers: tuple[str, ...],
+    device: str | None,
+    name: str | None,
+    ttl: int,
+    admin: bool,
+) -> None:
+    """Print a signed token for USER.
+
+    Without --server the user's memberships stay as they are.
+
+    Example: presence token alice --server team --ttl 3600
+    """
+    from presence.adapters.secret_key import read_secret
+    from presence.adapters.tokens import issue_token
+
+    config = load_config(None, os.environ, {"data": data})
+    signed = issue_token(
+        read_secret(config.data).key,
+        user,
+        now=time.time(),
+        ttl=ttl,
+        servers=servers or None,
+        device=device,
+        name=name,
+        is_admin=admin,
+    )
+    click.echo(signed)
+
+
+@commands.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_config(file: Path) -> None:
+    """Check the settings in FILE, and the keys that they name.
+
+    Example: presence check-config presence.toml
+    """
+    from presence.adapters.issuer_keys import read_issuer_keys
+
+    config = load_config(file, {}, {})
+    read_issuer_keys(config.token_public_key, config.token_jwks)
+    click.echo(f"{file} is good")
+
+
+def _as_client(command: _Command) -> _Command:
+    """Add the options by which a command finds the server and says who asks."""
+    for option in (
+        click.option("--user", help="Who you are, on a development server of this machine."),
+        click.option("--token", envvar="PRESENCE_TOKEN", help="Your token (PRESENCE_TOKEN)."),
+        click.option(
+            "--url", envvar="PRESENCE_URL", default=DEFAULT_URL, help=f"Server ({DEFAULT_URL})."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@commands.command("set")
+@click.argument("status", type=click.Choice(["online", "away", "dnd", "offline"]))
+@click.option("--text", help='Custom status; "" clears it.')
+@click.option("--until", type=read_until, metavar="WHEN", help="How long (30m, 2h), or a time.")
+@_as_client
+def set_status(
+    status: str,
+    text: str | None,
+    until: float | str | None,
+    url: str,
+    token: str | None,
+    user: str | None,
+) -> None:
+    """Set your own status; "offline" makes you invisible.
+
+    Example: presence set dnd --text "In a meeting" --until 30m
+    """
+    change: dict[str, object] = {"status": status}
+    if text is not None:
+        change["custom_status"] = text or None
+    if until is not None:
+        change["until"] = until
+
+    async def patch() -> dict[str, Any]:
+        return await (await _sign_in(url, token, user)).patch_me(change)
+
+    _print_json(_run(patch))
+
+
+@commands.command("get")
+@click.argument("users", metavar="USER...", nargs=-1, required=True)
+@_as_client
+def get_users(users: tuple[str, ...], url: str, token: str | None, user: str | None) -> None:
+    """Print, as JSON, what you may see of each USER; others are left out.
+
+    Example: presence get alice bob
+    """
+
+    async def get() -> list[dict[str, Any]]:
+        return await (await _sign_in(url, token, user)).get_users(users)
+
+    _print_json(_run(get))
+
+
+async def _sign_in(url: str, token: str | None, user: str | None) -> "RestClient":
+    from presence.client.rest import RestClient, is_web_address
+
+    if not is_web_address(url):
+        raise click.UsageError(f"{url} is no address of a server, such as {DEFAULT_URL}")
+    if not token:
+        if not user:
+            raise click.UsageError(
+                "say who you are: --token, PRESENCE_TOKEN,"
+                " or --user on a development server of this machine"
+            )
+        if not is_loopback(urlsplit(url).hostname or ""):
+            raise click.UsageError(f"--user is for this machine alone; {url} wants a --token")
+        token = await RestClient(url).get_dev_token(user)
+    return RestClient(url, token)
+
+
+def _run(ask: Callable[[], Any]) -> Any:
+    import trio
+
+    return trio.run(ask)
+
+
+def _print_json(answer: object) -> None:
+    click.echo(json.dumps(answer, indent=2))
+
+
+def main() -> None:
+    """Run the command that the arguments name, then exit."""
+    commands(prog_name="presence")

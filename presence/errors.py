@@ -3,6 +3,7 @@
 PresenceError
 ├── Refused             input from outside that we do not take; names the field
 ├── StoreUnavailable    the database cannot be read now
+├── TokenRefused        a token that lets nobody in; says why
 └── StartFailed         the server cannot start; carries the exit code
     ├── BadConfig           78
     ├── DataUnusable        74
@@ -25,6 +26,14 @@ class Refused(PresenceError):
 
 class StoreUnavailable(PresenceError):
     """The store cannot answer a read now; what depends on it fails closed."""
+
+
+class TokenRefused(PresenceError):
+    """A token that is not accepted, or no longer; *reason* is one of a few fixed texts."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the token is refused: {reason}")
+        self.reason = reason
 
 
 class StartFailed(PresenceError):

@@ -1,6 +1,6 @@
 """Which devices of one user are attached, and in which state each of them is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 import attrs
 
@@ -45,24 +45,24 @@ class Attendance:
         return [device.state for device in self.devices.values() if not device.is_swept]
 
     def counted_after(
-        self, states: Mapping[ConnectionId, State], returning: ConnectionId | None
+        self, states: Mapping[ConnectionId, State], returning: Set[ConnectionId]
     ) -> list[State]:
-        """`counted` as it would be with *states* set, and a swept device back in."""
+        """`counted` as it would be with *states* set, and swept devices back in."""
         after = []
         for device in self.devices.values():
-            if not device.is_swept or returning in device.connections:
+            if not device.is_swept or returning & device.connections.keys():
                 own = {key: states.get(key, state) for key, state in device.connections.items()}
                 after.append(strongest([*own.values(), *(hold.state for hold in device.holds)]))
         return after
 
     def would_alter(
-        self, states: Mapping[ConnectionId, State], returning: ConnectionId | None
+        self, states: Mapping[ConnectionId, State], returning: Set[ConnectionId]
     ) -> bool:
         """True if setting *states*, or a swept device's return, makes any difference."""
-        back = (
-            self.devices.get(self.connections[returning]) if returning in self.connections else None
-        )
-        return (back is not None and back.is_swept) or any(
+        return any(
+            device.is_swept and returning & device.connections.keys()
+            for device in self.devices.values()
+        ) or any(
             self.devices[self.connections[key]].connections[key] is not state
             for key, state in states.items()
             if key in self.connections
@@ -102,13 +102,18 @@ class Attendance:
         if connection in self.connections:
             self.devices[self.connections[connection]].ping(now)
 
-    def bring_back(self, connection: ConnectionId | None) -> None:
-        """The device of *connection* counts again, if it was swept."""
-        if connection in self.connections:
+    def bring_back(self, returning: Set[ConnectionId]) -> None:
+        """The devices of the connections *returning* count again, if they were swept."""
+        for connection in returning & self.connections.keys():
             self.devices[self.connections[connection]].bring_back()
 
-    def lease(self, length: float, now: float, *, may_make: bool) -> None:
+    def lease_length(self, asked: float) -> float:
+        """How long a lease lives for which *asked* seconds are wished."""
+        return min(max(self.rules.lease_after, asked), self.rules.longest_lease_after)
+
+    def lease(self, asked: float, now: float, *, may_make: bool) -> None:
         """Renew the lease that lives, or make it where *may_make* [001, ours]."""
+        length = self.lease_length(asked)
         if may_make:
             self.devices[REST_DEVICE] = Device()
             self.devices[REST_DEVICE].hold(HoldKind.LEASE, State.ONLINE, length, now)
@@ -173,5 +178,5 @@ class Attendance:
     def _drop_if_detached(self, name: DeviceId) -> None:
         if not self.devices[name].is_attached:
             del self.devices[name]
-            if not self.devices:
-                self.kept = None  # who returned and left again is gone, not awaited
+            if not self.devices and self.kept and not self.kept.states:
+                self.kept = None  # all have returned and left again: gone, not awaited

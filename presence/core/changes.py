@@ -29,6 +29,8 @@ class Change:
     `intent` is the user's choice by hand and `until` (Unix time) its end;
     `state` is that of the sending connection or device. `custom_status_until`
     (Unix time) without a `custom_status` moves the end of the present text.
+    `former_intent` comes of merging: the one without an end that was chosen
+    before `intent`, and that comes back at `until`.
     """
 
     intent: Status | Unset = UNSET
@@ -38,6 +40,7 @@ class Change:
     custom_status_until: float | Unset | None = UNSET
     activity: Text | Unset | None = UNSET
     appear_offline: bool | Unset = UNSET
+    former_intent: Status | Unset = UNSET
 
     def merged_with(self, newer: "Change") -> "Change":
         """The one change that does what this one and then *newer* would do."""
@@ -49,6 +52,7 @@ class Change:
             custom_status_until=self._text_end(newer),
             activity=_newest(self.activity, newer.activity),
             appear_offline=_newest(self.appear_offline, newer.appear_offline),
+            former_intent=self._former(newer),
         )
 
     def only_text(self) -> "Change":
@@ -56,6 +60,13 @@ class Change:
         return Change(
             custom_status=self.custom_status, custom_status_until=self.custom_status_until
         )
+
+    def _former(self, newer: "Change") -> Status | Unset:
+        if newer.intent is UNSET:
+            return self.former_intent
+        if newer.until is None or newer.former_intent is not UNSET:
+            return newer.former_intent
+        return self.intent if self.until is None else self.former_intent
 
     def _text_end(self, newer: "Change") -> float | Unset | None:
         if newer.custom_status is not UNSET or newer.custom_status_until is not UNSET:

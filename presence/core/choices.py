@@ -31,8 +31,12 @@ class Choices:
         return self.appear_offline or self.is_sealed
 
     def after(self, change: Change, now: Moment) -> "Choices":
-        """The choices once *change* is made; equal to these where it alters nothing."""
-        return self._after_status(change, now)._after_texts(change, now)
+        """The choices once *change* is made; equal to these where it alters nothing.
+
+        What ended while the change had to wait is over at once.
+        """
+        changed = self._after_status(change, now)._after_texts(change, now)
+        return changed.after_time(now.mono)
 
     def with_intent(self, intent: Status, until: Deadline | None = None) -> "Choices":
         """Choose *intent*; a second one with an end keeps the first former intent."""
@@ -67,6 +71,8 @@ class Choices:
 
     def _after_status(self, change: Change, now: Moment) -> "Choices":
         chosen = self
+        if change.former_intent is not UNSET:
+            chosen = chosen.with_intent(change.former_intent)
         if change.intent is not UNSET:
             chosen = chosen.with_intent(change.intent, Deadline.of(change.until, now))
         if change.appear_offline is not UNSET:

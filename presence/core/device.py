@@ -53,14 +53,25 @@ class Device:
         return next((hold for hold in self.holds if hold.kind is HoldKind.LEASE), None)
 
     def connect(self, connection: ConnectionId, state: State) -> None:
-        """A connection opens; it takes over from those that were lost."""
+        """A connection opens: it takes over from those that were lost, and is a sign of life.
+
+        What a poll's timer holds is from now on what this connection says [001].
+        """
         self.holds = [hold for hold in self.holds if hold.kind is not HoldKind.GRACE]
+        for hold in self.holds:
+            if hold.kind is HoldKind.POLL:
+                hold.state = state
+        self.bring_back()
         self.connections[connection] = state
 
     def hold(self, kind: HoldKind, state: State, length: float, now: float) -> None:
-        """Stay attached in *state* for *length* seconds more; a hold of a length of 0 is none."""
+        """Stay attached in *state* for *length* seconds more; a hold of a length of 0 is none.
+
+        It stands for an earlier one of its kind and state, so that their number is bounded.
+        """
         if length > 0:
-            self.holds.append(Hold(kind, state, length, now + length))
+            others = [hold for hold in self.holds if (hold.kind, hold.state) != (kind, state)]
+            self.holds = [*others, Hold(kind, state, length, now + length)]
 
     def ping(self, now: float) -> None:
         """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""

@@ -112,10 +112,14 @@ Event = (
 
 @attrs.frozen
 class Publish:
-    """The public view changed from *before*; both carry their versions."""
+    """The public view changed from *before*; both carry their versions.
+
+    *is_first*: others hear of the user for the first time.
+    """
 
     before: PublicView
     view: PublicView
+    is_first: bool = False
 
 
 @attrs.frozen

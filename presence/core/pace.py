@@ -2,35 +2,42 @@
 
 import attrs
 
-from presence.core.changes import NO_CHANGE, Change
+from presence.core.changes import NO_CHANGE, UNSET, Change
 from presence.core.rate import SlidingWindow
 from presence.core.rules import Rules
 from presence.core.types import ConnectionId, State, Status
+
+_SIGNS_OF_LIFE = frozenset({Status.ONLINE, Status.AWAY, Status.DND})
 
 
 @attrs.frozen
 class Waiting:
     """One or more commands merged into one, with the state that each connection asks for.
 
-    `sender` is the connection of the newest (None: REST); `returning` is it
-    where the command is a sign of life that brings a swept device back.
+    `sender` is the connection of the newest (None: REST); `returning` are those
+    that gave a sign of life, which brings a swept device back.
     """
 
     change: Change = NO_CHANGE
     states: dict[ConnectionId, State] = attrs.field(factory=dict)
     sender: ConnectionId | None = None
-
-    @property
-    def returning(self) -> ConnectionId | None:
-        is_life = self.change.intent in {Status.ONLINE, Status.AWAY, Status.DND}
-        return self.sender if is_life else None
+    returning: frozenset[ConnectionId] = frozenset()
 
     def with_command(self, change: Change, sender: ConnectionId | None) -> "Waiting":
         """This and one more command."""
-        states = self.states
+        states, returning = self.states, self.returning
         if sender is not None and isinstance(change.state, State):
             states = states | {sender: change.state}
-        return Waiting(self.change.merged_with(change), states, sender)
+        if sender is not None and change.intent in _SIGNS_OF_LIFE:
+            returning = returning | {sender}
+        return Waiting(self.change.merged_with(change), states, sender, returning)
+
+    def without_texts(self) -> "Waiting":
+        """The part that is no text: status and states."""
+        change = attrs.evolve(
+            self.change, custom_status=UNSET, custom_status_until=UNSET, activity=UNSET
+        )
+        return attrs.evolve(self, change=change)
 
 
 @attrs.define

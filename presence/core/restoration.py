@@ -59,7 +59,7 @@ def unreadable_user(user_id: UserId, view: PublicView | None, run: Run) -> User:
     user = new_user(user_id, run, is_sealed=True)
     user.is_unreadable = user.is_created = True
     if view is not None:
-        user.public, user.is_shown = view, True
+        user.name, user.public, user.is_shown = view.username, view, True
     return user
 
 
@@ -72,7 +72,7 @@ def restored_user(
     connection get their hold anew: nobody is shown offline for our fault.
     """
     user = _bare(record.view, record.name, run)
-    user.choices = _choices(record, now)
+    user.choices = _choices(record, now).after_time(now.mono)
     user.is_created, user.is_shown = True, record.is_shown
     user.claims_at = record.claims_at
     user.public_text_end = Deadline.of(record.view.custom_status_until, now)
@@ -87,6 +87,9 @@ def restored_user(
         user.attendance.kept = Kept(
             dict(record.device_states), record.attached_in or 0, run.restart_grace_ends_at
         )
+        user.choices = attrs.evolve(user.choices, activity=None)
+    else:
+        user.choices = user.choices.without_devices()
     return user
 
 
@@ -99,13 +102,18 @@ def _is_kept(record: Record, run: Run, now: Moment) -> bool:
 def _hold_again(attendance: Attendance, record: Record, now: Moment) -> None:
     rules = attendance.rules
     for name, state in record.device_states.items():
-        if name not in attendance.devices:
-            kind = HoldKind.LEASE if name == REST_DEVICE else HoldKind.GRACE
-            length = rules.lease_after if name == REST_DEVICE else rules.grace_after
-            device = Device()
-            device.hold(kind, state, length, now.mono)
-            if device.is_attached:
-                attendance.devices[name] = device
+        if name in attendance.devices:
+            continue
+        device = Device()
+        if name == REST_DEVICE:
+            asked = (record.intent_until or 0.0) - now.wall
+            device.hold(HoldKind.LEASE, state, attendance.lease_length(asked), now.mono)
+        elif rules.grace_after:
+            device.hold(HoldKind.GRACE, state, rules.grace_after, now.mono)
+        else:  # without a grace, only a poll can have left it attached
+            device.hold(HoldKind.POLL, state, rules.poll_grace_after, now.mono)
+        if device.is_attached:
+            attendance.devices[name] = device
 
 
 def _choices(record: Record, now: Moment) -> Choices:

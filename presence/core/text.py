@@ -31,7 +31,7 @@ _ZERO_WIDTH = (
     "\u00ad\u034f\u17b4\u17b5\u180b-\u180f\u200b\u200c\u2060-\u2064\u206a-\u206f\ufeff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a" + _TAGS
 )
-_FLAG_OR_ZERO_WIDTH = re.compile(f"({_FLAG})|[{_ZERO_WIDTH}]")
+_FLAG_OR_ZERO_WIDTH = re.compile(f"({_FLAG})|[{_ZERO_WIDTH}]+")
 
 _EMOJI = "[\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 _LONE_JOINER = re.compile(f"(?<!{_EMOJI})(?<!{_EMOJI}\ufe0f)\u200d|\u200d(?!{_EMOJI})")

@@ -11,7 +11,7 @@ import math
 import attrs
 
 from presence.core.attendance import Attendance
-from presence.core.changes import UNSET, Change, Unset
+from presence.core.changes import UNSET, Unset
 from presence.core.choices import Choices
 from presence.core.events import (
     Claimed,
@@ -127,6 +127,8 @@ class User:
 
     def apply(self, event: Event, now: Moment) -> list[Effect]:
         """Let *event* happen at *now*; say what follows, in the order in which to do it."""
+        if isinstance(event, TimePassed | Stalled):
+            self._wake_at = None  # the wake that brought it is used up
         match event:
             case Commanded():
                 return self._command(event, now)
@@ -152,13 +154,20 @@ class User:
         if event.connection in self.attendance.connections:
             return []
         chosen = self.choices
-        if event.intent is not None and self.attendance.is_over and not chosen.is_sealed:
+        if event.intent is not None and self._heeds(event.intent):
             chosen = chosen.with_intent(event.intent)
         if not self.attendance.connect(event):
             return [TooManyDevices(event.connection)]
         self.choices, self.is_created = chosen, True
         self.pace.arrivals.count(now.mono)
         return self._settle(now)
+
+    def _heeds(self, wish: Status) -> bool:
+        """A connect's wish holds for who was gone; over what is kept only if it hides [ours]."""
+        if self.attendance.devices or self.choices.is_sealed:
+            return False
+        is_kept = self.attendance.kept is not None and self.choices.intent is not Status.ONLINE
+        return not is_kept or wish is Status.OFFLINE
 
     def _damped(self, ending: Ending, now: Moment) -> Ending:
         """Who comes and goes too often is treated as one whose connection is bad [ours]."""
@@ -176,9 +185,11 @@ class User:
     def _introduce(self, event: Introduced, now: Moment) -> list[Effect]:
         self.is_created = True
         self.name = self.name if event.name is None else event.name
-        if self.is_shown and self.public.username == self.name:
+        # What a token claimed while the user is hidden stays unseen.
+        username = self.public.username if event.name is None else event.name
+        if self.is_shown and self.public.username == username:
             return self._settle(now)
-        told = self._publish(attrs.evolve(self.public, username=self.name))
+        told = self._publish(attrs.evolve(self.public, username=username))
         return [told, *self._settle(now)]
 
     def _pass_time(self, now: Moment) -> list[Effect]:
@@ -218,8 +229,8 @@ class User:
         return self._perform(alone, now)
 
     def _opens_at(self, waiting: Waiting, now: Moment) -> float:
-        """From when on *waiting* may be performed; what alters nothing always may."""
-        if not self._alters(waiting, now):
+        """From when on *waiting* may be performed; what alters nothing, or hides, always may."""
+        if not self._alters(waiting, now) or self._hides(waiting, now):
             return -math.inf
         shows = self._status_after(waiting, now) is not Status.OFFLINE
         return self.pace.opens_at(is_visible=self.public.is_visible, will_show=shows)
@@ -239,8 +250,8 @@ class User:
             self.pace.count(is_visible=self.public.is_visible, will_show=shows, now=now.mono)
         self.is_created = True
         if waiting.sender is None:
-            length = self._lease_length(change, now)
-            self.attendance.lease(length, now.mono, may_make=self._makes_lease(waiting))
+            asked = 0.0 if change.until is None else change.until - now.wall
+            self.attendance.lease(asked, now.mono, may_make=self._makes_lease(waiting))
         self.choices = self.choices.after(change, now)
         if change.intent is not UNSET:
             self.is_unreadable = False
@@ -267,10 +278,6 @@ class User:
         names_status = waiting.change.intent is not UNSET
         return waiting.sender is None and names_status and not self.attendance.devices
 
-    def _lease_length(self, change: Change, now: Moment) -> float:
-        asked = 0.0 if change.until is None else change.until - now.wall
-        return min(max(self.rules.lease_after, asked), self.rules.longest_lease_after)
-
     def _let_waiting_lapse(self, now: Moment) -> None:
         """Waiting status and activity are over; the text is kept for the next visible status."""
         waiting, self.pace.waiting = self.pace.waiting, None
@@ -285,28 +292,40 @@ class User:
         *named* is the activity of the command that is being performed: the
         only one that survives going hidden or becoming visible.
         """
-        if self.attendance.is_over:
+        if not self.attendance.devices:
             self._let_waiting_lapse(now)
+            self.choices = attrs.evolve(self.choices, activity=None)
+        if self.attendance.is_over:
             self.choices = self.choices.without_devices()
         was_visible = self.public.is_visible
         if was_visible != (self.status is not Status.OFFLINE):
-            kept = None if named is UNSET or self.attendance.is_over else named
-            self.choices = attrs.evolve(self.choices, activity=kept)
-        views = advance(self.public, self._truth(), now.wall)
+            self._turn(named, now)
+        truth = self._truth()
+        views = advance(self.public, truth, now.wall)
         effects: list[Effect] = [self._publish(view) for view in views]
+        if self.public.is_visible:
+            self.public = attrs.evolve(self.public, custom_status_until=truth.custom_status_until)
+            self.public_text_end = self.choices.custom_status_until
         if self.public.is_visible and not was_visible:
             self.pace.hidden.clear()
         return [*effects, *self._tell(now)]
 
+    def _turn(self, named: Text | Unset | None, now: Moment) -> None:
+        """Going hidden or becoming visible: a text that waits becomes true, activities end."""
+        waiting = self.pace.waiting
+        if waiting is not None:
+            self.choices = self.choices.after(waiting.change.only_text(), now)
+            self.pace.waiting = waiting.without_texts()
+        activity = None if named is UNSET or not self.attendance.devices else named
+        self.choices = attrs.evolve(self.choices, activity=activity)
+
     def _publish(self, view: PublicView) -> Publish:
-        before = self.public
+        before, is_first = self.public, not self.is_shown
         self.public = attrs.evolve(view, version=self.versions.next())
         self.is_shown = True
-        if self.public.is_visible:
-            self.public_text_end = self.choices.custom_status_until
-        elif view.custom_status is None:
+        if view.custom_status is None:
             self.public_text_end = None
-        return Publish(before, self.public)
+        return Publish(before, self.public, is_first)
 
     def _tell(self, now: Moment) -> list[Effect]:
         effects: list[Effect] = []
@@ -329,7 +348,8 @@ class User:
             wakes.append(max(now.mono, self._opens_at(self.pace.waiting, now)))
         if self.attendance.is_over and (empties_at := self.pace.empties_at(now.mono)) is not None:
             wakes.append(empties_at)
-        return min(wakes, default=None)
+        # Never in the past: the timer would take that for a stall of its own.
+        return max(now.mono, min(wakes)) if wakes else None
 
     def _truth(self) -> Truth:
         chosen = self.choices

@@ -27,10 +27,11 @@ class Truth:
 def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[PublicView]:
     """The views that others get one after another, so that *public* follows *truth*.
 
-    Empty where nothing that others see has changed. The versions are those of
-    *public*: the caller numbers what it publishes. On becoming visible the
-    first view has no activity, since who was gone could bring none; one that
-    was named in the same breath follows as the next change.
+    Empty where nothing that others see has changed; when a text will end is not
+    seen. The versions are those of *public*: the caller numbers what it
+    publishes. On becoming visible the first view has no activity, since who was
+    gone could bring none; one that was named in the same breath follows as the
+    next change.
     """
     if truth.status is Status.OFFLINE:
         return [_gone(public, now_wall)] if public.is_visible else []
@@ -44,13 +45,17 @@ def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[Publi
         last_seen=None,
     )
     if public.is_visible or truth.activity is None:
-        return [shown] if shown != public else []
+        return [] if _looks_like(shown, public) else [shown]
     return [attrs.evolve(shown, activity=None), shown]
 
 
 def end_text(public: PublicView) -> PublicView:
     """The view without the text whose time is over."""
     return attrs.evolve(public, custom_status=None, custom_status_until=None)
+
+
+def _looks_like(one: PublicView, other: PublicView) -> bool:
+    return attrs.evolve(one, custom_status_until=other.custom_status_until) == other
 
 
 def _gone(public: PublicView, now_wall: float) -> PublicView:

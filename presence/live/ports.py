@@ -5,24 +5,9 @@ from typing import Protocol
 
 import attrs
 
+from presence.core.memberships import MembershipRow as MembershipRow
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
-
-
-@attrs.frozen
-class MembershipRow:
-    """Why a user belongs to an explicit server.
-
-    `by_admin`: an administrator said so. `by_claim`: the claim that holds says
-    so. `by_shown_claim`: the claim as others last saw it says so. A row with
-    none of the three does not exist.
-    """
-
-    user_id: UserId
-    server_id: ServerId
-    by_admin: bool
-    by_claim: bool
-    by_shown_claim: bool
 
 
 @attrs.frozen

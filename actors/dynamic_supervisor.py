@@ -1,0 +1,340 @@
+"""Keyed children started on demand: one actor per user, say, and thousands of them.
+
+An idle child is its behaviour and nothing else: no task, no mailbox. Its next
+message gives it both, until it has handled all there is.
+"""
+
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import attrs
+import trio
+
+from actors.actor import (
+    DRAIN_LIMIT,
+    ActorRef,
+    Behaviour,
+    Reply,
+    deliver,
+    fail_asks,
+    put_entry,
+)
+from actors.errors import ActorStopped, RestartsExhausted
+from actors.mailbox import Mailbox
+from actors.restart import RestartBudget, RestartHistory
+
+K = TypeVar("K", bound=Hashable)
+M = TypeVar("M")
+R = TypeVar("R")
+
+ChildCrashReport: TypeAlias = Callable[[K, Exception, float | None], None]
+"""Called with the key, the error and the seconds until the restart.
+
+A child going into quarantine is reported with `RestartsExhausted`, whose cause
+is the crash. Seconds of None: it is not restarted, because the supervisor is
+closing or gives up. Must not raise.
+"""
+
+_HISTORIES_KEPT = 64
+
+
+@attrs.frozen
+class DynamicSupervisorStatistics:
+    """A snapshot: children at rest, with a task, and in quarantine; crashes so far.
+
+    Those in quarantine are among those with a task.
+    """
+
+    resting: int
+    working: int
+    quarantined: int
+    crashes: int
+
+
+class _Child(Generic[K, M]):
+    """A child that has messages, and so a mailbox and a task."""
+
+    __slots__ = ("behaviour", "key", "mailbox", "since_checkpoint")
+
+    def __init__(self, key: K, behaviour: Behaviour[M] | None, mailbox: Mailbox[Any]) -> None:
+        self.key = key
+        self.behaviour = behaviour
+        self.mailbox = mailbox
+        self.since_checkpoint = 0
+
+
+class DynamicSupervisor(Generic[K, M]):
+    """The children of one `open_dynamic_supervisor` block."""
+
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[[K], Behaviour[M]],
+        *,
+        mailbox_capacity: int,
+        child_budget: RestartBudget,
+        budget: RestartBudget,
+        quarantine_after: float,
+        stop_after: float,
+        on_crash: ChildCrashReport[K] | None,
+    ) -> None:
+        self.name = name
+        self._factory = factory
+        self._mailbox_capacity = mailbox_capacity
+        self._child_budget = child_budget
+        self._quarantine_after = quarantine_after
+        self._stop_after = stop_after
+        self._on_crash = on_crash
+        self._history = RestartHistory(budget)
+        self._histories: dict[K, RestartHistory] = {}
+        self._forget_calm_at = _HISTORIES_KEPT
+        # A key is in at most one of the two; between them there is never an await.
+        self._resting: dict[K, Behaviour[M]] = {}
+        self._working: dict[K, _Child[K, M]] = {}
+        self._quarantined: set[K] = set()
+        self._crashes = 0
+        self._workers: trio.Nursery | None = None
+        self._body = trio.CancelScope()
+        self._closing = trio.Event()
+        self._failure: RestartsExhausted | None = None
+
+    def __len__(self) -> int:
+        """How many children are known: at rest, at work, waiting for a restart or quarantined."""
+        return len(self._resting) + len(self._working)
+
+    def is_alive(self, key: K) -> bool:
+        """True when the child has a behaviour at this moment."""
+        working = self._working.get(key)
+        return key in self._resting if working is None else working.behaviour is not None
+
+    def tell_nowait(
+        self,
+        key: K,
+        message: M,
+        *,
+        slot: Hashable = None,
+        merge: Callable[[M, M], M] | None = None,
+    ) -> None:
+        """Put *message* into the child's mailbox, starting the child if there is none.
+
+        As `ActorRef.tell_nowait`; raises `MailboxFull` or, once closed, `ActorStopped`.
+        """
+        self._put(key, message, slot, merge)
+
+    async def ask(
+        self,
+        key: K,
+        make: Callable[[Reply[R]], M],
+        *,
+        timeout: float,
+        slot: Hashable = None,
+        merge: Callable[[M, M], M] | None = None,
+    ) -> R:
+        """Ask the child; as `ActorRef.ask`."""
+        return await self.ref(key).ask(make, timeout=timeout, slot=slot, merge=merge)
+
+    def ref(self, key: K) -> ActorRef[M]:
+        """The address of the child; good whether or not it exists now."""
+        return ActorRef(partial(self._put, key))
+
+    def statistics(self) -> DynamicSupervisorStatistics:
+        return DynamicSupervisorStatistics(
+            len(self._resting), len(self._working), len(self._quarantined), self._crashes
+        )
+
+    def close(self) -> None:
+        """Take no more messages. Children handle what waits; the block still has to be left.
+
+        Back-offs are cut short; a quarantined child ends, its messages unhandled.
+        """
+        self._closing.set()
+        for child in self._working.values():
+            child.mailbox.close()
+
+    def _put(
+        self, key: K, entry: Any, slot: Hashable, merge: Callable[[Any, Any], Any] | None
+    ) -> None:
+        child = self._working.get(key)
+        if child is None:
+            child = self._wake(key)
+        put_entry(child.mailbox, entry, slot, merge)
+
+    def _wake(self, key: K) -> _Child[K, M]:
+        """Give a child that has neither a mailbox and a task."""
+        if self._closing.is_set() or self._workers is None:
+            raise ActorStopped(f"{self.name} is closed")
+        child = _Child[K, M](key, self._resting.pop(key, None), Mailbox(self._mailbox_capacity))
+        self._working[key] = child
+        self._workers.start_soon(self._work, child)
+        return child
+
+    async def _work(self, child: _Child[K, M]) -> None:
+        """Handle messages until none is left, over all crashes; then the task ends."""
+        is_done = False
+        while not is_done:
+            try:
+                await self._handle_all(child)
+                is_done = await self._put_to_rest(child)
+            except Exception as error:  # Cancelled is a BaseException: never restarted
+                child.behaviour = None
+                is_done = not await self._wait_for_restart(child, error)
+
+    async def _handle_all(self, child: _Child[K, M]) -> None:
+        while child.mailbox:
+            if child.behaviour is None:
+                fresh = self._factory(child.key)
+                await fresh.started()
+                child.behaviour = fresh
+            child.since_checkpoint += 1
+            if child.since_checkpoint >= DRAIN_LIMIT:
+                child.since_checkpoint = 0
+                await trio.lowlevel.checkpoint()
+            await deliver(child.behaviour, child.mailbox.take_nowait())
+
+    async def _put_to_rest(self, child: _Child[K, M]) -> bool:
+        """Let the child rest, or retire it if it is idle; False when a message came meanwhile."""
+        behaviour = child.behaviour
+        if behaviour is not None and behaviour.is_idle:
+            # Messages that come during the farewell are for a fresh behaviour.
+            child.behaviour = None
+            await behaviour.stopped()
+            if child.mailbox:
+                return False
+        # No await from here on: a message put before the removal would be lost.
+        del self._working[child.key]
+        if child.behaviour is not None:
+            self._resting[child.key] = child.behaviour
+        return True
+
+    async def _wait_for_restart(self, child: _Child[K, M], error: Exception) -> bool:
+        """Wait out the back-off or the quarantine; False when there will be no restart."""
+        self._crashes += 1
+        now = trio.current_time()
+        delay = self._history_of(child.key, now).next_delay(now)
+        if delay is None:
+            return await self._quarantine(child, error)
+        self._report(child.key, error, delay)
+        if delay > 0:
+            await self._wait_unless_closing(delay)
+        return True
+
+    async def _quarantine(self, child: _Child[K, M], error: Exception) -> bool:
+        exhausted = RestartsExhausted(f"{child.key!r} used up its restart budget")
+        exhausted.__cause__ = error
+        if self._closing.is_set():
+            self._report(child.key, exhausted, None)
+            return False
+        if self._history.next_delay(trio.current_time()) is None:
+            self._give_up(exhausted)
+            self._report(child.key, exhausted, None)
+            return False
+        self._report(child.key, exhausted, self._quarantine_after)
+        self._quarantined.add(child.key)
+        await self._wait_unless_closing(self._quarantine_after)
+        self._quarantined.discard(child.key)
+        self._histories.pop(child.key, None)
+        return not self._closing.is_set()
+
+    def _give_up(self, exhausted: RestartsExhausted) -> None:
+        if self._failure is None:
+            self._failure = RestartsExhausted(f"{self.name} used up its restart budget")
+            self._failure.__cause__ = exhausted
+        self._body.cancel()
+
+    def _report(self, key: K, error: Exception, restart_in: float | None) -> None:
+        if self._on_crash is not None:
+            self._on_crash(key, error, restart_in)
+
+    def _history_of(self, key: K, now: float) -> RestartHistory:
+        """The child's history; it outlives retirement, or a poison child would never be caught."""
+        history = self._histories.get(key)
+        if history is None:
+            if len(self._histories) >= self._forget_calm_at:
+                self._forget_calm(now)
+            history = self._histories[key] = RestartHistory(self._child_budget)
+        return history
+
+    def _forget_calm(self, now: float) -> None:
+        kept = {key: old for key, old in self._histories.items() if not old.is_calm(now)}
+        self._histories = kept
+        self._forget_calm_at = 2 * len(kept) + _HISTORIES_KEPT
+
+    async def _wait_unless_closing(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self._closing.wait()
+
+    async def _host(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the workers; only the stop of this supervisor cancels them."""
+        async with trio.open_nursery() as workers:
+            workers.cancel_scope.shield = True
+            self._workers = workers
+            task_status.started()
+            await self._closing.wait()
+            # The shield ends with this deadline.
+            workers.cancel_scope.deadline = trio.current_time() + self._stop_after
+
+    def _discard_all(self) -> None:
+        """Answer what was left behind when the workers had to be cancelled or gave up."""
+        self._workers = None
+        for child in self._working.values():
+            fail_asks(child.mailbox.discard_all(), ActorStopped(f"{self.name} has stopped"))
+        self._working.clear()
+        self._resting.clear()
+
+
+@asynccontextmanager
+async def open_dynamic_supervisor(
+    name: str,
+    factory: Callable[[K], Behaviour[M]],
+    *,
+    mailbox_capacity: int,
+    child_budget: RestartBudget,
+    budget: RestartBudget,
+    quarantine_after: float = 60.0,
+    stop_after: float = 5.0,
+    on_crash: ChildCrashReport[K] | None = None,
+) -> AsyncIterator[DynamicSupervisor[K, M]]:
+    """A block in which messages to any key start its child, built by `factory(key)`.
+
+    A crash throws the behaviour away and drops the one message; the rest waits
+    for the restart. A child that uses up *child_budget* is quarantined for
+    *quarantine_after* seconds: its messages wait, at the bound they are
+    refused. Quarantines count against *budget*; when that is used up, the
+    block is cancelled and raises `RestartsExhausted`.
+
+    At the end children at work have *stop_after* seconds for what waits in
+    their mailboxes, then they are cancelled; messages left get `ActorStopped`.
+    `stopped()` is not awaited for children at rest: what must survive is to be
+    saved as it changes.
+    """
+    error: Exception | None = None
+    supervisor = DynamicSupervisor(
+        name,
+        factory,
+        mailbox_capacity=mailbox_capacity,
+        child_budget=child_budget,
+        budget=budget,
+        quarantine_after=quarantine_after,
+        stop_after=stop_after,
+        on_crash=on_crash,
+    )
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(supervisor._host)
+            try:
+                with supervisor._body:
+                    yield supervisor
+            except Exception as raised:  # raised again below, not wrapped by the nursery
+                error = raised
+            finally:
+                supervisor.close()
+    finally:
+        supervisor._discard_all()
+    if supervisor._failure is not None:
+        if error is not None:
+            supervisor._failure.add_note(f"meanwhile the block raised {error!r}")
+        raise supervisor._failure
+    if error is not None:
+        raise error

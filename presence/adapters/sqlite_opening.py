@@ -1,0 +1,119 @@
+"""A start of the server, in the database: nobody is shown online, and what it holds is read."""
+
+import math
+from collections.abc import Iterator
+
+import attrs
+from sqlite_utils.db import Database
+
+from presence.adapters.sqlite_schema import table
+from presence.core.types import ServerId, UserId
+from presence.core.versions import Versions
+from presence.errors import DataUnusable
+from presence.live.ports import MembershipRow, Opening, Revocation
+
+
+def begin_run(db: Database, now_wall: float) -> None:
+    """Count the start, show everybody offline and clear the texts whose time has passed.
+
+    One transaction. Touches only rows that change, found by partial indexes.
+    """
+    meta = _read_meta(db)
+    versions = Versions(meta.start_number + 1)
+    before_all = versions.latest
+    with db.atomic():
+        db.execute("UPDATE meta SET start_number = ?", [versions.start_number])
+        db.register_function(versions.next, name="next_version", replace=True)
+        db.execute(_SHOW_OFFLINE, {"seen_at": meta.committed_at, "now": now_wall})
+        db.execute(_CLEAR_TEXTS, {"now": now_wall})
+        db.execute(_CLEAR_OWN_TEXTS, {"now": now_wall})
+        if versions.latest > before_all:
+            db.execute("UPDATE meta SET latest_version = ?", [versions.latest])
+
+
+# last_seen is null in these rows; max() holds where somebody put a time there.
+_SHOW_OFFLINE = """
+UPDATE users SET
+    version = next_version(),
+    status = 'offline',
+    activity = NULL,
+    last_seen = max(coalesce(last_seen, :seen_at), :seen_at),
+    custom_status = CASE WHEN custom_status_until <= :now THEN NULL ELSE custom_status END,
+    custom_status_until = CASE WHEN custom_status_until <= :now THEN NULL
+        ELSE custom_status_until END
+WHERE status != 'offline'
+"""
+
+_CLEAR_TEXTS = """
+UPDATE users SET version = next_version(), custom_status = NULL, custom_status_until = NULL
+WHERE custom_status_until <= :now
+"""
+
+_CLEAR_OWN_TEXTS = """
+UPDATE users SET own_custom_status = NULL, own_custom_status_until = NULL
+WHERE own_custom_status_until <= :now
+"""
+
+
+def read_opening(db: Database, now_wall: float) -> Opening:
+    """What the run that has begun starts from. Rows that make no sense grant nothing."""
+    meta = _read_meta(db)
+    return Opening(
+        start_number=meta.start_number,
+        settled_start=meta.settled_start,
+        servers=dict(_read_servers(db)),
+        memberships=list(_read_memberships(db)),
+        revocations=list(_read_revocations(db, now_wall)),
+        text_ends=dict(_read_text_ends(db)),
+        shown_count=table(db, "users").count_where("is_shown = 1"),
+        was_moved_aside=meta.moved_aside == 1,
+    )
+
+
+def _read_servers(db: Database) -> Iterator[tuple[ServerId, str]]:
+    for row in table(db, "servers").rows:
+        name = row["name"]
+        yield ServerId(row["id"]), name if isinstance(name, str) else row["id"]
+
+
+def _read_memberships(db: Database) -> Iterator[MembershipRow]:
+    columns = "user_id, server_id, by_admin, by_claim, by_shown_claim"
+    for user, server, *reasons in db.execute(f"SELECT {columns} FROM memberships"):
+        # `is 1` and not truth: a reason that we did not write is no reason.
+        by_admin, by_claim, by_shown_claim = [reason == 1 for reason in reasons]
+        if by_admin or by_claim or by_shown_claim:
+            yield MembershipRow(user, server, by_admin, by_claim, by_shown_claim)
+
+
+def _read_revocations(db: Database, now_wall: float) -> Iterator[Revocation]:
+    for row in table(db, "revocations").rows:
+        at, version = row["revoked_at"], row["last_version"]
+        # A time that makes no sense refuses every token issued up to now.
+        is_time = isinstance(at, float) and math.isfinite(at)
+        yield Revocation(
+            user_id=UserId(row["user_id"]),
+            revoked_at=at if is_time else now_wall,
+            last_version=version if isinstance(version, int) else 0,
+        )
+
+
+def _read_text_ends(db: Database) -> Iterator[tuple[UserId, float]]:
+    where = "custom_status_until IS NOT NULL AND typeof(custom_status_until) = 'real'"
+    for row in table(db, "users").rows_where(where, select="id, custom_status_until"):
+        yield UserId(row["id"]), row["custom_status_until"]
+
+
+@attrs.frozen
+class _Meta:
+    start_number: int = attrs.field(validator=attrs.validators.instance_of(int))
+    settled_start: int = attrs.field(validator=attrs.validators.instance_of(int))
+    committed_at: float = attrs.field(validator=attrs.validators.instance_of(float))
+    moved_aside: int = attrs.field(validator=attrs.validators.in_((0, 1)))
+
+
+def _read_meta(db: Database) -> _Meta:
+    row = table(db, "meta").get(1)
+    try:
+        return _Meta(**{name: row[name] for name in attrs.fields_dict(_Meta)})
+    except (TypeError, ValueError) as error:
+        raise DataUnusable(f"the table meta makes no sense: {row}") from error

@@ -1,0 +1,124 @@
+"""The tables of the database, and how an older one becomes the present one."""
+
+from collections.abc import Callable, Sequence
+
+from sqlite_utils.db import Database, Table
+
+from presence.errors import DataUnusable
+
+Migration = Callable[[Database], None]
+
+
+def create_tables(db: Database) -> None:
+    """Version 1. The public view and the truth of a user stand in columns of their own."""
+    # Plain SQL: sqlite-utils writes neither CHECK nor partial indexes.
+    db.execute(_USERS)
+    for index in _INDEXES:
+        db.execute(index)
+    table(db, "servers").create({"id": str, "name": str}, pk="id", not_null=["name"])
+    table(db, "memberships").create(
+        {"user_id": str, "server_id": str, "by_admin": int, "by_claim": int, "by_shown_claim": int},
+        pk=("user_id", "server_id"),
+        not_null=["by_admin", "by_claim", "by_shown_claim"],
+    )
+    table(db, "revocations").create(
+        {"user_id": str, "revoked_at": float, "last_version": int},
+        pk="user_id",
+        not_null=["revoked_at", "last_version"],
+    )
+    _create_meta(db)
+
+
+def _create_meta(db: Database) -> None:
+    row = {
+        "id": 1,
+        "schema_version": 0,
+        "start_number": 0,
+        "settled_start": 0,
+        "committed_at": 0.0,
+        "latest_version": 0,
+        "moved_aside": 0,
+    }
+    columns: dict[str, type] = {name: type(value) for name, value in row.items()}
+    meta = table(db, "meta")
+    meta.create(columns, pk="id", not_null=[name for name in row if name != "id"])
+    meta.insert(row)
+
+
+_USERS = """
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+
+    -- The public view: what others may see, frozen while the user is hidden.
+    username TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'offline' CHECK (status IN ('online', 'away', 'dnd', 'offline')),
+    custom_status TEXT,
+    activity TEXT,
+    custom_status_until REAL,
+    version INTEGER NOT NULL DEFAULT 0,
+    last_seen REAL,
+    is_shown INTEGER NOT NULL DEFAULT 0,
+
+    -- The truth: for the user's own devices and for nobody else.
+    own_name TEXT NOT NULL,
+    own_custom_status TEXT,
+    own_custom_status_until REAL,
+    own_activity TEXT,
+    intent TEXT NOT NULL DEFAULT 'online',
+    intent_until REAL,
+    former_intent TEXT NOT NULL DEFAULT 'online',
+    appear_offline INTEGER NOT NULL DEFAULT 0,
+    is_sealed INTEGER NOT NULL DEFAULT 0,
+    attached_in INTEGER,
+    device_states TEXT NOT NULL DEFAULT '{}',
+    claims_at REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID
+"""
+
+_INDEXES = (
+    "CREATE INDEX users_not_offline ON users (id) WHERE status != 'offline'",
+    # With is_shown in it, so that counting and listing read the index alone.
+    "CREATE INDEX users_shown ON users (is_shown, id) WHERE is_shown = 1",
+    "CREATE INDEX users_text_ends ON users (custom_status_until)"
+    " WHERE custom_status_until IS NOT NULL",
+    "CREATE INDEX users_own_text_ends ON users (own_custom_status_until)"
+    " WHERE own_custom_status_until IS NOT NULL",
+)
+
+MIGRATIONS: Sequence[Migration] = (create_tables,)
+"""Each brings the database from the version that is its place here to the next one."""
+
+
+def migrate(db: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring *db* to the newest schema, each step in a transaction of its own.
+
+    Raises `DataUnusable` where a newer program wrote it.
+    """
+    version = read_schema_version(db)
+    if version > len(migrations):
+        raise DataUnusable(
+            f"the database has schema version {version}, written by a newer presence server;"
+            f" this one knows versions up to {len(migrations)}"
+        )
+    for number, migration in enumerate(migrations[version:], version + 1):
+        with db.atomic():
+            migration(db)
+            table(db, "meta").update(1, {"schema_version": number})
+
+
+def read_schema_version(db: Database) -> int:
+    """The version of the schema, 0 for an empty database; others raise `DataUnusable`."""
+    names = db.table_names()
+    if not names:
+        return 0
+    if "meta" not in names:
+        raise DataUnusable("the database was not made by a presence server")
+    for row in table(db, "meta").rows_where("id = 1", select="schema_version"):
+        if isinstance(row["schema_version"], int):
+            return row["schema_version"]
+    raise DataUnusable("the database does not say which schema version it has")
+
+
+def table(db: Database, name: str) -> Table:
+    """The table *name* of *db*."""
+    return db.table(name)

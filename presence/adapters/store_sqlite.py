@@ -1,0 +1,258 @@
+"""The store in an SQLite file: one thread writes, another reads beside it.
+
+Write-ahead logging lets reads go on while a batch, or a lock of another
+program, holds the database. After a kill of the process every committed batch
+is there, whole; after a power cut the last ones may be missing.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import orjson
+import trio
+from sqlite_utils.db import Database
+
+from presence.adapters.sqlite_file import Damaged, DatabaseFile, DirectoryLock, Handle, unusable
+from presence.adapters.sqlite_opening import begin_run, read_opening
+from presence.adapters.sqlite_rows import PUBLIC_COLUMNS, bare_view, record_of, row_of, view_of
+from presence.adapters.sqlite_schema import migrate, table
+from presence.core.record import Record
+from presence.core.types import PublicView, UserId
+from presence.errors import StoreUnavailable
+from presence.live.ports import Batch, Opening, UnreadableRow
+
+T = TypeVar("T")
+
+_WRITE_GIVEN_UP_AFTER = 10.0
+_MORE_PER_ROW = 1 / 5000
+_CLOSE_GIVEN_UP_AFTER = 5.0
+_OPENING_WAITS_FOR_LOCK_MS = 1500
+_WRITING_WAITS_FOR_LOCK_MS = 250
+
+
+class SqliteStore:
+    """Keeps everything in `presence.db` in *directory*, which one server has to itself."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = DatabaseFile(directory / "presence.db")
+        self._lock = DirectoryLock(directory)
+        self._writing, self._reading = Handle(self._file), Handle(self._file)
+        self._write_turn, self._read_turn = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
+        self._is_open = False
+
+    # The port: see `presence.live.ports.Store` ------------------------------------------
+
+    async def open(self, now_wall: float) -> Opening:
+        """As the port says; raises `DataUnusable` where the directory or file cannot be used."""
+        opening = await trio.to_thread.run_sync(self._open, now_wall, limiter=self._write_turn)
+        self._is_open = True
+        return opening
+
+    async def read_latest_version(self) -> int:
+        """The greatest version ever stored, 0 where there is none."""
+        return await self._read(_read_latest_version)
+
+    async def read_user(self, user_id: UserId) -> Record | None:
+        """One user's record; raises `UnreadableRow` where it makes no sense."""
+        return await self._read(functools.partial(_read_user, user_id))
+
+    async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]:
+        """The views of those of *user_ids* that are shown."""
+        return await self._read(functools.partial(_read_views, list(user_ids)))
+
+    async def read_shown_ids(self, after: str, limit: int) -> Sequence[UserId]:
+        """The next *limit* ids of shown users after *after*, by code point."""
+        return await self._read(functools.partial(_read_shown_ids, after, limit))
+
+    async def write(self, batch: Batch) -> None:
+        """Commit *batch*; a write that the disk holds up for 10 s or more has failed.
+
+        It may then still be committed, before any later batch.
+        """
+        self._check_open()
+        rows = len(batch.users) + len(batch.memberships)
+        limit = _WRITE_GIVEN_UP_AFTER + rows * _MORE_PER_ROW
+        with trio.move_on_after(limit, shield=True):
+            await trio.to_thread.run_sync(
+                self._write, batch, limiter=self._write_turn, abandon_on_cancel=True
+            )
+            return
+        raise StoreUnavailable(f"{self._file.path}: a write took longer than {limit:.0f} s")
+
+    async def aclose(self) -> None:
+        """Close the database and leave the directory to others; gives up after 5 s."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        with trio.move_on_after(_CLOSE_GIVEN_UP_AFTER, shield=True):
+            for handle, turn in (
+                (self._reading, self._read_turn),
+                (self._writing, self._write_turn),
+            ):
+                await trio.to_thread.run_sync(handle.close, limiter=turn, abandon_on_cancel=True)
+            # Not where a thread hangs: it may still write, so nobody else may until we are gone.
+            self._lock.release()
+
+    # In the threads -----------------------------------------------------------------
+
+    def _open(self, now_wall: float) -> Opening:
+        self._lock.acquire()
+        try:
+            return self._prepare(now_wall)
+        except BaseException:
+            self._writing.close()
+            self._lock.release()
+            raise
+
+    def _prepare(self, now_wall: float) -> Opening:
+        try:
+            self._file.prepare(now_wall, self._fill)
+            try:
+                return self._begin(now_wall)
+            except Damaged:
+                self._file.move_aside(now_wall)
+                self._file.prepare(now_wall, self._fill)
+                return self._begin(now_wall)
+        except StoreUnavailable as error:
+            raise unusable(self._file.path, error.__cause__ or error) from error
+        except OSError as error:
+            raise unusable(self._file.path, error) from error
+
+    def _fill(self, db: Database) -> None:
+        migrate(db)
+        if self._file.was_moved_aside():
+            table(db, "meta").update(1, {"moved_aside": 1})
+
+    def _begin(self, now_wall: float) -> Opening:
+        with self._writing.lend() as db:
+            db.execute(f"PRAGMA busy_timeout = {_OPENING_WAITS_FOR_LOCK_MS:d}")
+            migrate(db)
+            begin_run(db, now_wall)
+            opening = read_opening(db, now_wall)
+            db.execute(f"PRAGMA busy_timeout = {_WRITING_WAITS_FOR_LOCK_MS:d}")
+            return opening
+
+    def _write(self, batch: Batch) -> None:
+        if self._writing.has_lost_its_file():
+            self._restore_file(batch.committed_at)
+        with self._writing.lend() as db, db.atomic():
+            _write_users(db, batch)
+            _write_servers(db, batch)
+            _write_memberships(db, batch)
+            _write_revocations(db, batch)
+            _write_meta(db, batch)
+
+    def _restore_file(self, now_wall: float) -> None:
+        with self._writing.lend() as db:
+            self._file.recreate_from(db, now_wall)
+        self._writing.close()
+        self._reading.open_anew_next_time()
+        # A failure although it is mended: so that it is reported. The writer tries again at once.
+        raise StoreUnavailable(
+            f"{self._file.path} was deleted or replaced while in use; it was restored"
+        )
+
+    async def _read(self, query: Callable[[Database], T]) -> T:
+        self._check_open()
+        # A read that nobody waits for any more ends by itself, in its turn.
+        return await trio.to_thread.run_sync(
+            self._query, query, limiter=self._read_turn, abandon_on_cancel=True
+        )
+
+    def _query(self, query: Callable[[Database], T]) -> T:
+        with self._reading.lend() as db:
+            return query(db)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreUnavailable("the store is closed")
+
+
+# Queries --------------------------------------------------------------------------------
+
+
+def _read_latest_version(db: Database) -> int:
+    version = table(db, "meta").get(1)["latest_version"]
+    return version if isinstance(version, int) else 0
+
+
+def _read_user(user_id: UserId, db: Database) -> Record | None:
+    for row in table(db, "users").rows_where("id = ?", [user_id]):
+        return record_of(row)
+    return None
+
+
+def _read_views(user_ids: Sequence[UserId], db: Database) -> dict[UserId, PublicView]:
+    rows = table(db, "users").rows_where(
+        "is_shown = 1 AND id IN (SELECT value FROM json_each(?))",
+        [_json(user_ids)],
+        select=PUBLIC_COLUMNS,
+    )
+    return {view.user_id: view for view in map(_view_of_any, rows)}
+
+
+def _view_of_any(row: Mapping[str, object]) -> PublicView:
+    try:
+        return view_of(row)
+    except UnreadableRow:
+        return bare_view(row)
+
+
+def _read_shown_ids(after: str, limit: int, db: Database) -> list[UserId]:
+    rows = table(db, "users").rows_where(
+        "is_shown = 1 AND id > ?", [after], order_by="id", select="id", limit=limit
+    )
+    return [row["id"] for row in rows]
+
+
+# Changes --------------------------------------------------------------------------------
+
+
+def _write_users(db: Database, batch: Batch) -> None:
+    users = table(db, "users")
+    gone = [user_id for user_id, record in batch.users.items() if record is None]
+    if gone:
+        users.delete_where("id IN (SELECT value FROM json_each(?))", [_json(gone)])
+    users.upsert_all((row_of(record) for record in batch.users.values() if record), pk="id")
+
+
+def _write_servers(db: Database, batch: Batch) -> None:
+    servers = table(db, "servers")
+    for server_id, name in batch.servers.items():
+        if name is None:
+            servers.delete_where("id = ?", [server_id])
+        else:
+            servers.upsert({"id": server_id, "name": name}, pk="id")
+
+
+def _write_memberships(db: Database, batch: Batch) -> None:
+    memberships = table(db, "memberships")
+    for (user_id, server_id), row in batch.memberships.items():
+        if row is None:
+            memberships.delete_where("user_id = ? AND server_id = ?", [user_id, server_id])
+    kept = (attrs.asdict(row) for row in batch.memberships.values() if row)
+    memberships.upsert_all(kept, pk=("user_id", "server_id"))
+
+
+def _write_revocations(db: Database, batch: Batch) -> None:
+    rows = (attrs.asdict(revocation) for revocation in batch.revocations.values())
+    table(db, "revocations").upsert_all(rows, pk="user_id")
+
+
+def _write_meta(db: Database, batch: Batch) -> None:
+    versions = [record.view.version for record in batch.users.values() if record]
+    versions += [revocation.last_version for revocation in batch.revocations.values()]
+    db.execute(
+        "UPDATE meta SET committed_at = max(committed_at, ?),"
+        " latest_version = max(latest_version, ?)",
+        [batch.committed_at, max(versions, default=0)],
+    )
+    if batch.settled_start is not None:
+        db.execute("UPDATE meta SET settled_start = ?", [batch.settled_start])
+
+
+def _json(ids: Sequence[UserId]) -> str:
+    return orjson.dumps(ids).decode()

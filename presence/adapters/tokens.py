@@ -1,0 +1,193 @@
+"""Tokens (JWT): issued with the data directory's secret, verified with it and issuers' keys."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import jwt
+import orjson
+
+from presence.adapters.issuer_keys import IssuerKey
+from presence.core.identity import parse_device_id, parse_server_id, parse_user_id
+from presence.core.text import clean_username
+from presence.core.types import DeviceId, ServerId, UserId
+from presence.errors import Refused, TokenRefused
+from presence.live.claims import Claims
+
+OWN_ISSUER: Final = "presence"
+OWN_ALGORITHM: Final = "HS256"
+MAX_TOKEN_BYTES: Final = 8192
+MAX_SERVERS: Final = 1000
+SKEW: Final = 30.0
+_LATEST: Final = 2.0**53
+
+_jws = jwt.PyJWS(algorithms=[OWN_ALGORITHM, "RS256", "EdDSA"])
+
+
+def issue_token(
+    secret: bytes,
+    user: str,
+    *,
+    now: float,
+    ttl: float,
+    servers: Sequence[str] | None = None,
+    device: str | None = None,
+    name: str | None = None,
+    is_admin: bool = False,
+) -> str:
+    """Sign a token for *user* that ends *ttl* seconds after *now* (Unix time).
+
+    *servers* of None leaves the user's memberships as they are. Raises
+    `Refused` where an id is not valid.
+    """
+    # Milliseconds: a token made in the second of a revocation, but after it, must hold.
+    claims: dict[str, object] = {
+        "iss": OWN_ISSUER,
+        "sub": parse_user_id(user, "user"),
+        "iat": round(now, 3),
+        "exp": round(now + ttl, 3),
+    }
+    if servers is not None:
+        claims["servers"] = [parse_server_id(server, "server") for server in servers]
+    if device is not None:
+        claims["device"] = parse_device_id(device)
+    if name is not None:
+        claims["name"] = name
+    if is_admin:
+        claims["admin"] = True
+    return jwt.encode(claims, secret, algorithm=OWN_ALGORITHM)
+
+
+class TokenVerifier:
+    """Tells whether a token lets somebody in, and whom.
+
+    Tokens of our own are always accepted. Once *issuer_keys* are configured,
+    those signed with *secret* must name us as their issuer.
+    """
+
+    def __init__(self, secret: bytes, issuer_keys: Sequence[IssuerKey] = ()) -> None:
+        self._own_key = IssuerKey(OWN_ALGORITHM, None, secret)
+        self._issuer_keys = tuple(issuer_keys)
+
+    def verify(self, token: str, now: float) -> Claims:
+        """Return what *token* claims at the Unix time *now*, or raise `TokenRefused`."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenRefused("too long")
+        try:
+            raw = self._open(token)
+        except jwt.InvalidSignatureError as error:
+            raise TokenRefused("wrong signature") from error
+        except (jwt.PyJWTError, ValueError) as error:
+            raise TokenRefused("malformed") from error
+        _check_times(raw, now)
+        return _read_claims(raw)
+
+    def _open(self, token: str) -> Mapping[str, object]:
+        """Check the signature, then return the claims; may raise what PyJWT raises."""
+        header = jwt.get_unverified_header(token)
+        candidates = self._find_keys(header)
+        if not candidates:
+            raise TokenRefused("wrong algorithm")
+        raw = orjson.loads(_open_with_any(candidates, token))
+        if not isinstance(raw, dict):
+            raise TokenRefused("malformed")
+        is_own = header["alg"] == OWN_ALGORITHM
+        if is_own and self._issuer_keys and raw.get("iss") != OWN_ISSUER:
+            raise TokenRefused("wrong issuer")
+        return raw
+
+    def _find_keys(self, header: Mapping[str, object]) -> list[IssuerKey]:
+        """Keys that may have signed it: a key fixes its algorithm, never the token."""
+        fitting = [
+            key for key in (self._own_key, *self._issuer_keys) if key.algorithm == header.get("alg")
+        ]
+        named = [key for key in fitting if key.id is not None and key.id == header.get("kid")]
+        return named or fitting
+
+
+def _open_with_any(keys: Sequence[IssuerKey], token: str) -> bytes:
+    for key in keys[:-1]:
+        try:
+            return _open_with(key, token)
+        except jwt.InvalidSignatureError:
+            continue
+    return _open_with(keys[-1], token)
+
+
+def _open_with(key: IssuerKey, token: str) -> bytes:
+    opened = _jws.decode_complete(token, key.key, algorithms=[key.algorithm])
+    payload: bytes = opened["payload"]
+    return payload
+
+
+def _check_times(raw: Mapping[str, object], now: float) -> None:
+    if _read_time(raw, "exp", default=None) <= now:
+        raise TokenRefused("expired")
+    if max(_read_time(raw, "nbf", default=0.0), _read_time(raw, "iat", default=0.0)) > now + SKEW:
+        raise TokenRefused("not yet valid")
+
+
+def _read_time(raw: Mapping[str, object], claim: str, *, default: float | None) -> float:
+    value = raw.get(claim, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TokenRefused("unusable time")
+    if not 0 <= value < _LATEST:
+        raise TokenRefused("unusable time")
+    return float(value)
+
+
+def _read_claims(raw: Mapping[str, object]) -> Claims:
+    if raw.get("token_type") == "refresh":
+        raise TokenRefused("a refresh token")
+    if not isinstance(raw.get("admin", False), bool):
+        raise TokenRefused("unusable claim")
+    return Claims(
+        user_id=_read_user(raw),
+        expires_at=_read_time(raw, "exp", default=None),
+        issued_at=_read_time(raw, "iat", default=0.0),
+        device=_read_device(raw),
+        servers=_read_servers(raw),
+        name=_read_name(raw),
+        is_admin=raw.get("admin") is True,
+    )
+
+
+def _read_user(raw: Mapping[str, object]) -> UserId:
+    try:
+        return parse_user_id(_text_of(raw.get("sub", raw.get("uid"))))
+    except Refused as error:
+        raise TokenRefused("no valid user") from error
+
+
+def _read_device(raw: Mapping[str, object]) -> DeviceId | None:
+    device = raw.get("device")
+    try:
+        return None if device is None else parse_device_id(_text_of(device))
+    except Refused as error:
+        raise TokenRefused("unusable claim") from error
+
+
+def _read_servers(raw: Mapping[str, object]) -> tuple[ServerId, ...] | None:
+    servers = raw.get("servers", raw.get("channelIds"))
+    if servers is None:
+        return None
+    if not isinstance(servers, list) or len(servers) > MAX_SERVERS:
+        raise TokenRefused("unusable claim")
+    try:
+        # A dict keeps the order and drops what stands there twice.
+        return tuple(dict.fromkeys(parse_server_id(_text_of(server)) for server in servers))
+    except Refused as error:
+        raise TokenRefused("unusable claim") from error
+
+
+def _text_of(value: object) -> object:
+    """VoicePing's ids may be whole numbers; everything else stays what it is."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return str(value) if is_number else value
+
+
+def _read_name(raw: Mapping[str, object]) -> str | None:
+    """A name that is not usable locks nobody out: the user keeps the former one."""
+    try:
+        return clean_username(raw.get("name"))
+    except Refused:
+        return None

@@ -1,0 +1,360 @@
+"""The supervision tree, how it starts and in which order it stops.
+
+    presence
+    ├── services          one supervisor, permanent children
+    │   ├── writer        the only task that writes to the store
+    │   └── broadcaster   offers what users publish to the open connections
+    ├── users             one actor per user, started by its first message
+    └── edge              one supervisor, permanent children
+        ├── timer         all deadlines: sweep, grace, leases, silence, expiries
+        └── door          the HTTP port; one nursery holds the connections
+
+Each layer stops before the one above it: first nobody new comes in and the
+connections are told to come back, then time stands still, then users handle
+what waits for them, then the last announcements and rows go out. A stop
+publishes nothing, so who comes back soon was never away.
+"""
+
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import orjson
+import trio
+
+from actors import (
+    Broadcaster,
+    ChildSpec,
+    RestartBudget,
+    RestartsExhausted,
+    Timer,
+    open_dynamic_supervisor,
+    open_supervisor,
+)
+from actors.supervisor import Run as ChildRun
+from presence.adapters.issuer_keys import read_issuer_keys
+from presence.adapters.secret_key import Secret, open_secret
+from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.tokens import TokenVerifier, issue_token
+from presence.config import Config
+from presence.core.events import TimePassed
+from presence.core.memberships import Memberships
+from presence.core.restoration import Run
+from presence.core.rules import Rules
+from presence.core.types import ServerId, UserId
+from presence.core.versions import Versions
+from presence.dialects.together.rest_in import DevToken
+from presence.errors import StartFailed, StoreUnavailable
+from presence.live.claims import Verify
+from presence.live.clock import Clock
+from presence.live.directory import Directory
+from presence.live.fanout import Fanout
+from presence.live.listener import Announcement, EndReason
+from presence.live.node import Node
+from presence.live.ports import Opening
+from presence.live.roster import Roster
+from presence.live.user_actor import UserActor
+from presence.live.writer import Writer
+from presence.log import Count, Counters, Happening, Level, get_log
+from presence.net.front_door import FrontDoor
+from presence.net.limits import NetLimits
+from presence.net.session import SocketTimes
+from presence.net.site import SitePlan, build_site
+from presence.openapi import openapi_document
+
+DRAIN_WITHIN = 5.0
+STOP_WITHIN = 8.0
+DEVELOPMENT_TTL = 24 * 3600.0
+FAILED_FOR_GOOD = 70
+
+SERVICE_BUDGET = RestartBudget(max_restarts=20, within=60.0, backoff=0.01, backoff_limit=0.5)
+USER_BUDGET = RestartBudget(max_restarts=3, within=60.0, backoff=0.05, backoff_limit=1.0)
+QUARANTINES_BUDGET = RestartBudget(max_restarts=100, within=60.0)
+QUARANTINE_AFTER = 60.0
+MAILBOX_CAPACITY = 100
+
+
+async def serve(config: Config, *, ready_file: Path | None = None) -> int:
+    """Run the server until SIGTERM or SIGINT; return the exit code.
+
+    Writes *ready_file* once everything accepts. Raises `StartFailed` where it
+    cannot start. A second signal ends the process at once.
+    """
+    stop = trio.Event()
+    failure: StartFailed | None = None
+    exit_code = 0
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_watch_signals, stop)
+        try:
+            async with _open_server(config) as server:
+                await server.run(ready_file, stop)
+        except StartFailed as error:  # raised again below, not wrapped by the nursery
+            failure = error
+        except RestartsExhausted as error:
+            get_log().critical(Happening.RESTARTS_EXHAUSTED, reason=str(error))
+            exit_code = FAILED_FOR_GOOD
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    get_log().info(Happening.STOPPED, exit_code=exit_code)
+    return exit_code
+
+
+@asynccontextmanager
+async def _open_server(config: Config) -> AsyncIterator["Server"]:
+    """Open secret, keys and store, and put the parts together around what they hold."""
+    clock = Clock()
+    secret = open_secret(config.data)
+    if secret.is_exposed:
+        get_log().warning(Happening.SECRET_EXPOSED, file=str(secret.path))
+    verify = TokenVerifier(
+        secret.key, read_issuer_keys(config.token_public_key, config.token_jwks)
+    ).verify
+    store = SqliteStore(config.data)
+    opening = await store.open(clock.now().wall)
+    try:
+        if opening.was_moved_aside:
+            get_log().error(Happening.STORE_MOVED_ASIDE, directory=str(config.data))
+        versions = Versions(opening.start_number)
+        versions.latest = max(versions.latest, await store.read_latest_version())
+        writer = Writer(
+            store, wall=clock.wall, on_failure=_log_write_failure, on_recovery=_log_recovery
+        )
+        server = Server(config, opening, build_node(config, clock, opening, versions, writer))
+        server.open_site(verify, secret)
+        yield server
+    finally:
+        await store.aclose()
+
+
+def build_node(
+    config: Config, clock: Clock, opening: Opening, versions: Versions, writer: Writer
+) -> Node:
+    """The tables and services that the actors share, filled from the store."""
+    memberships = Memberships(
+        opening.servers, opening.memberships, has_everyone=config.everyone_server
+    )
+    roster = Roster(
+        writer,
+        memberships,
+        shown_count=opening.shown_count,
+        large_threshold=config.large_threshold,
+    )
+    directory = Directory()
+    broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster()
+    return Node(
+        clock=clock,
+        run=Run(
+            versions=versions,
+            rules=rules_of(config),
+            settled_start=opening.settled_start,
+            restart_grace_ends_at=clock.now().mono + config.restart_grace_after,
+        ),
+        memberships=memberships,
+        roster=roster,
+        directory=directory,
+        fanout=Fanout(broadcaster, memberships, directory, versions),
+        writer=writer,
+        timer=Timer(),
+        revocations={each.user_id: each for each in opening.revocations},
+        is_everyone_sealed=opening.was_moved_aside,
+    )
+
+
+class Server:
+    """One server, put together; `run` is its life."""
+
+    def __init__(self, config: Config, opening: Opening, node: Node) -> None:
+        self.node = node
+        self._config = config
+        self._opening = opening
+        self._port = config.port
+        self._counters = Counters()
+        self._counters.show(Level.OPEN_CONNECTIONS, lambda: len(node.directory))
+        self._counters.show(Level.UNSAVED_RECORDS, lambda: node.writer.statistics().waiting)
+        self._counters.show(Level.LIVE_ACTORS, lambda: len(node.users))
+
+    async def run(self, ready_file: Path | None, stop: trio.Event) -> None:
+        """Start from the inside out, serve until *stop*, and end in the reverse order."""
+        node, on_crash = self.node, self._note_crash
+        writer, broadcaster = node.writer, node.fanout.broadcaster
+        async with open_supervisor("services", on_crash=on_crash) as services:
+            await services.start(_service("writer", writer.run, writer.close))
+            await services.start(_service("broadcaster", broadcaster.run, broadcaster.close))
+            async with open_dynamic_supervisor(
+                "users",
+                lambda user_id: UserActor(user_id, node),
+                mailbox_capacity=MAILBOX_CAPACITY,
+                child_budget=USER_BUDGET,
+                budget=QUARANTINES_BUDGET,
+                quarantine_after=QUARANTINE_AFTER,
+                on_crash=self._note_user_crash,
+            ) as users:
+                node.open_users(users)
+                async with open_supervisor("edge", on_crash=on_crash) as edge:
+                    await edge.start(_service("timer", node.timer.run, node.timer.close))
+                    self._set_stored_deadlines()
+                    await edge.start(_service("door", self._keep_door, self._drain))
+                    _freeze_garbage()
+                    self._tell_ready(ready_file)
+                    await stop.wait()
+                    get_log().info(Happening.DRAINING, connections=len(node.directory))
+
+    # -- the door ----------------------------------------------------------------------------
+
+    def open_site(self, verify: Verify, secret: Secret) -> None:
+        """Put together what the door answers."""
+        config = self._config
+        plan = SitePlan(
+            limits=net_limits_of(config),
+            times=SocketTimes(config.socket_ping_every, config.socket_lost_after),
+            max_connections_per_user=config.max_connections_per_user,
+            max_requests_per_second=config.max_requests_per_second,
+            verify=verify,
+            issue_token=_issuer(secret, self.node.clock) if config.is_development else None,
+            openapi=openapi_document(version("presence")),
+            on_crash=self._note_request_crash,
+        )
+        self._site = build_site(self.node, plan, self._counters)
+
+    async def _keep_door(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the door open; after a crash it opens on the same port again."""
+        self._door = FrontDoor(self._site)
+        async with trio.open_nursery() as nursery:
+            self._port = await nursery.start(self._door.serve, self._config.host, self._port)
+            task_status.started()
+
+    def _drain(self) -> None:
+        """Let nobody in, and ask who is here to come back to the next process."""
+        self.node.is_draining = True
+        self._door.stop_accepting()
+        self._door.end_connections(DRAIN_WITHIN)
+        for listener in list(self.node.directory):
+            listener.end(EndReason.STOPPING)
+
+    def _tell_ready(self, ready_file: Path | None) -> None:
+        host, port = self._config.host, self._port
+        get_log().info(Happening.LISTENING, host=host, port=port)
+        click.echo(f"Listening on http://{_bracketed(host)}:{port}")
+        if self._config.is_development:
+            link = f"ws://{_bracketed(host)}:{port}/ws?user=alice"
+            click.echo(f"Development mode, no tokens needed: {link}")
+        if ready_file is not None:
+            _write_whole(ready_file, orjson.dumps({"http": port, "pid": os.getpid()}))
+
+    # -- deadlines from before ---------------------------------------------------------------
+
+    def _set_stored_deadlines(self) -> None:
+        """Wake users whose public text ends, and settle the start when its grace is over."""
+        node, now = self.node, self.node.clock.now()
+        for user_id, wall in self._opening.text_ends.items():
+            node.wake(user_id, now.mono_of(wall))
+        node.timer.set(
+            "settled",
+            node.run.restart_grace_ends_at,
+            lambda stalled: node.settle(),
+        )
+
+    # -- crashes -----------------------------------------------------------------------------
+
+    def _note_crash(self, name: str, error: Exception, restart_in: float | None) -> None:
+        self._counters.add(Count.ACTOR_RESTARTS)
+        get_log().error(Happening.ACTOR_CRASHED, actor=name, restart_in=restart_in, exc_info=error)
+
+    def _note_user_crash(self, user_id: UserId, error: Exception, restart_in: float | None) -> None:
+        """Log it, and have the user rebuilt even if nobody else has a message for it."""
+        self._note_crash(f"user {user_id}", error, restart_in)
+        if restart_in is not None and not self.node.is_draining:
+            self.node.users.tell_nowait(user_id, TimePassed(), slot="time")
+
+    def _note_request_crash(self, error: BaseException) -> None:
+        get_log().error(Happening.REQUEST_CRASHED, exc_info=error)
+
+
+def rules_of(config: Config) -> Rules:
+    """The settings that the rules of one user depend on."""
+    return Rules(
+        grace_after=config.grace_after,
+        poll_grace_after=config.poll_grace_after,
+        lease_after=config.lease_after,
+        restart_grace_after=config.restart_grace_after,
+        sweep_every=config.sweep_every,
+        ping_expires_after=config.ping_expires_after,
+        max_presence_changes=config.max_presence_changes,
+        presence_window=config.presence_window,
+        max_devices_per_user=config.max_devices_per_user,
+    )
+
+
+def net_limits_of(config: Config) -> NetLimits:
+    """The settings that the network layer depends on."""
+    return NetLimits(
+        handshake_after=config.handshake_after,
+        write_blocked_after=config.write_blocked_after,
+        max_frames_per_second=config.max_frames_per_second,
+        max_frame_bytes=config.max_frame_bytes,
+        max_connections_per_address=config.max_connections_per_address,
+        origins=config.origins,
+        trusted_proxies=config.trusted_proxies,
+        is_development=config.is_development,
+    )
+
+
+def _service(name: str, run: ChildRun, close: Callable[[], None]) -> ChildSpec:
+    return ChildSpec(name, run, close, stop_after=STOP_WITHIN, budget=SERVICE_BUDGET)
+
+
+def _issuer(secret: Secret, clock: Clock) -> Callable[[DevToken], str]:
+    def issue(wanted: DevToken) -> str:
+        return issue_token(
+            secret.key,
+            wanted.user,
+            now=clock.now().wall,
+            ttl=DEVELOPMENT_TTL,
+            servers=wanted.servers,
+        )
+
+    return issue
+
+
+async def _watch_signals(
+    stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for number in signals:
+            if stop.is_set():
+                get_log().warning(Happening.STOP_FORCED)
+                os._exit(128 + number)  # what is stored is whole at any moment
+            stop.set()
+
+
+def _freeze_garbage() -> None:
+    """A full collection stops the whole server: keep what lives from now on out of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+def _write_whole(path: Path, text: bytes) -> None:
+    """Write a file so that nobody ever reads half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(text)
+    draft.replace(path)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _log_write_failure(error: StoreUnavailable, waiting: int) -> None:
+    get_log().error(Happening.STORE_WRITE_FAILED, reason=str(error), waiting=waiting)
+
+
+def _log_recovery(failures: int, seconds: float) -> None:
+    get_log().info(Happening.STORE_RECOVERED, failures=failures, seconds=round(seconds, 3))

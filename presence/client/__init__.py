@@ -1,0 +1,1 @@
+"""Talks to a presence server over HTTP, from Trio."""

@@ -1,0 +1,183 @@
+"""Every setting of the server, and where it comes from: file, environment, flags."""
+
+import difflib
+import ipaddress
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from presence import setting_kinds as kinds
+from presence.errors import BadConfig
+
+VARIABLE_PREFIX: Final = "PRESENCE_"
+CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN"})
+"""Variables that the client commands read; they are no settings."""
+
+LONGEST_LEASE_AFTER: Final = 4 * 3600.0
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener bound to *host*."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@attrs.frozen
+class Config:
+    """The settings, complete and consistent; times in seconds, a limit of 0 is switched off.
+
+    Raises `BadConfig` where two settings are at odds.
+    """
+
+    # Where
+    host: str = kinds.host("127.0.0.1")
+    port: int = kinds.whole(8080, most=65535)
+    pipe_port: int | str = kinds.port_or_off(7070)
+    data: Path = kinds.location("presence-data")  # noqa: RUF009  # a field
+    store: str = kinds.choice("sqlite")
+    is_development: bool = kinds.flag(lambda config: is_loopback(config.host))
+    log_format: str = kinds.choice("auto", "json", "console")
+    log_level: str = kinds.choice("info", "debug", "warning", "error")
+    # Who is let in
+    token_public_key: Path | None = kinds.location(None)  # noqa: RUF009  # a field
+    token_jwks: Path | None = kinds.location(None)  # noqa: RUF009  # a field
+    origins: tuple[str, ...] = kinds.origins()
+    trusted_proxies: tuple[kinds.Network, ...] = kinds.networks()
+    # Behaviour
+    everyone_server: bool = kinds.flag(True)
+    single_login: bool = kinds.flag(False)
+    large_threshold: int = kinds.whole(250, least=1)
+    matrix_server_name: str = kinds.server_name("localhost")
+    # Times
+    sweep_every: float = kinds.seconds(120.0)
+    ping_expires_after: float = kinds.seconds(300.0)
+    grace_after: float = kinds.seconds(10.0, or_zero=True)
+    poll_grace_after: float = kinds.seconds(30.0, or_zero=True)
+    lease_after: float = kinds.seconds(300.0)
+    restart_grace_after: float = kinds.seconds(60.0, or_zero=True)
+    matrix_token_after: float = kinds.seconds(604800.0)
+    socket_ping_every: float = kinds.seconds(30.0)
+    socket_lost_after: float = kinds.seconds(45.0)
+    handshake_after: float = kinds.seconds(10.0)
+    write_blocked_after: float = kinds.seconds(10.0)
+    # Limits
+    max_frames_per_second: int = kinds.whole(20)
+    max_presence_changes: int = kinds.whole(5)
+    presence_window: float = kinds.seconds(20.0)
+    max_connections_per_address: int = kinds.whole(200)
+    max_connections_per_user: int = kinds.whole(20)
+    max_devices_per_user: int = kinds.whole(20)
+    max_requests_per_second: int = kinds.whole(10)
+    max_frame_bytes: int = kinds.whole(16384)
+
+    def __attrs_post_init__(self) -> None:
+        if self.socket_lost_after <= self.socket_ping_every:
+            raise BadConfig("socket_lost_after must be longer than socket_ping_every")
+        if self.lease_after > LONGEST_LEASE_AFTER:
+            raise BadConfig(f"lease_after must be at most {LONGEST_LEASE_AFTER:.0f} (4 hours)")
+        if self.port == self.pipe_port != 0:
+            raise BadConfig("pipe_port must be another one than port")
+        if self.is_development and not is_loopback(self.host):
+            raise BadConfig(
+                f"host {self.host} lets other machines in, and in development mode anybody may"
+                " be any user: switch that off (--no-dev) and give each user a token"
+                " (presence token USER), or bind to 127.0.0.1"
+            )
+
+
+def load_config(
+    file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]
+) -> Config:
+    """Read the settings: *flags* over `PRESENCE_*` variables over *file* over the defaults.
+
+    A flag of None was not given. Raises `BadConfig` naming the setting.
+    """
+    values: dict[str, object] = {}
+    if file is not None:
+        values |= _accept_all(_read_file(file), f"{file}: ")
+    values |= _read_environment(environ)
+    values |= _accept_all({key: value for key, value in flags.items() if value is not None}, "")
+    return Config(**values)  # type: ignore[arg-type]  # each was accepted by its kind
+
+
+def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Say, in a sentence each, which `PRESENCE_` variables are no setting."""
+    return [
+        f"{name} is not a setting and is ignored{_suggest(name, map(_variable_of, _KINDS))}"
+        for name in sorted(environ)
+        if name.startswith(VARIABLE_PREFIX)
+        and name not in CLIENT_VARIABLES
+        and name not in map(_variable_of, _KINDS)
+    ]
+
+
+def print_config(config: Config) -> str:
+    """Write *config* as the text of a settings file.
+
+    It holds no secret: keys are in files of their own, of which only the path
+    is a setting.
+    """
+    shown = {key: kind.show(getattr(config, key)) for key, kind in _KINDS.items()}
+    # JSON's texts, numbers, lists and booleans are TOML's too.
+    return "".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in shown.items()
+        if value is not None
+    )
+
+
+_KINDS: Final[Mapping[str, kinds.Kind]] = {
+    field.name: field.metadata[kinds.KIND] for field in attrs.fields(Config)
+}
+
+
+def _read_file(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadConfig(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadConfig(f"{file} is not a text in UTF-8") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadConfig(f"{file} is not valid TOML: {error}") from error
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    read: dict[str, object] = {}
+    for key, kind in _KINDS.items():
+        name = _variable_of(key)
+        if name in environ:
+            try:
+                read[key] = kind.accept(kind.read(environ[name]))
+            except kinds.Unacceptable as problem:
+                raise BadConfig(f"{name} {problem}") from problem
+    return read
+
+
+def _accept_all(raw: Mapping[str, object], where: str) -> dict[str, object]:
+    accepted: dict[str, object] = {}
+    for key, value in raw.items():
+        if key not in _KINDS:
+            raise BadConfig(f"{where}{key!r} is not a setting{_suggest(key, _KINDS)}")
+        try:
+            accepted[key] = _KINDS[key].accept(value)
+        except kinds.Unacceptable as problem:
+            raise BadConfig(f"{where}{key} {problem}") from problem
+    return accepted
+
+
+def _variable_of(key: str) -> str:
+    return VARIABLE_PREFIX + key.upper()
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

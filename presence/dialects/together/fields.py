@@ -1,0 +1,56 @@
+"""The fields that a gateway frame and a REST body have in common."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from presence.core.changes import UNSET, Unset
+from presence.core.text import clean_text
+from presence.core.types import Status, Text
+from presence.dialects.together.times import parse_end
+from presence.errors import Refused
+
+_STATUSES = {status.value: status for status in Status}
+
+
+def parse_status(raw: object, field: str = "status") -> Status:
+    """One of the four statuses, in lower case; anything else raises `Refused`."""
+    # Not Status(raw): its error would print the value, which may be nested too deep for that.
+    if isinstance(raw, str) and raw in _STATUSES:
+        return _STATUSES[raw]
+    raise Refused(field, "must be one of online, away, dnd, offline")
+
+
+def parse_bool(raw: object, field: str) -> bool:
+    """True or false; numbers, null and strings raise `Refused`."""
+    if not isinstance(raw, bool):
+        raise Refused(field, "must be true or false")
+    return raw
+
+
+@attrs.frozen
+class Texts:
+    """The text fields of one command: as in `core.changes.Change`."""
+
+    custom_status: Text | Unset | None
+    custom_status_until: float | Unset | None
+    activity: Text | Unset | None
+
+
+def parse_texts(fields: Mapping[str, Any], now_wall: float) -> Texts:
+    """Read what *fields* says about texts, or raise `Refused`.
+
+    A custom status that is null or blank has no end, whatever end is given.
+    """
+    custom_status: Text | Unset | None = UNSET
+    until: float | Unset | None = UNSET
+    activity: Text | Unset | None = UNSET
+    if "custom_status" in fields:
+        custom_status = clean_text(fields["custom_status"], "custom_status")
+    if "custom_status_until" in fields:
+        until = parse_end(fields["custom_status_until"], now_wall, "custom_status_until")
+        until = None if custom_status is None else until
+    if "activity" in fields:
+        activity = clean_text(fields["activity"], "activity")
+    return Texts(custom_status, until, activity)

@@ -1,0 +1,138 @@
+"""What an administrator may do to servers, members and users."""
+
+from collections.abc import Sequence
+
+from presence.core.events import Expelled
+from presence.core.memberships import Shift
+from presence.core.types import EVERYONE, PublicView, ServerId, UserId
+from presence.errors import Refused
+from presence.live.listener import EndReason
+from presence.live.messages import Introduce, Remove
+from presence.live.node import Node
+from presence.live.ports import Revocation
+
+ASK_TIMEOUT = 10.0
+
+
+class NoSuchServer(Exception):
+    """There is no server of that id."""
+
+
+class NoSuchUser(Exception):
+    """Others have never been told of a user of that id."""
+
+
+class Administration:
+    """Changes made by hand, shown to others at once. Each returns the ticket to wait for.
+
+    Raises `NoSuchServer`, `NoSuchUser`, `Refused`, or what `ask` of the
+    user's actor raises.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    # -- servers -----------------------------------------------------------------------------
+
+    def servers(self) -> list[tuple[ServerId, str]]:
+        """Every server with its name, by id."""
+        return sorted(self._node.memberships.names.items())
+
+    def put_server(self, server_id: ServerId, name: str | None) -> int:
+        _refuse_everyone(server_id)
+        memberships = self._node.memberships
+        name = name or memberships.names.get(server_id) or server_id
+        memberships.open_server(server_id, name)
+        return self._node.writer.save_server(server_id, name)
+
+    def delete_server(self, server_id: ServerId) -> int:
+        self._require_server(server_id)
+        for shift in self._node.memberships.close_server(server_id):
+            self._make(shift, None)
+        return self._node.writer.forget_server(server_id)
+
+    # -- members -----------------------------------------------------------------------------
+
+    async def put_member(self, server_id: ServerId, user_id: UserId) -> int:
+        self._require_server(server_id)
+        view = await self._introduce_if_new(user_id)
+        return self._make(self._node.memberships.admit(user_id, server_id), view)
+
+    async def put_members(self, server_id: ServerId, user_ids: Sequence[UserId]) -> int:
+        """*user_ids* replace the members that administration made."""
+        self._require_server(server_id)
+        shown = {view.user_id: view for view in await self._node.roster.views(user_ids)}
+        for user_id in user_ids:
+            if user_id not in shown:
+                shown[user_id] = await self._introduce_if_new(user_id)
+        ticket = 0
+        for shift in self._node.memberships.replace(server_id, user_ids):
+            ticket = self._make(shift, shown.get(shift.user_id)) or ticket
+        return ticket
+
+    def delete_member(self, server_id: ServerId, user_id: UserId) -> int:
+        self._require_server(server_id)
+        return self._make(self._node.memberships.dismiss(user_id, server_id), None)
+
+    # -- users -------------------------------------------------------------------------------
+
+    async def put_user(self, user_id: UserId, name: str | None) -> int:
+        return await self._node.users.ask(
+            user_id, lambda reply: Introduce(name, reply), timeout=ASK_TIMEOUT
+        )
+
+    async def delete_user(self, user_id: UserId) -> int:
+        """End the user's connections, forget it, refuse the tokens it has."""
+        await self._require_user(user_id)
+        self._end(user_id, EndReason.DISCONNECTED)
+        now = self._node.clock.now().wall
+        return await self._node.users.ask(
+            user_id, lambda reply: Remove(now, reply), timeout=ASK_TIMEOUT
+        )
+
+    async def revoke(self, user_id: UserId) -> int:
+        """Refuse the tokens that the user has, and end the connections made with them."""
+        await self._require_user(user_id)
+        revocation = Revocation(user_id, self._node.clock.now().wall)
+        self._node.revocations[user_id] = revocation
+        self._end(user_id, EndReason.TOKEN)
+        return self._node.writer.save_revocation(revocation)
+
+    async def disconnect(self, user_id: UserId) -> None:
+        """End the user's connections and leases; it is gone at once."""
+        await self._require_user(user_id)
+        self._end(user_id, EndReason.DISCONNECTED)
+        self._node.users.tell_nowait(user_id, Expelled(), slot="expelled")
+
+    # -- details -----------------------------------------------------------------------------
+
+    def _make(self, shift: Shift, view: PublicView | None) -> int:
+        """Show, store and tell what an administrator changed about one user."""
+        newest = self._node.roster.shown_now(shift.user_id) or view
+        ticket = self._node.announce_shift(shift, newest)
+        self._node.reseat(shift)
+        return ticket
+
+    def _end(self, user_id: UserId, reason: EndReason) -> None:
+        for listener in self._node.directory.listeners_of(user_id):
+            listener.end(reason)
+
+    async def _introduce_if_new(self, user_id: UserId) -> PublicView:
+        if not await self._node.roster.views([user_id]):
+            await self.put_user(user_id, None)
+        return (await self._node.roster.views([user_id]))[0]
+
+    def _require_server(self, server_id: ServerId) -> None:
+        _refuse_everyone(server_id)
+        if server_id not in self._node.memberships.names:
+            raise NoSuchServer(server_id)
+
+    async def _require_user(self, user_id: UserId) -> None:
+        is_known = bool(await self._node.roster.views([user_id]))
+        if not is_known and user_id not in self._node.records:
+            raise NoSuchUser(user_id)
+
+
+def _refuse_everyone(server_id: ServerId) -> None:
+    if server_id == EVERYONE:
+        raise Refused("server id", "everyone is kept by the server itself")

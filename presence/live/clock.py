@@ -1,0 +1,19 @@
+"""The one place where the living part reads the clocks."""
+
+import time
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from presence.core.types import Moment
+
+
+@attrs.frozen
+class Clock:
+    """Reads Trio's monotonic clock and the wall clock together."""
+
+    wall: Callable[[], float] = time.time
+
+    def now(self) -> Moment:
+        return Moment(mono=trio.current_time(), wall=self.wall())

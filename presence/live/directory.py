@@ -1,0 +1,90 @@
+"""The open connections of each user."""
+
+import itertools
+from collections.abc import Iterator
+
+import attrs
+
+from presence.core.attendance import Attendance
+from presence.core.restoration import LiveConnection
+from presence.core.types import ConnectionId, State, UserId
+from presence.live.listener import Listener
+
+
+@attrs.define
+class Attached:
+    """An open connection and the state it was last in, for rebuilding a crashed actor."""
+
+    listener: Listener
+    state: State
+    is_welcomed: bool = False
+
+
+class Directory:
+    """Finds the connections of a user. They stay here while the user's actor restarts."""
+
+    def __init__(self) -> None:
+        self._by_user: dict[UserId, dict[ConnectionId, Attached]] = {}
+        self._ids = itertools.count(1)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Listener]:
+        for attached in self._by_user.values():
+            for entry in attached.values():
+                yield entry.listener
+
+    def new_connection(self) -> ConnectionId:
+        return ConnectionId(next(self._ids))
+
+    def count_of(self, user_id: UserId) -> int:
+        return len(self._by_user.get(user_id, ()))
+
+    def add(self, listener: Listener, state: State) -> None:
+        """Note an open connection, before its user hears of it."""
+        attached = self._by_user.setdefault(listener.user_id, {})
+        attached[listener.connection] = Attached(listener, state)
+        self._count += 1
+
+    def remove(self, listener: Listener) -> None:
+        """Forget a connection that is over."""
+        attached = self._by_user.get(listener.user_id, {})
+        if attached.pop(listener.connection, None) is not None:
+            self._count -= 1
+        if not attached:
+            self._by_user.pop(listener.user_id, None)
+
+    def of(self, user_id: UserId) -> dict[ConnectionId, Attached]:
+        """The user's connections; not to be changed."""
+        return self._by_user.get(user_id, {})
+
+    def welcome(self, listener: Listener) -> bool:
+        """Note that *listener* gets its snapshot now; False if it is over meanwhile."""
+        entry = self.of(listener.user_id).get(listener.connection)
+        if entry is not None:
+            entry.is_welcomed = True
+        return entry is not None
+
+    def note_states(self, user_id: UserId, attendance: Attendance) -> None:
+        """Remember the state of each of the user's connections."""
+        for key, entry in self.of(user_id).items():
+            device = attendance.devices.get(entry.listener.device)
+            if device is not None and key in device.connections:
+                entry.state = device.connections[key]
+
+    def listeners_of(self, user_id: UserId) -> list[Listener]:
+        return [entry.listener for entry in self.of(user_id).values()]
+
+    def welcomed(self, user_id: UserId) -> list[Listener]:
+        """The user's connections that have their snapshot."""
+        return [entry.listener for entry in self.of(user_id).values() if entry.is_welcomed]
+
+    def live(self, user_id: UserId) -> list[LiveConnection]:
+        """What a fresh actor needs to know of the connections that its user has."""
+        return [
+            LiveConnection(key, entry.listener.device, entry.state)
+            for key, entry in self.of(user_id).items()
+            if entry.is_welcomed
+        ]

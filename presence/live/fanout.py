@@ -1,0 +1,102 @@
+"""Who is told what: from a change of one user to announcements on servers' topics."""
+
+from collections.abc import Iterable, Set
+
+from actors import Broadcaster
+from presence.core.memberships import Memberships, Shift
+from presence.core.types import PublicView, ServerId, UserId
+from presence.core.versions import Versions
+from presence.live.directory import Directory
+from presence.live.listener import (
+    Announcement,
+    Listener,
+    MemberAdded,
+    MemberRemoved,
+    News,
+    PresenceChanged,
+)
+
+NOBODY: Set[ServerId] = frozenset()
+
+
+class Fanout:
+    """Hands news to the broadcaster: the topics are servers, the readers connections.
+
+    Of a user's own changes its own connections get the self view only.
+    """
+
+    def __init__(
+        self,
+        broadcaster: Broadcaster[ServerId, Announcement],
+        memberships: Memberships,
+        directory: Directory,
+        versions: Versions,
+    ) -> None:
+        self.broadcaster = broadcaster
+        self._memberships = memberships
+        self._directory = directory
+        self._versions = versions
+
+    def subscribe(self, listener: Listener, servers: Iterable[ServerId], since: int) -> None:
+        """From now on *listener* is told what happens in *servers* after version *since*."""
+        self.broadcaster.subscribe(listener, servers, since=since)
+
+    def unsubscribe(self, listener: Listener) -> None:
+        self.broadcaster.unsubscribe(listener)
+
+    def join(self, listener: Listener, server_id: ServerId, since: int) -> None:
+        """One more server for a listener that is subscribed."""
+        self.broadcaster.join(listener, server_id, since=since)
+
+    def leave(self, listener: Listener, server_id: ServerId) -> None:
+        self.broadcaster.leave(listener, server_id)
+
+    def announce(self, before: PublicView, view: PublicView, appeared: Set[ServerId]) -> None:
+        """The public view changed; in the servers *appeared* the user is new.
+
+        A MemberAdded carries the view and stands for the status event of the
+        same change; so does it where the name changed.
+        """
+        shown_in = self._memberships.shown_servers_of(view.user_id)
+        introduced = shown_in if view.username != before.username else appeared
+        if not introduced >= shown_in:
+            news = PresenceChanged(before, view)
+            self._publish(news, view.version, shown_in - introduced, except_topics=introduced)
+        for server_id in sorted(introduced):
+            self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
+
+    def announce_appeared(self, shift: Shift, view: PublicView) -> None:
+        """The user is seen in more servers, while its public view did not change."""
+        for server_id in sorted(shift.appeared):
+            self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
+
+    def announce_vanished(self, shift: Shift) -> None:
+        """The user is no longer seen in some servers."""
+        for server_id in sorted(shift.vanished):
+            news = MemberRemoved(server_id, shift.user_id)
+            self._publish(news, self._versions.next(), {server_id})
+
+    def _publish(
+        self,
+        news: News,
+        version: int,
+        topics: Set[ServerId],
+        except_topics: Set[ServerId] = NOBODY,
+    ) -> None:
+        announcement = Announcement(news, version)
+        self.broadcaster.publish(
+            announcement.key,
+            announcement,
+            topics=topics,
+            stamp=version,
+            except_topics=except_topics,
+            except_readers=self._directory.listeners_of(_user_of(news)),
+        )
+
+
+def _user_of(news: News) -> UserId:
+    match news:
+        case MemberRemoved(user_id=user_id):
+            return user_id
+        case PresenceChanged(view=view) | MemberAdded(view=view):
+            return view.user_id

@@ -1,0 +1,135 @@
+"""A connection as the living part sees it, and the announcements it is offered."""
+
+import enum
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, ServerId, UserId
+
+
+@attrs.frozen
+class PresenceChanged:
+    """What others see of a user changed from *before* to *view*."""
+
+    before: PublicView
+    view: PublicView
+
+
+@attrs.frozen
+class MemberAdded:
+    """A user appeared in a server, or is told of anew there because its name changed."""
+
+    server_id: ServerId
+    view: PublicView
+
+
+@attrs.frozen
+class MemberRemoved:
+    """A user is no longer seen in a server."""
+
+    server_id: ServerId
+    user_id: UserId
+
+
+News = PresenceChanged | MemberAdded | MemberRemoved
+
+
+class Dialect(Protocol):
+    """How one protocol says the news: called once per update, not once per listener."""
+
+    def frame(self, news: News, version: int) -> bytes | None:
+        """The bytes that go out, whole frames; None where the protocol has no such event."""
+
+
+class Announcement:
+    """One piece of news on its way out, encoded once per dialect."""
+
+    __slots__ = ("_frames", "news", "version")
+
+    def __init__(self, news: News, version: int) -> None:
+        self.news = news
+        self.version = version
+        self._frames: dict[Dialect, bytes | None] = {}
+
+    def frame(self, dialect: Dialect) -> bytes | None:
+        try:
+            return self._frames[dialect]
+        except KeyError:
+            frame = self._frames[dialect] = dialect.frame(self.news, self.version)
+            return frame
+
+    @property
+    def key(self) -> Hashable:
+        """What a newer announcement replaces: a user's presence, or its place in one server."""
+        match self.news:
+            case PresenceChanged(view=view):
+                return view.user_id
+            case MemberAdded(server_id=server_id, view=view):
+                return (server_id, view.user_id)
+            case MemberRemoved(server_id=server_id, user_id=user_id):
+                return (server_id, user_id)
+
+
+class EndReason(enum.Enum):
+    """Why the server ends a connection. The dialect has a code for each."""
+
+    STOPPING = "server is stopping"
+    SLOW = "too slow, or over a limit"
+    TOKEN = "token expired or revoked"
+    DISCONNECTED = "disconnected by administration"
+    REPLACED = "replaced by another login"
+    TOO_MANY_DEVICES = "too many devices"
+    CRASHED = "internal error"
+
+
+@attrs.frozen
+class Welcome:
+    """What a connection gets first: oneself, one's servers, and how new all of it is."""
+
+    self_view: SelfView
+    servers: Sequence[ServerSnapshot]
+    latest_version: int
+
+
+class Listener(Protocol):
+    """One open connection. None of its methods waits or raises."""
+
+    @property
+    def connection(self) -> ConnectionId: ...
+
+    @property
+    def user_id(self) -> UserId: ...
+
+    @property
+    def device(self) -> DeviceId: ...
+
+    @property
+    def issued_at(self) -> float:
+        """When its token was issued (Unix time)."""
+
+    def welcome(self, welcome: Welcome) -> None:
+        """Send the snapshot. It is subscribed in the same breath."""
+
+    def offer(self, key: Hashable, value: Announcement) -> None:
+        """Send the announcement, or keep it until there is room, the newest of each *key*.
+
+        A removal that ends visibility takes along what waits of that user.
+        """
+
+    def show_self(self, view: SelfView) -> None:
+        """The self view changed."""
+
+    def add_server(self, snapshot: ServerSnapshot) -> None:
+        """The user joined a server."""
+
+    def remove_server(self, server_id: ServerId) -> None:
+        """The user left a server."""
+
+    def end(self, reason: EndReason) -> None:
+        """Close the connection soon; nothing more is sent."""
+
+
+Listeners = Mapping[ConnectionId, Listener]

@@ -1,0 +1,159 @@
+"""What the actors of one node share, and how their effects are carried out.
+
+Rule: this file decides nothing about a user. It carries out what `core`
+returned, in order, and never waits: table first, then announcement, then disk.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from actors import DynamicSupervisor, Timer
+from presence.core.events import Effect, Publish, Save, ShowSelf, Stalled, TimePassed, WakeAt
+from presence.core.memberships import Memberships, Shift
+from presence.core.record import Record
+from presence.core.restoration import Run
+from presence.core.types import PublicView, SelfView, ServerId, UserId
+from presence.live.clock import Clock
+from presence.live.directory import Directory
+from presence.live.fanout import Fanout
+from presence.live.messages import Message, Reseat
+from presence.live.ports import Revocation
+from presence.live.roster import Roster
+from presence.live.writer import Writer
+
+
+@attrs.define(eq=False)
+class Node:
+    """One node's tables and services. Made in `app`, before anybody is let in."""
+
+    clock: Clock
+    run: Run
+    memberships: Memberships
+    roster: Roster
+    directory: Directory
+    fanout: Fanout
+    writer: Writer
+    timer: Timer[object]
+    revocations: dict[UserId, Revocation]
+    is_everyone_sealed: bool
+    """A corrupt store was put away: who has no row may have been hidden."""
+    is_draining: bool = False
+    records: dict[UserId, Record] = attrs.field(factory=dict)
+    """The last record of each user that has an actor: what a crashed one is rebuilt from."""
+    _users: DynamicSupervisor[UserId, Message] | None = None
+
+    @property
+    def users(self) -> DynamicSupervisor[UserId, Message]:
+        assert self._users is not None, "the users' supervisor is not open"
+        return self._users
+
+    def open_users(self, users: DynamicSupervisor[UserId, Message]) -> None:
+        self._users = users
+
+    # -- effects of one user -----------------------------------------------------------------
+
+    def carry_out(self, user_id: UserId, effects: Iterable[Effect]) -> int:
+        """Do what follows from an event of one user; the ticket of what was saved, or 0."""
+        ticket = 0
+        for effect in effects:
+            match effect:
+                case Publish():
+                    self._publish(effect)
+                case ShowSelf(view):
+                    self._show_self(user_id, view)
+                case Save(record):
+                    self.records[user_id] = record
+                    ticket = self.writer.save(record)
+                case WakeAt(at):
+                    self.wake(user_id, at)
+        return ticket
+
+    def wake(self, user_id: UserId, at: float | None) -> None:
+        """Have `TimePassed` told to the user at *at* (monotonic), or not at all."""
+        if at is None:
+            self.timer.cancel(("user", user_id))
+        else:
+            self.timer.set(("user", user_id), at, lambda stalled: self._tell_time(user_id, stalled))
+
+    def _tell_time(self, user_id: UserId, stalled: bool) -> None:
+        event = Stalled() if stalled else TimePassed()
+        if not self.is_draining:
+            self.users.tell_nowait(user_id, event, slot="stalled" if stalled else "time")
+
+    def _publish(self, change: Publish) -> None:
+        view = change.view
+        shift = Shift(view.user_id)
+        if view.is_visible:
+            shift = self.memberships.show_claims(view.user_id)
+            self._save_rows(shift)
+        self.roster.put(view, is_first=change.is_first)
+        self.roster.shift(shift)
+        appeared = shift.appeared
+        if change.is_first:
+            appeared = self.memberships.shown_servers_of(view.user_id)
+        self.fanout.announce(change.before, view, appeared)
+        self.fanout.announce_vanished(shift)
+
+    def _show_self(self, user_id: UserId, view: SelfView) -> None:
+        for listener in self.directory.welcomed(user_id):
+            listener.show_self(view)
+
+    def settle(self) -> None:
+        """The restart grace is over: who did not return starts afresh, also after a crash."""
+        self.writer.settle(self.run.versions.start_number)
+
+    # -- memberships -------------------------------------------------------------------------
+
+    def claim(self, user_id: UserId, servers: Sequence[ServerId]) -> Shift:
+        """A token's claim holds from now on; others see it with the next visible status."""
+        for server_id in servers:
+            if server_id not in self.memberships.names:
+                self.writer.save_server(server_id, server_id)
+        shift = self.memberships.claim(user_id, servers)
+        self._save_rows(shift)
+        return shift
+
+    def show_claims(self, view: PublicView) -> None:
+        """A claim of a user who is visible is seen at once."""
+        self.announce_shift(self.memberships.show_claims(view.user_id), view)
+
+    def announce_shift(self, shift: Shift, view: PublicView | None) -> int:
+        """Memberships changed as others see them: count, store and tell; returns the ticket.
+
+        *view* may be None where nobody sees the user appear.
+        """
+        ticket = self._save_rows(shift)
+        self.roster.shift(shift)
+        if view is not None:
+            self.fanout.announce_appeared(shift, view)
+        self.fanout.announce_vanished(shift)
+        return ticket
+
+    def vanish(self, shift: Shift) -> None:
+        """A user is deleted: it is no longer seen anywhere."""
+        user_id = shift.user_id
+        everywhere = shift.vanished | self.memberships.shown_servers_of(user_id)
+        self.roster.forget(user_id, everywhere)
+        self.fanout.announce_vanished(attrs.evolve(shift, vanished=everywhere))
+
+    def forget_user(self, revocation: Revocation, shift: Shift) -> int:
+        """Delete what is stored of a user, but for when and at which version that was."""
+        self._save_rows(shift)
+        self.revocations[revocation.user_id] = revocation
+        self.writer.save_revocation(revocation)
+        return self.writer.forget_user(revocation.user_id)
+
+    def reseat(self, shift: Shift) -> None:
+        """Tell the user's own connections which servers it joined and left."""
+        if self.directory.count_of(shift.user_id) and (shift.joined or shift.left):
+            self.users.tell_nowait(shift.user_id, Reseat(shift.joined, shift.left))
+
+    def _save_rows(self, shift: Shift) -> int:
+        ticket = 0
+        for row in shift.rows:
+            if row.is_empty:
+                ticket = self.writer.forget_membership(row.user_id, row.server_id)
+            else:
+                ticket = self.writer.save_membership(row)
+        return ticket

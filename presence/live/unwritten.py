@@ -1,0 +1,82 @@
+"""What the store does not know yet, or may not have known when it was asked."""
+
+import contextlib
+import math
+from collections import deque
+from collections.abc import Iterator
+
+import attrs
+
+from presence.core.record import Record
+from presence.core.types import ServerId, UserId
+from presence.live.ports import Batch, MembershipRow, Revocation
+
+
+@attrs.define
+class Changes:
+    """Rows that are not yet committed, the newest of each; None: it is to go."""
+
+    users: dict[UserId, Record | None] = attrs.field(factory=dict)
+    servers: dict[ServerId, str | None] = attrs.field(factory=dict)
+    memberships: dict[tuple[UserId, ServerId], MembershipRow | None] = attrs.field(factory=dict)
+    revocations: dict[UserId, Revocation] = attrs.field(factory=dict)
+    settled_start: int | None = None
+
+    def __len__(self) -> int:
+        rows = len(self.users) + len(self.servers) + len(self.memberships) + len(self.revocations)
+        return rows + (self.settled_start is not None)
+
+    def merged_with(self, newer: "Changes") -> "Changes":
+        """What to write after this could not be written and *newer* came in."""
+        if not self:
+            return newer
+        is_settled_later = newer.settled_start is not None
+        return Changes(
+            users=self.users | newer.users,
+            servers=self.servers | newer.servers,
+            memberships=self.memberships | newer.memberships,
+            revocations=self.revocations | newer.revocations,
+            settled_start=newer.settled_start if is_settled_later else self.settled_start,
+        )
+
+    def as_batch(self, committed_at: float) -> Batch:
+        """These changes for the store, which sees them as they are now."""
+        return Batch(
+            committed_at=committed_at,
+            users=self.users,
+            servers=self.servers,
+            memberships=self.memberships,
+            revocations=self.revocations,
+            settled_start=self.settled_start,
+        )
+
+
+class Layers:
+    """Batches committed while a read was under way, which may not have seen them."""
+
+    def __init__(self) -> None:
+        self._last_read = 0
+        self._reads: dict[int, None] = {}  # under way, oldest first
+        self._kept: deque[tuple[int, dict[UserId, Record | None]]] = deque()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep, until the end of this block, what is committed from now on."""
+        self._last_read = number = self._last_read + 1
+        self._reads[number] = None
+        try:
+            yield
+        finally:
+            del self._reads[number]
+            oldest = next(iter(self._reads), math.inf)
+            while self._kept and self._kept[0][0] < oldest:
+                self._kept.popleft()
+
+    def keep(self, users: dict[UserId, Record | None]) -> None:
+        """Note a commit: every read now under way may have missed *users*."""
+        if self._reads and users:
+            self._kept.append((self._last_read, users))
+
+    def committed(self) -> Iterator[dict[UserId, Record | None]]:
+        """What is kept, newest first."""
+        return (users for _, users in reversed(self._kept))

@@ -1,0 +1,258 @@
+"""Every log event and counter by name, and how both are told.
+
+A log line names one `Happening` and is written at most ten times a second; the
+next one says how many were suppressed. Counters carry no user ids.
+"""
+
+import enum
+import re
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Final, TextIO
+
+import prometheus_client
+import structlog
+from prometheus_client.exposition import generate_latest
+
+MAX_LINES_PER_SECOND: Final = 10
+MAX_TEXT: Final = 8000
+
+
+class Happening(enum.StrEnum):
+    """What a log line can be about."""
+
+    STARTED = "started"
+    LISTENING = "listening"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    STOP_FORCED = "stop_forced"
+    SECRET_EXPOSED = "secret_exposed"
+    OPEN_FILES = "open_files"
+    ACTOR_CRASHED = "actor_crashed"
+    RESTARTS_EXHAUSTED = "restarts_exhausted"
+    REQUEST_CRASHED = "request_crashed"
+    CONNECTION_OPENED = "connection_opened"
+    CONNECTION_CLOSED = "connection_closed"
+    CONNECTION_REFUSED = "connection_refused"
+    HANDSHAKE_FAILED = "handshake_failed"
+    TOKEN_REFUSED = "token_refused"
+    FRAME_DROPPED = "frame_dropped"
+    LISTENER_TOO_SLOW = "listener_too_slow"
+    PROCESS_STALLED = "process_stalled"
+    USER_DELETED = "user_deleted"
+    USER_REVOKED = "user_revoked"
+    USER_DISCONNECTED = "user_disconnected"
+    STORE_OPENED = "store_opened"
+    STORE_MOVED_ASIDE = "store_moved_aside"
+    STORE_WRITE_FAILED = "store_write_failed"
+    STORE_READ_FAILED = "store_read_failed"
+    STORE_RECOVERED = "store_recovered"
+    STORE_ROW_UNREADABLE = "store_row_unreadable"
+
+
+class Count(enum.Enum):
+    """A counter: its name, what it counts, and the label of its kinds, if it has any."""
+
+    def __init__(self, metric: str, meaning: str, label: str = "") -> None:
+        self.metric = metric
+        self.meaning = meaning
+        self.label = label
+
+    CONNECTIONS = "presence_connections", "Connections accepted.", "dialect"
+    CONNECTIONS_ENDED = "presence_connections_ended", "Connections ended.", "reason"
+    CONNECTIONS_REFUSED = "presence_connections_refused", "Refused before the upgrade.", "reason"
+    TOKENS_REFUSED = "presence_tokens_refused", "Tokens refused.", "reason"
+    REQUESTS = "presence_requests", "HTTP requests answered.", "status"
+    FRAMES_RECEIVED = "presence_frames_received", "Frames from clients.", "dialect"
+    FRAMES_DROPPED = "presence_frames_dropped", "Frames from clients not acted upon.", "reason"
+    FRAMES_SENT = "presence_frames_sent", "Frames handed to connections."
+    CHANGES_PUBLISHED = "presence_changes_published", "Changes of a public view."
+    CHANGES_DELAYED = "presence_changes_delayed", "Commands that waited for the rate window."
+    UPDATES_MERGED = "presence_updates_merged", "Updates replaced by a newer one of the same user."
+    DEVICES_SWEPT = "presence_devices_swept", "Devices found silent by the sweep."
+    ACTORS_STARTED = "presence_actors_started", "User actors started."
+    ACTOR_RESTARTS = "presence_actor_restarts", "Restarts after a crash."
+    STORE_WRITES = "presence_store_writes", "Batches committed."
+    STORE_FAILURES = "presence_store_failures", "Reads and writes that failed.", "operation"
+    STALLS = "presence_stalls", "Times the process stood still for over five seconds."
+
+
+class Level(enum.Enum):
+    """A number that goes up and down; read when the metrics are asked for."""
+
+    def __init__(self, metric: str, meaning: str) -> None:
+        self.metric = metric
+        self.meaning = meaning
+
+    OPEN_CONNECTIONS = "presence_open_connections", "Connections open now."
+    LIVE_ACTORS = "presence_live_actors", "User actors alive now."
+    UNSAVED_RECORDS = "presence_unsaved_records", "Changed records not yet committed."
+
+
+class Counters:
+    """The counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        # The moments of creation would make two equal runs differ, and twice the text.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = prometheus_client.CollectorRegistry()
+        self._counters = {
+            count: prometheus_client.Counter(
+                count.metric,
+                count.meaning,
+                [count.label] if count.label else [],
+                registry=self._registry,
+            )
+            for count in Count
+        }
+        self._kinds: dict[tuple[Count, str], prometheus_client.Counter] = {}
+
+    def add(self, count: Count, kind: str = "", amount: int = 1) -> None:
+        """Count *amount* more; *kind* is one of few fixed words, where *count* has a label."""
+        counter = self._kinds.get((count, kind))
+        if counter is None:
+            whole = self._counters[count]
+            counter = self._kinds[count, kind] = whole.labels(kind) if count.label else whole
+        counter.inc(amount)
+
+    def show(self, level: Level, read: Callable[[], float]) -> None:
+        """Ask *read* for *level* whenever the metrics are rendered."""
+        gauge = prometheus_client.Gauge(level.metric, level.meaning, registry=self._registry)
+        gauge.set_function(read)
+
+    def render(self) -> bytes:
+        """The text that a Prometheus server reads (format 0.0.4)."""
+        return generate_latest(self._registry)
+
+
+def open_log(log_format: str, log_level: str, stream: TextIO | None = None) -> None:
+    """Set up the log of this process: one line per happening on *stream* (standard error).
+
+    "auto" means "console" on a terminal and "json" elsewhere.
+    """
+    stream = sys.stderr if stream is None else stream
+    is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    renderers = _console(stream.isatty()) if is_console else [structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            SuppressRepeats(time.monotonic),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            *renderers,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(log_level),
+        logger_factory=lambda *_: Lines(stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_log() -> structlog.typing.FilteringBoundLogger:
+    """The log; say `get_log().info(Happening.STARTED, port=8080)`."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+class Lines:
+    """Writes lines; a stream that takes none loses them, and nothing else happens."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads it any more, or it was closed
+            pass
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+class SuppressRepeats:
+    """Lets ten lines a second pass for each event and counts the others."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._passed_at: dict[str, deque[float]] = {}
+        self._suppressed: dict[str, int] = {}
+
+    def __call__(self, logger: object, method: str, line: MutableMapping[str, Any]) -> Any:
+        event, now = str(line["event"]), self._clock()
+        passed_at = self._passed_at.setdefault(event, deque(maxlen=MAX_LINES_PER_SECOND))
+        if len(passed_at) == MAX_LINES_PER_SECOND and now - passed_at[0] < 1.0:
+            self._suppressed[event] = self._suppressed.get(event, 0) + 1
+            raise structlog.DropEvent
+        passed_at.append(now)
+        if count := self._suppressed.pop(event, 0):
+            line["suppressed"] = count
+        return line
+
+
+_SECRET_NAMES: Final = frozenset(
+    {"token", "access_token", "authorization", "secret", "password", "cookie", "voicepingtoken"}
+)
+_SECRET_TEXTS: Final = (
+    (re.compile(r"(?i)(token|secret|password)(=|:|%3d)[^&\s\"'#]+"), r"\1\2***"),
+    (re.compile(r"(?i)\b(bearer[ ,]+)[^\s,\"']+"), r"\1***"),
+    (re.compile(r"\beyJ[\w-]*\.[\w-]*(\.[\w-]*)?"), "***"),  # a token wherever it stands
+)
+
+
+def hide_secrets(logger: object, method: str, line: MutableMapping[str, Any]) -> Any:
+    """Take out what must never stand in a log, and cut what is too long."""
+    return _clean(line)
+
+
+def _clean(value: object) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            _clean(str(key)): _clean(inner)
+            for key, inner in value.items()
+            if str(key).lower() not in _SECRET_NAMES
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(inner) for inner in value]
+    text = str(value) if isinstance(value, str) else repr(value)
+    for pattern, replacement in _SECRET_TEXTS:
+        text = pattern.sub(replacement, text)
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
+
+
+def escape_unprintable(logger: object, method: str, line: MutableMapping[str, Any]) -> Any:
+    """Write control characters as escapes, so that a line stays one line of its own."""
+    return {key: _escape(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+def _escape(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
+def _console(has_colors: bool) -> list[Any]:
+    return [
+        _indent_traceback,
+        structlog.dev.ConsoleRenderer(
+            colors=has_colors, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+
+
+def _indent_traceback(logger: object, method: str, line: MutableMapping[str, Any]) -> Any:
+    """Escape every text; a traceback keeps its lines, pushed to the right of all others."""
+    traceback = line.pop("exception", None)
+    escaped = escape_unprintable(logger, method, line)
+    if traceback is not None:
+        rows = [f"    {_escape(row)}" for row in str(traceback).split("\n")]
+        escaped["exception"] = "\n".join(rows)
+    return escaped

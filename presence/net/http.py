@@ -1,0 +1,300 @@
+"""HTTP/1.1 on one connection: h11 parses, a handler answers, an upgrade ends it."""
+
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+import attrs
+import h11
+import trio
+
+from presence.errors import Refused, StoreUnavailable
+from presence.net.admission import AddressLimits
+from presence.net.limits import NetLimits
+from presence.net.origin import OriginRules
+from presence.net.request import Handler, HttpError, Request, Response, error_response
+from presence.net.stream import OutboxStream
+from presence.net.websocket import (
+    Upgrade,
+    WebSocketRoute,
+    asks_for_websocket,
+    refuse_handshake,
+)
+
+RECEIVE_BYTES = 16 * 1024
+MAX_QUERY_FIELDS = 50
+RETRY_LATER = (("retry-after", "10"),)
+
+_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]*")
+_Answer = TypeVar("_Answer")
+
+
+@attrs.define(eq=False)
+class Site:
+    """What all connections of one listener share.
+
+    *on_crash* is told every exception nobody expected; *count* the name of
+    every refusal, instead of a line in the log.
+    """
+
+    answer: Handler
+    sockets: WebSocketRoute
+    on_crash: Callable[[BaseException], None]
+    count: Callable[[str], None]
+    limits: NetLimits = attrs.field(factory=NetLimits)
+    origins: OriginRules = attrs.field(init=False)
+    addresses: AddressLimits = attrs.field(init=False)
+    idle: set[OutboxStream] = attrs.field(init=False, factory=set)
+    is_stopping: bool = attrs.field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        limits = self.limits
+        self.origins = OriginRules(limits.origins, limits.is_development)
+        self.addresses = AddressLimits(limits.max_connections_per_address, limits.trusted_proxies)
+
+
+@contextmanager
+def crash_barrier(on_crash: Callable[[BaseException], None]) -> Iterator[None]:
+    """Hand every unexpected exception of the block to *on_crash* instead of raising it."""
+    try:
+        yield
+    # Besides the supervisor the only such place: all connections share one
+    # nursery, where an exception of one would end the others.
+    except* Exception as crashes:
+        for crash in crashes.exceptions:
+            on_crash(crash)
+
+
+class HttpConnection:
+    """One connection from its accept to its end or its upgrade. Does not own *stream*."""
+
+    def __init__(self, stream: OutboxStream, peer: str, site: Site) -> None:
+        self._stream = stream
+        self._peer = peer
+        self._site = site
+        self._limits = site.limits
+        self._is_proxied = site.addresses.is_proxy(peer)
+        self._is_first = True
+        self._method = ""
+        self._h11 = h11.Connection(
+            h11.SERVER, max_incomplete_event_size=self._limits.max_head_bytes
+        )
+
+    async def serve(self) -> Upgrade | None:
+        """Answer requests in order; return the upgrade that ends them, if one does."""
+        try:
+            while True:
+                outcome = await self._exchange()
+                if isinstance(outcome, Upgrade):
+                    return outcome
+                if not outcome:
+                    return None
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return None
+
+    async def _exchange(self) -> Upgrade | bool:
+        """Take one request; return whether another may follow."""
+        try:
+            head = await self._next_head()
+            if head is None:
+                return False
+            answer = await self._answer(await self._read_request(head))
+        except h11.RemoteProtocolError as error:
+            self._site.count("requests_malformed")
+            answer = _answer_malformed(error)
+        except HttpError as error:
+            self._site.count("requests_malformed")
+            answer = error_response(error.status, error.problem, error.headers)
+        if isinstance(answer, Upgrade):
+            return answer
+        return await self._respond(answer)
+
+    # -- Reading ---------------------------------------------------------------
+
+    async def _next_head(self) -> h11.Request | None:
+        if not self._is_first and not self._h11.trailing_data[0] and not await self._wait_idle():
+            return None
+        self._is_first = False
+        self._method = ""
+        with trio.move_on_after(self._limits.handshake_after or math.inf):
+            event = await self._next_event()
+            return event if isinstance(event, h11.Request) else None
+        self._site.count("heads_timed_out")
+        return None
+
+    async def _wait_idle(self) -> bool:
+        """Wait for the first bytes of another request; False if none come."""
+        if self._site.is_stopping:
+            return False
+        self._site.idle.add(self._stream)
+        try:
+            with trio.move_on_after(self._limits.idle_after or math.inf):
+                data = await self._stream.receive_some(RECEIVE_BYTES)
+                self._h11.receive_data(data)
+                return bool(data)
+            return False
+        finally:
+            self._site.idle.discard(self._stream)
+
+    async def _next_event(self) -> object:
+        while (event := self._h11.next_event()) is h11.NEED_DATA:
+            if self._h11.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                await self._stream.send_all(self._h11.send(go_on) or b"")
+            self._h11.receive_data(await self._stream.receive_some(RECEIVE_BYTES))
+        return event
+
+    async def _read_request(self, head: h11.Request) -> Request:
+        self._method = head.method.decode("ascii")
+        headers = _join_headers(head)
+        _check_head(head, headers, self._limits)
+        body = await self._read_body()
+        path, _, query = head.target.decode("ascii").partition("?")
+        return Request(
+            method=self._method,
+            path=path,
+            query=parse_query(query),
+            headers=headers,
+            body=body,
+            peer=self._site.addresses.client_of(self._peer, headers.get("x-forwarded-for")),
+        )
+
+    async def _read_body(self) -> bytes:
+        body = bytearray()
+        with trio.move_on_after(self._limits.body_after or math.inf):
+            while isinstance(event := await self._next_event(), h11.Data):
+                body += event.data
+                if self._limits.max_body_bytes and len(body) > self._limits.max_body_bytes:
+                    raise HttpError(413, "body too large")
+            return bytes(body)
+        raise HttpError(408, "the body took too long")
+
+    # -- Answering -------------------------------------------------------------
+
+    async def _answer(self, request: Request) -> Response | Upgrade:
+        if not self._is_proxied:
+            return await self._answer_admitted(request, None)
+        if not self._site.addresses.take(request.peer):
+            self._site.count("addresses_refused")
+            return error_response(429, "too many connections from this address", RETRY_LATER)
+        is_kept = False
+        try:
+            answer = await self._answer_admitted(request, request.peer)
+            is_kept = isinstance(answer, Upgrade)
+            return answer
+        finally:
+            if not is_kept:
+                self._site.addresses.release(request.peer)
+
+    async def _answer_admitted(self, request: Request, held: str | None) -> Response | Upgrade:
+        if not asks_for_websocket(request):
+            return await self._call(self._site.answer, request)
+        refusal = refuse_handshake(request)
+        if refusal is not None:
+            return refusal
+        problem = self._site.origins.refusal(request)
+        if problem is not None:
+            self._site.count("origins_refused")
+            return error_response(403, problem)
+        admitted = await self._call(self._site.sockets.admit, request)
+        if isinstance(admitted, Response):
+            return admitted
+        key = request.headers["sec-websocket-key"]
+        return Upgrade(key, admitted, self._h11.trailing_data[0], held)
+
+    async def _call(
+        self, handler: Callable[[Request], Awaitable[_Answer]], request: Request
+    ) -> _Answer | Response:
+        """Ask a handler; named errors and crashes become answers."""
+        with crash_barrier(self._site.on_crash):
+            try:
+                return await handler(request)
+            except HttpError as error:
+                return error_response(error.status, error.problem, error.headers)
+            except Refused as error:
+                return error_response(400, str(error))
+            except StoreUnavailable:
+                return error_response(503, "the store cannot be read now", RETRY_LATER)
+        return error_response(500, "internal error")
+
+    async def _respond(self, response: Response) -> bool:
+        """Send the answer; return whether another request may follow, else linger."""
+        is_unread = self._h11.their_state in (h11.SEND_BODY, h11.ERROR)
+        headers = [*response.headers, ("date", _http_date(int(time.time())))]
+        if response.status >= 200 and response.status not in (204, 304):
+            headers.append(("content-length", str(len(response.body))))
+        if self._site.is_stopping or is_unread:
+            headers.append(("connection", "close"))
+        reason = _REASONS.get(response.status, "")
+        start = h11.Response(status_code=response.status, headers=headers, reason=reason)
+        data = self._h11.send(start) or b""
+        if response.body and self._method != "HEAD":
+            data += self._h11.send(h11.Data(data=response.body)) or b""
+        data += self._h11.send(h11.EndOfMessage()) or b""
+        await self._stream.send_all(data)
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+            return True
+        await self._stream.linger()
+        return False
+
+
+_REASONS = {int(status): status.phrase for status in HTTPStatus}
+
+
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _answer_malformed(error: h11.RemoteProtocolError) -> Response:
+    if error.error_status_hint == 431:
+        return error_response(431, "request head too large")
+    return error_response(400, "malformed request")
+
+
+def _join_headers(head: h11.Request) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in head.headers:
+        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _check_head(head: h11.Request, headers: dict[str, str], limits: NetLimits) -> None:
+    """Refuse heads over a limit, and those that a proxy in front could read differently."""
+    size = len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers)
+    if size > limits.max_head_bytes:
+        raise HttpError(431, "request head too large")
+    if head.http_version not in (b"1.0", b"1.1"):
+        raise HttpError(505, "only HTTP/1.1 is spoken here")
+    if head.method == b"CONNECT" or not head.target.startswith(b"/") or b"#" in head.target:
+        raise HttpError(400, "malformed request target")
+    if not _HOST.fullmatch(headers.get("host", "")):
+        raise HttpError(400, "malformed host")
+    if "transfer-encoding" in headers:
+        if "content-length" in headers or head.http_version == b"1.0":
+            raise HttpError(400, "the length of the body is ambiguous")
+    elif limits.max_body_bytes and int(headers.get("content-length", 0)) > limits.max_body_bytes:
+        raise HttpError(413, "body too large")
+
+
+def parse_query(query: str) -> dict[str, str]:
+    """Decode a query strictly; no name may come twice."""
+    try:
+        pairs = parse_qsl(
+            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+        )
+    except ValueError:
+        raise HttpError(400, "the query is not UTF-8 or has too many fields") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise HttpError(400, "a name comes twice in the query")
+    return fields

@@ -1,0 +1,32 @@
+"""What one listener grants to strangers: times, sizes, rates."""
+
+from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network
+
+import attrs
+
+
+@attrs.frozen
+class NetLimits:
+    """Times in seconds, sizes in bytes; 0 switches a limit off.
+
+    `handshake_after`: a request head, and the answer to an upgrade, must be
+    complete by then. `write_blocked_after`: the kernel took no byte for so long.
+    `max_frames_per_second` is what a well-behaved client sends; a connection is
+    ended only above ten times that. `max_unsent_bytes` bounds what waits for one
+    slow reader, keyed frames and the snapshot apart.
+    """
+
+    handshake_after: float = 10.0
+    body_after: float = 30.0
+    idle_after: float = 75.0
+    write_blocked_after: float = 10.0
+    max_frames_per_second: int = 20
+    max_frame_bytes: int = 16_384
+    max_connections_per_address: int = 200
+    max_head_bytes: int = 16_384
+    max_body_bytes: int = 1 << 20
+    max_unsent_bytes: int = 256 * 1024
+    origins: Collection[str] = ()
+    trusted_proxies: Collection[IPv4Network | IPv6Network] = ()
+    is_development: bool = False

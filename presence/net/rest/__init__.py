@@ -1,0 +1,1 @@
+"""The HTTP addresses: one's own presence and others', administration, operations."""

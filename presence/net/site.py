@@ -1,0 +1,76 @@
+"""What the one port answers: all addresses, put together."""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from presence.dialects.together.rest_in import DevToken
+from presence.live.administration import Administration
+from presence.live.claims import Verify
+from presence.live.node import Node
+from presence.log import Count, Counters
+from presence.net.admission import RequestRates
+from presence.net.authentication import Authentication
+from presence.net.gateway_together import TogetherGateway
+from presence.net.http import Site
+from presence.net.limits import NetLimits
+from presence.net.origin import OriginRules
+from presence.net.rest.administration import AdministrationRest
+from presence.net.rest.operations import Operations
+from presence.net.rest.together import TogetherRest
+from presence.net.router import Router
+from presence.net.session import SocketTimes
+
+
+@attrs.frozen
+class SitePlan:
+    """What the operator wants of the port. *issue_token* is None outside development mode."""
+
+    limits: NetLimits
+    times: SocketTimes
+    max_connections_per_user: int
+    max_requests_per_second: int
+    verify: Verify
+    issue_token: Callable[[DevToken], str] | None
+    openapi: Mapping[str, object]
+    on_crash: Callable[[BaseException], None]
+
+
+def build_site(node: Node, plan: SitePlan, counters: Counters) -> Site:
+    """The routes of REST, administration and operations, and the gateways."""
+    authentication = Authentication(
+        plan.verify,
+        node.revocations,
+        RequestRates(plan.max_requests_per_second, 2 * plan.max_requests_per_second),
+        node.clock,
+        is_development=plan.limits.is_development,
+        on_refused=lambda reason: counters.add(Count.TOKENS_REFUSED, reason),
+    )
+    together = TogetherRest(node, authentication)
+    routes = [
+        *together.routes(),
+        *AdministrationRest(Administration(node), authentication, together.persisted).routes(),
+        *Operations(
+            node,
+            authentication,
+            counters.render,
+            plan.openapi,
+            plan.issue_token,
+        ).routes(),
+    ]
+    origins = OriginRules(plan.limits.origins, plan.limits.is_development)
+    gateway = TogetherGateway(
+        node,
+        authentication,
+        counters,
+        plan.times,
+        max_connections_per_user=plan.max_connections_per_user,
+        max_frames_per_second=plan.limits.max_frames_per_second,
+    )
+    return Site(
+        answer=Router(routes, origins).answer,
+        sockets=gateway,
+        on_crash=plan.on_crash,
+        count=lambda name: counters.add(Count.CONNECTIONS_REFUSED, name),
+        limits=plan.limits,
+    )

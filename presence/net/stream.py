@@ -1,0 +1,165 @@
+"""The stream of one connection: what the HTTP parser and the WebSocket library drive.
+
+To them it is an ordinary Trio stream. Others write whole frames in between,
+see `presence.net.wire.outbox`; what comes in is judged first, see `frame_meter`.
+"""
+
+import socket as stdsocket
+from contextlib import suppress
+
+import trio
+
+from presence.net.limits import NetLimits
+from presence.net.wire.frame_meter import FrameMeter, Violation
+from presence.net.wire.frames import CLOSE
+from presence.net.wire.outbox import LOST, Outbox
+
+SEND_BUFFER_BYTES = 64 * 1024
+NOT_SENT_BYTES = 16 * 1024
+TCP_NOTSENT_LOWAT: int = getattr(stdsocket, "TCP_NOTSENT_LOWAT", 25)
+LINGER_AFTER = 1.0
+LINGER_BYTES = 256 * 1024
+RECEIVE_BYTES = 16 * 1024
+
+
+def tune_socket(sock: stdsocket.socket) -> None:
+    """Make a fresh TCP socket non-blocking and let it show a stuck reader early."""
+    sock.setblocking(False)
+    sock.setsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_NODELAY, 1)
+    sock.setsockopt(stdsocket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT_BYTES)
+    sock.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+
+class OutboxStream(Outbox, trio.abc.Stream):
+    """Owns *sock*, a plain non-blocking socket.
+
+    `heard_at` is the monotonic time of the last received bytes.
+    """
+
+    __slots__ = ("_frames_may_come", "_meter", "_unread", "_violation", "heard_at")
+
+    def __init__(self, sock: stdsocket.socket, limits: NetLimits) -> None:
+        super().__init__(sock, limits)
+        self._meter: FrameMeter | None = None
+        self._violation: Violation | None = None
+        self._frames_may_come: trio.Event | None = None
+        self._unread = b""
+        self.heard_at = trio.current_time()
+
+    @property
+    def violation(self) -> Violation | None:
+        """What the client did against the limits, if that ended the connection."""
+        return self._violation
+
+    def expect_upgrade(self, nursery: trio.Nursery, head: bytes) -> None:
+        """Replay *head* to the library, then hold back input until `begin_frames`.
+
+        From now on a backlog is drained by a task in *nursery*, the connection's.
+        """
+        self._nursery = nursery
+        self._unread = head
+        self._frames_may_come = trio.Event()
+
+    def begin_frames(self, meter: FrameMeter, early: bytes) -> None:
+        """The upgrade was answered: let the client's frames through *meter*, *early* ones first."""
+        self._meter = meter
+        self._unread = early
+        if self._frames_may_come is not None:
+            self._frames_may_come.set()
+            self._frames_may_come = None
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send as one uninterrupted piece, after what was pushed and before what was offered.
+
+        After a close frame everything is silently dropped. If cancelled in the
+        middle, the connection is cut: nobody could tell where a frame begins.
+        """
+        await trio.lowlevel.checkpoint()
+        if self._is_closed:
+            raise trio.ClosedResourceError
+        if self._has_sent_close or not data:
+            return
+        is_close = self._meter is not None and data[0] == CLOSE
+        if is_close and self._backlog is not None:
+            self._backlog.drop_all_keys()
+        # Before the upgrade only one sender exists, and it waits: no bound is needed.
+        is_http = self._nursery is None
+        if not (self.push_snapshot([bytes(data)]) if is_http else self.push(bytes(data))):
+            raise trio.BrokenResourceError
+        if is_close:
+            self._takes_frames, self._has_sent_close = False, True
+        await self._wait_unkeyed_sent()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+        await self._wait_unkeyed_sent()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Receive bytes; nothing of a frame that breaks a limit is ever returned."""
+        if self._unread and self._meter is None:
+            await trio.lowlevel.checkpoint()
+            data, self._unread = self._unread, b""
+            return data
+        if self._frames_may_come is not None:
+            await self._frames_may_come.wait()
+        if self._meter is None:
+            return await self._receive(max_bytes or RECEIVE_BYTES)
+        return await self._receive_metered(self._meter, max_bytes or RECEIVE_BYTES)
+
+    async def _receive_metered(self, meter: FrameMeter, max_bytes: int) -> bytes:
+        if self._violation is None:
+            data, self._unread = self._unread, b""
+            data = data or await self._receive(max_bytes)
+            if not data:
+                return data
+            self._violation = meter.feed(data, self.heard_at)
+            if self._violation is None:
+                return data
+            # What came before is heard and answered first; the next call ends it.
+            if data := data[: self._violation.accepted_bytes]:
+                return data
+        await trio.lowlevel.checkpoint()
+        if self._backlog is None or not self._backlog.has_unkeyed:
+            self.push_close(self._violation.close_code, self._violation.sentence)
+        self._takes_frames = False
+        return b""
+
+    async def _receive(self, max_bytes: int) -> bytes:
+        """Receive from the socket; b"" at its end. If cancelled, nothing has been received."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        has_waited = False
+        while self.cut_reason is None:
+            if self._is_closed:
+                raise trio.ClosedResourceError
+            try:
+                data = self._socket.recv(max_bytes)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self._socket)
+                has_waited = True
+                continue
+            except OSError as error:
+                self.cut(LOST)
+                raise trio.BrokenResourceError from error
+            if not has_waited:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            if data:
+                self.heard_at = trio.current_time()
+            return data
+        return b""
+
+    async def linger(self) -> None:
+        """Send EOF and discard input for a moment, so that the last answer is not lost.
+
+        Closing with unread input would make the kernel reset the connection and
+        the peer's kernel throw away what it has not read yet.
+        """
+        self._forget_unsent()
+        left = LINGER_BYTES
+        with trio.move_on_after(LINGER_AFTER), suppress(OSError, trio.BrokenResourceError):
+            self._socket.shutdown(stdsocket.SHUT_WR)
+            while left > 0 and (data := await self._receive(RECEIVE_BYTES)):
+                left -= len(data)
+
+    async def aclose(self) -> None:
+        self.close()
+        await trio.lowlevel.checkpoint()

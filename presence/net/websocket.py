@@ -1,0 +1,240 @@
+"""WebSockets: the handshake, and one connection as its session sees it."""
+
+import base64
+import binascii
+import math
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import attrs
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from presence.net.limits import NetLimits
+from presence.net.request import Request, Response, error_response
+from presence.net.stream import OutboxStream
+from presence.net.wire.frame_meter import FrameMeter
+from presence.net.wire.frames import ping_frame
+
+CLOSE_AFTER = 2.0
+MESSAGE_QUEUE_SIZE = 16
+NORMAL = 1000
+INTERNAL_ERROR = 1011
+NO_ANSWER = "no answer to close"
+UNBOUNDED_BYTES = 1 << 31
+
+
+class SocketEnded(Exception):
+    """No more messages come. *is_clean*: the client said goodbye itself, with code 1000."""
+
+    def __init__(self, *, is_clean: bool) -> None:
+        super().__init__("clean" if is_clean else "lost")
+        self.is_clean = is_clean
+
+
+class WebSocket:
+    """One open WebSocket. Frames to the client go through `stream`."""
+
+    __slots__ = ("_connection", "_is_closing", "_meter", "_nursery", "stream")
+
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        stream: OutboxStream,
+        meter: FrameMeter,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.stream = stream
+        self._connection = connection
+        self._meter = meter
+        self._nursery = nursery
+        self._is_closing = False
+
+    @property
+    def heard_at(self) -> float:
+        """Monotonic time of the last byte from the client."""
+        return self.stream.heard_at
+
+    def watch_control(self, on_control: Callable[[int, bytes], None]) -> None:
+        """Have the opcode (9 ping, 10 pong) and payload of each control frame reported.
+
+        Called in the reader's task, before the library answers. To miss none,
+        call this before the first await of the session.
+        """
+        self._meter.on_control = on_control
+
+    async def receive(self) -> str | bytes:
+        """Return the next message; it must be asked for always, or pings stay unanswered.
+
+        Raises `SocketEnded`.
+        """
+        while True:
+            try:
+                message: str | bytes = await self._connection.get_message()
+            except ConnectionClosed as closed:
+                raise SocketEnded(is_clean=self._is_clean(closed)) from None
+            if not self._is_closing:
+                return message
+
+    def ping_nowait(self, payload: bytes = b"") -> bool:
+        """Send a ping of at most 125 bytes, without waiting; False if the connection is over."""
+        return self.stream.push(ping_frame(payload))
+
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Send a close frame and wait for the client's, at most two seconds, then cut.
+
+        What the client still sends is discarded. Closing twice is harmless.
+        """
+        self._begin_close(code, reason)
+        await self._finish_close()
+
+    def close_soon(self, code: int, reason: str = "") -> None:
+        """Send a close frame now; the wait of `close` happens in a task of the connection."""
+        if not self._is_closing:
+            self._begin_close(code, reason)
+            self._nursery.start_soon(self._finish_close)
+
+    def _begin_close(self, code: int, reason: str) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self.stream.push_close(code, reason)
+
+    async def _finish_close(self) -> None:
+        # The library's own close is not used: a ping that arrives during it
+        # would raise in the library's reader.
+        with trio.move_on_after(CLOSE_AFTER):
+            try:
+                while True:
+                    await self._connection.get_message()
+            except ConnectionClosed:
+                return
+        self.stream.cut(NO_ANSWER)
+
+    def _is_clean(self, closed: ConnectionClosed) -> bool:
+        return closed.reason is not None and closed.reason.code == NORMAL and not self._is_closing
+
+
+@attrs.frozen
+class Admitted:
+    """Who may come in: the subprotocol to answer, and the session that owns the socket.
+
+    The connection lasts as long as *serve*; if it returns, the socket is closed with 1000.
+    """
+
+    subprotocol: str | None
+    serve: Callable[[WebSocket], Awaitable[None]]
+
+
+class WebSocketRoute(Protocol):
+    """Decides about upgrades, before they are answered."""
+
+    async def admit(self, request: Request) -> Response | Admitted:
+        """Refuse with a plain answer (401, 403, 404, 429, 503), or admit."""
+
+
+@attrs.frozen
+class Upgrade:
+    """An upgrade that was admitted and not answered yet; keeps nothing of the request but the key.
+
+    `early` are bytes that came behind the request. `held_client` is the address
+    to release in the end, None if the connection itself was counted.
+    """
+
+    key: str
+    admitted: Admitted
+    early: bytes = b""
+    held_client: str | None = None
+
+
+def asks_for_websocket(request: Request) -> bool:
+    """Say whether this is an upgrade; RFC 9110 ignores Upgrade without its Connection option."""
+    return (
+        request.method == "GET"
+        and "websocket" in _tokens(request, "upgrade")
+        and "upgrade" in _tokens(request, "connection")
+    )
+
+
+def refuse_handshake(request: Request) -> Response | None:
+    """Answer an upgrade that the library could not complete; None if it can."""
+    if request.headers.get("sec-websocket-version") != "13":
+        headers = (("sec-websocket-version", "13"),)
+        return error_response(426, "only WebSocket version 13 is spoken here", headers)
+    if not _is_key(request.headers.get("sec-websocket-key", "")):
+        return error_response(400, "sec-websocket-key is not 16 bytes in base64")
+    offered = request.headers.get("sec-websocket-protocol", "")
+    if request.body or not (offered.isascii() and offered.isprintable()):
+        return error_response(400, "malformed upgrade")
+    return None
+
+
+def _tokens(request: Request, name: str) -> list[str]:
+    return [token.strip() for token in request.headers.get(name, "").lower().split(",")]
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+async def serve_websocket(stream: OutboxStream, upgrade: Upgrade, limits: NetLimits) -> None:
+    """Answer the upgrade, run its session, end the connection. Owns *stream*."""
+    try:
+        async with trio.open_nursery() as nursery:
+            socket = await _shake_hands(nursery, stream, upgrade, limits)
+            if socket is not None:
+                await _serve_session(socket, upgrade.admitted)
+            if stream.violation is not None:
+                await stream.linger()
+            stream.close()
+            nursery.cancel_scope.cancel()
+    except* ConnectionClosed:
+        # The peer vanished during the handshake, or while the library's reader answered it.
+        pass
+    finally:
+        stream.close()
+
+
+async def _shake_hands(
+    nursery: trio.Nursery, stream: OutboxStream, upgrade: Upgrade, limits: NetLimits
+) -> WebSocket | None:
+    chosen = upgrade.admitted.subprotocol
+    meter = FrameMeter(limits)
+    stream.expect_upgrade(nursery, _replayed_head(upgrade.key, chosen))
+    with trio.move_on_after(limits.handshake_after or math.inf):
+        request = await wrap_server_stream(
+            nursery,
+            stream,
+            message_queue_size=MESSAGE_QUEUE_SIZE,
+            max_message_size=limits.max_frame_bytes or UNBOUNDED_BYTES,
+        )
+        connection = await request.accept(subprotocol=chosen)
+        stream.begin_frames(meter, upgrade.early)
+        return WebSocket(connection, stream, meter, nursery)
+    return None
+
+
+async def _serve_session(socket: WebSocket, admitted: Admitted) -> None:
+    # No await before serve: it may watch control frames from the first one on.
+    try:
+        await admitted.serve(socket)
+        await socket.close()
+    finally:
+        # Goes out only if serve crashed or was cancelled.
+        socket.stream.push_close(INTERNAL_ERROR)
+
+
+def _replayed_head(key: str, chosen: str | None) -> bytes:
+    """Write an upgrade for the library's own parser, with nothing of the client but the key.
+
+    Its parser raises on some heads that h11 lets through, such as odd hosts.
+    """
+    head = (
+        "GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        f"sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n"
+    )
+    if chosen is not None:
+        head += f"sec-websocket-protocol: {chosen}\r\n"
+    return f"{head}\r\n".encode("ascii")

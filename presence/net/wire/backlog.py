@@ -1,0 +1,96 @@
+"""What waits for a socket that takes no more, and in which order it goes."""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+
+WRITE_BYTES = 32 * 1024
+"""So much is joined into one write."""
+
+
+class Backlog:
+    """Bytes of one connection that the kernel did not take. No I/O.
+
+    First the snapshot, then what was pushed (in order, with the rest of a frame
+    that is partly written), then the latest frame of each key in order of
+    arrival. A frame is never interrupted by another.
+    """
+
+    __slots__ = ("_latest", "_pushed", "_snapshot")
+
+    def __init__(self) -> None:
+        self._snapshot: deque[memoryview] = deque()
+        self._pushed = bytearray()
+        self._latest: dict[Hashable, bytes] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._pushed or self._latest or self._snapshot)
+
+    @property
+    def has_unkeyed(self) -> bool:
+        return bool(self._pushed or self._snapshot)
+
+    @property
+    def pushed_bytes(self) -> int:
+        return len(self._pushed)
+
+    @property
+    def waiting_keys(self) -> int:
+        return len(self._latest)
+
+    @property
+    def unsent_bytes(self) -> int:
+        snapshot = sum(map(len, self._snapshot))
+        return snapshot + len(self._pushed) + sum(map(len, self._latest.values()))
+
+    def push(self, data: bytes | memoryview) -> None:
+        self._pushed += data
+
+    def push_snapshot(self, chunks: Iterable[bytes | memoryview]) -> None:
+        """Keep the chunks as they are, shared with others; only while nothing unkeyed waits."""
+        assert not self.has_unkeyed
+        self._snapshot.extend(memoryview(chunk) for chunk in chunks if len(chunk))
+
+    def offer(self, key: Hashable, frame: bytes) -> bool:
+        """Let *frame* wait as the latest of *key*; return whether it replaces an older one."""
+        replaced = self._latest.pop(key, None) is not None
+        self._latest[key] = frame
+        return replaced
+
+    def drop(self, key: Hashable) -> None:
+        self._latest.pop(key, None)
+
+    def drop_all_keys(self) -> None:
+        self._latest.clear()
+
+    def next_bytes(self) -> bytes | memoryview:
+        """Return what goes next, up to about `WRITE_BYTES`; it stays until `mark_sent`."""
+        if self._snapshot:
+            return self._snapshot[0][:WRITE_BYTES]
+        if len(self._pushed) >= WRITE_BYTES or not self._latest:
+            return bytes(memoryview(self._pushed)[:WRITE_BYTES])
+        parts = [bytes(self._pushed)]
+        size = len(self._pushed)
+        for frame in self._latest.values():
+            if size >= WRITE_BYTES:
+                break
+            parts.append(frame)
+            size += len(frame)
+        return b"".join(parts)
+
+    def mark_sent(self, count: int) -> None:
+        """Forget the first *count* of `next_bytes`; the rest of a cut frame goes first."""
+        if self._snapshot:
+            rest = self._snapshot[0][count:]
+            if rest:
+                self._snapshot[0] = rest
+            else:
+                self._snapshot.popleft()
+            return
+        from_pushed = min(count, len(self._pushed))
+        del self._pushed[:from_pushed]
+        count -= from_pushed
+        while count > 0:
+            frame = self._latest.pop(next(iter(self._latest)))
+            self._pushed += frame[count:]
+            count -= len(frame)

@@ -1,0 +1,276 @@
+"""Everything that is on its way out to one connection.
+
+Whole frames are written synchronously and never block: `push` keeps order,
+`offer` keeps the latest per key. What the kernel does not take at once waits in
+a `Backlog`, drained by a task that exists only meanwhile.
+"""
+
+import math
+import socket as stdsocket
+import struct
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+
+import attrs
+import trio
+
+from presence.net.limits import NetLimits
+from presence.net.wire.backlog import Backlog
+from presence.net.wire.frames import close_frame
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+SLOW = "slow"
+LOST = "lost"
+CANCELLED = "cancelled"
+
+
+@attrs.frozen
+class OutboxStatistics:
+    """What waits for one reader, and how often a newer frame took an older one's place."""
+
+    unsent_bytes: int
+    waiting_keys: int
+    replaced_count: int
+
+
+class Outbox:
+    """The sending half of a connection; owns *sock*, a plain non-blocking socket.
+
+    `cut_reason` says why the connection was ended from here, None while it was not.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_has_sent_close",
+        "_is_closed",
+        "_is_draining",
+        "_limits",
+        "_nursery",
+        "_replaced_count",
+        "_sent_unkeyed",
+        "_socket",
+        "_takes_frames",
+        "cut_reason",
+    )
+
+    def __init__(self, sock: stdsocket.socket, limits: NetLimits) -> None:
+        self._socket = sock
+        self._limits = limits
+        self._nursery: trio.Nursery | None = None
+        self._backlog: Backlog | None = None
+        self._sent_unkeyed: trio.Event | None = None
+        self._takes_frames = True
+        self._has_sent_close = False
+        self._is_draining = False
+        self._is_closed = False
+        self._replaced_count = 0
+        self.cut_reason: str | None = None
+
+    @property
+    def takes_frames(self) -> bool:
+        """False once a close frame went out or the connection ended."""
+        return self._takes_frames
+
+    def push(self, frame: bytes) -> bool:
+        """Send a whole frame in order of the calls, or queue it; False if it never goes out.
+
+        Above `max_unsent_bytes` of such frames the connection is cut as slow.
+        """
+        if not self._takes_frames:
+            return False
+        backlog = self._backlog
+        if backlog is None:
+            sent = self._send_nowait(frame)
+            if sent == len(frame):
+                return True
+            if sent < 0:
+                return False
+            backlog = self._start_backlog(Backlog())
+            frame = frame[sent:]
+        if backlog.pushed_bytes + len(frame) > self._limits.max_unsent_bytes:
+            self.cut(SLOW)
+            return False
+        backlog.push(frame)
+        return True
+
+    def push_snapshot(self, chunks: Sequence[bytes]) -> bool:
+        """Send one large frame given in parts, which may be shared with other connections.
+
+        It is fed as the socket takes it and does not count against
+        `max_unsent_bytes`, unless something pushed is waiting already. Frames
+        of keys go after it: drop those that it makes obsolete.
+        """
+        if not self._takes_frames:
+            return False
+        if self._backlog is not None and self._backlog.has_unkeyed:
+            return self.push(b"".join(chunks))
+        backlog = self._backlog or Backlog()
+        backlog.push_snapshot(chunks)
+        if self._flush_nowait(backlog) < 0:
+            return False
+        if self._backlog is None and not backlog.is_empty:
+            self._start_backlog(backlog)
+        return True
+
+    def offer(self, key: Hashable, frame: bytes) -> bool:
+        """Send a whole frame at once, or let it wait as the latest of *key*.
+
+        A waiting frame of the same key is forgotten and the new one waits last.
+        False if the connection is over.
+        """
+        if not self._takes_frames:
+            return False
+        backlog = self._backlog
+        if backlog is None:
+            sent = self._send_nowait(frame)
+            if sent == len(frame):
+                return True
+            if sent < 0:
+                return False
+            backlog = self._start_backlog(Backlog())
+            if sent:
+                backlog.push(frame[sent:])
+                return True
+        if backlog.offer(key, frame):
+            self._replaced_count += 1
+        return True
+
+    def offer_all(self, frames: Mapping[Hashable, bytes], joined: bytes) -> bool:
+        """Offer the frames of several keys in one write; *joined* is all of them in order."""
+        if not self._takes_frames:
+            return False
+        backlog = self._backlog
+        sent = 0
+        if backlog is None:
+            sent = self._send_nowait(joined)
+            if sent == len(joined):
+                return True
+            if sent < 0:
+                return False
+            backlog = self._start_backlog(Backlog())
+        for key, frame in frames.items():
+            self._replaced_count += backlog.offer(key, frame)
+        backlog.mark_sent(sent)
+        return True
+
+    def drop(self, key: Hashable) -> None:
+        """Forget the waiting frame of *key*, unless part of it went out already."""
+        if self._backlog is not None:
+            self._backlog.drop(key)
+
+    def push_close(self, code: int, reason: str = "") -> bool:
+        """Send a close frame; nothing follows it, waiting frames of keys are forgotten."""
+        if self._backlog is not None:
+            self._backlog.drop_all_keys()
+        was_sent = self.push(close_frame(code, reason))
+        self._takes_frames = False
+        self._has_sent_close = self._has_sent_close or was_sent
+        return was_sent
+
+    def cut(self, reason: str) -> None:
+        """End the connection at once; the reader wakes and sees its end."""
+        if self.cut_reason is not None or self._is_closed:
+            return
+        self.cut_reason = reason
+        self._forget_unsent()
+        with suppress(OSError):
+            # Without this the kernel keeps, for minutes, what a dead reader never takes.
+            self._socket.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_LINGER, RESET_ON_CLOSE)
+            self._socket.shutdown(stdsocket.SHUT_RDWR)
+
+    def statistics(self) -> OutboxStatistics:
+        waiting = self._backlog or Backlog()
+        return OutboxStatistics(waiting.unsent_bytes, waiting.waiting_keys, self._replaced_count)
+
+    def _send_nowait(self, data: bytes | memoryview) -> int:
+        """Return how many bytes the kernel took, -1 if the connection is over."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.cut(LOST)
+            return -1
+
+    def _start_backlog(self, backlog: Backlog) -> Backlog:
+        self._backlog = backlog
+        if self._nursery is not None and not self._is_draining:
+            self._is_draining = True
+            self._nursery.start_soon(self._drain)
+        return backlog
+
+    def _flush_nowait(self, backlog: Backlog) -> int:
+        """Write until the kernel takes no more; return how much, -1 if the connection is over."""
+        total = 0
+        while not backlog.is_empty:
+            data = backlog.next_bytes()
+            sent = self._send_nowait(data)
+            if sent < 0:
+                return -1
+            backlog.mark_sent(sent)
+            total += sent
+            if sent < len(data):
+                break
+        if not backlog.has_unkeyed:
+            self._wake_senders()
+        if backlog.is_empty:
+            self._backlog = None
+        return total
+
+    async def _drain(self) -> None:
+        """Write the backlog as the socket takes it; the connection ends if it takes nothing."""
+        try:
+            await self._write_backlog()
+        except trio.Cancelled:
+            # What was written may end in the middle of a frame.
+            self.cut(CANCELLED)
+            raise
+        except trio.ClosedResourceError:
+            pass
+        finally:
+            self._is_draining = False
+
+    async def _write_backlog(self) -> None:
+        blocked_after = self._limits.write_blocked_after or math.inf
+        deadline = trio.current_time() + blocked_after
+        while self._backlog is not None:
+            with trio.move_on_at(deadline) as waiting:
+                await trio.lowlevel.wait_writable(self._socket)
+            if waiting.cancelled_caught:
+                self.cut(SLOW)
+            elif self._backlog is not None and self._flush_nowait(self._backlog) > 0:
+                deadline = trio.current_time() + blocked_after
+
+    def _wake_senders(self) -> None:
+        if self._sent_unkeyed is not None:
+            self._sent_unkeyed.set()
+            self._sent_unkeyed = None
+
+    def _forget_unsent(self) -> None:
+        self._takes_frames = False
+        self._backlog = None
+        self._wake_senders()
+
+    async def _wait_unkeyed_sent(self) -> None:
+        try:
+            while self._backlog is not None and self._backlog.has_unkeyed:
+                if self._nursery is None:
+                    await self._drain()
+                else:
+                    self._sent_unkeyed = self._sent_unkeyed or trio.Event()
+                    await self._sent_unkeyed.wait()
+        except trio.Cancelled:
+            self.cut(CANCELLED)
+            raise
+        if self.cut_reason is not None:
+            raise trio.BrokenResourceError
+
+    def close(self) -> None:
+        """Close the socket; whoever waits for it gets `trio.ClosedResourceError`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._forget_unsent()
+        trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()

@@ -1,0 +1,284 @@
+"""The broadcaster: who gets what, in which order, and what outlives a crash."""
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import wait_all_tasks_blocked
+
+from actors import ActorStopped, Broadcaster, BroadcasterStatistics, PendingReader
+from actors.broadcaster import BATCH
+
+
+class Recorder:
+    def __init__(self):
+        self.got = []
+
+    def offer(self, key, value):
+        self.got.append((key, value))
+
+
+class Fragile(Recorder):
+    """Raises on its first *crashes* offers."""
+
+    def __init__(self, crashes):
+        super().__init__()
+        self.crashes = crashes
+
+    def offer(self, key, value):
+        if self.crashes:
+            self.crashes -= 1
+            raise RuntimeError("reader crashed")
+        super().offer(key, value)
+
+
+async def run_out(broadcaster):
+    """Offer all that waits."""
+    broadcaster.close()
+    await broadcaster.run()
+
+
+async def run_to_crash(broadcaster):
+    with pytest.raises(RuntimeError, match="reader crashed"):
+        await broadcaster.run()
+
+
+async def test_a_value_goes_to_the_readers_of_its_topics_once_each():
+    broadcaster = Broadcaster()
+    both, one, other = Recorder(), Recorder(), Recorder()
+    broadcaster.subscribe(both, ["a", "b"])
+    broadcaster.subscribe(one, ["a"])
+    broadcaster.subscribe(other, ["c"])
+    broadcaster.publish("u1", "online", topics=["a", "b"], stamp=1)
+    await run_out(broadcaster)
+    assert (both.got, one.got, other.got) == ([("u1", "online")], [("u1", "online")], [])
+    assert broadcaster.statistics() == BroadcasterStatistics(3, 0, 2, 0)
+
+
+async def test_a_sleeping_broadcaster_wakes_for_a_value(nursery):
+    broadcaster, reader = Broadcaster(), Recorder()
+    broadcaster.subscribe(reader, ["a"])
+    await nursery.start(broadcaster.run)
+    for n in (1, 2):
+        await wait_all_tasks_blocked()
+        broadcaster.publish("u1", n, topics=["a"], stamp=n)
+    await wait_all_tasks_blocked()
+    assert reader.got == [("u1", 1), ("u1", 2)]
+    broadcaster.close()
+
+
+async def test_a_newer_value_replaces_the_waiting_one_and_goes_to_the_end():
+    broadcaster, reader = Broadcaster(), Recorder()
+    broadcaster.subscribe(reader, ["a"])
+    for stamp, (key, value) in enumerate([("u1", "old"), ("u2", "x"), ("u1", "new")], start=1):
+        broadcaster.publish(key, value, topics=["a"], stamp=stamp)
+    assert broadcaster.statistics().waiting == 2
+    await run_out(broadcaster)
+    assert reader.got == [("u2", "x"), ("u1", "new")]
+
+
+@pytest.mark.parametrize(("since", "is_offered"), [(4, True), (5, False), (6, False)])
+async def test_a_reader_gets_only_what_is_newer_than_its_snapshot(since, is_offered):
+    broadcaster, reader = Broadcaster(), Recorder()
+    broadcaster.publish("u1", "x", topics=["a"], stamp=5)
+    broadcaster.subscribe(reader, ["a"], since=since)
+    await run_out(broadcaster)
+    assert bool(reader.got) is is_offered
+
+
+async def test_each_topic_has_its_own_since():
+    broadcaster, reader = Broadcaster(), Recorder()
+    broadcaster.subscribe(reader, ["a"], since=1)
+    broadcaster.join(reader, "b", since=10)
+    broadcaster.publish("u1", "old for b", topics=["b"], stamp=5)
+    broadcaster.publish("u2", "new for a", topics=["a", "b"], stamp=6)
+    await run_out(broadcaster)
+    assert reader.got == [("u2", "new for a")]
+
+
+async def test_excepted_readers_and_readers_of_excepted_topics_are_left_out():
+    broadcaster = Broadcaster()
+    plain, itself, blocked = Recorder(), Recorder(), Recorder()
+    broadcaster.subscribe(plain, ["a"])
+    broadcaster.subscribe(itself, ["a"])
+    broadcaster.subscribe(blocked, ["a", "blocked"])
+    broadcaster.publish(
+        "u1", "x", topics=["a"], stamp=1, except_topics=["blocked"], except_readers=[itself]
+    )
+    await run_out(broadcaster)
+    assert (plain.got, itself.got, blocked.got) == ([("u1", "x")], [], [])
+
+
+def test_readers_come_and_go_and_leave_nothing_behind():
+    broadcaster, reader, stranger = Broadcaster(), Recorder(), Recorder()
+    broadcaster.subscribe(reader, ["a"])
+    broadcaster.join(reader, "b")
+    broadcaster.join(stranger, "b")  # not subscribed
+    assert list(broadcaster.readers_of("b")) == [reader]
+    broadcaster.leave(reader, "a")
+    broadcaster.leave(reader, "a")
+    assert list(broadcaster.readers_of("a")) == []
+    broadcaster.unsubscribe(reader)
+    broadcaster.unsubscribe(reader)
+    assert list(broadcaster.readers_of("b")) == []
+    assert (broadcaster._topics, broadcaster._joined) == ({}, {})
+
+
+async def test_a_closed_broadcaster_takes_nothing_more():
+    broadcaster = Broadcaster()
+    broadcaster.close()
+    with pytest.raises(ActorStopped):
+        broadcaster.publish("u1", "x", topics=["a"], stamp=1)
+
+
+async def test_closing_a_sleeping_broadcaster_ends_it(nursery):
+    broadcaster = Broadcaster()
+    await nursery.start(broadcaster.run)
+    await wait_all_tasks_blocked()
+    broadcaster.close()
+
+
+async def interrupt_a_walk(broadcaster, act):
+    """Call *act* between two batches of the walk of one value over many readers."""
+    # Trio shuffles the tasks of each round; two batches before the last reader leave one
+    # round in which `interfere` surely runs between them.
+    filler = [Recorder() for _ in range(2 * BATCH)]
+    for reader in filler:
+        broadcaster.subscribe(reader, ["a"])
+    last = Recorder()
+    broadcaster.subscribe(last, ["a"])
+    broadcaster.publish("u1", "x", topics=["a"], stamp=5)
+    broadcaster.close()
+
+    async with trio.open_nursery() as nursery:
+
+        async def interfere():
+            while not filler[0].got:
+                await trio.lowlevel.checkpoint()
+            assert last.got == []
+            act(last)
+
+        nursery.start_soon(interfere)
+        nursery.start_soon(broadcaster.run)
+    return last
+
+
+async def test_other_tasks_run_between_batches_and_a_reader_may_leave_then():
+    broadcaster = Broadcaster()
+    last = await interrupt_a_walk(broadcaster, broadcaster.unsubscribe)
+    assert last.got == []
+
+
+@pytest.mark.parametrize(("since", "got"), [(4, [("u1", "x")]), (5, [])])
+async def test_who_subscribes_during_a_walk_misses_nothing(since, got):
+    broadcaster, late = Broadcaster(), Recorder()
+    last = await interrupt_a_walk(
+        broadcaster, lambda _: broadcaster.subscribe(late, ["a"], since=since)
+    )
+    assert (last.got, late.got) == ([("u1", "x")], got)
+
+
+async def test_a_crashed_walk_is_repeated_and_nothing_that_waits_is_lost():
+    broadcaster, first, fragile = Broadcaster(), Recorder(), Fragile(1)
+    broadcaster.subscribe(first, ["a"])
+    broadcaster.subscribe(fragile, ["a"])
+    broadcaster.publish("u1", "x", topics=["a"], stamp=1)
+    broadcaster.publish("u2", "y", topics=["a"], stamp=2)
+    broadcaster.close()
+    await run_to_crash(broadcaster)
+    assert broadcaster.statistics().waiting == 2
+    await broadcaster.run()
+    assert first.got == [("u1", "x"), ("u1", "x"), ("u2", "y")]
+    assert fragile.got == [("u1", "x"), ("u2", "y")]
+
+
+async def test_a_value_that_crashes_three_times_is_dropped_and_reported():
+    dropped = []
+    broadcaster = Broadcaster(on_dropped=lambda key, value: dropped.append((key, value)))
+    fragile = Fragile(3)
+    broadcaster.subscribe(fragile, ["a"])
+    broadcaster.publish("poison", "x", topics=["a"], stamp=1)
+    broadcaster.publish("u2", "y", topics=["a"], stamp=2)
+    broadcaster.close()
+    for _ in range(3):
+        await run_to_crash(broadcaster)
+    assert dropped == []
+    await broadcaster.run()
+    assert (dropped, fragile.got) == ([("poison", "x")], [("u2", "y")])
+    assert broadcaster.statistics().dropped == 1
+
+
+async def test_a_newer_value_published_after_a_crash_goes_out_after_the_older():
+    broadcaster, fragile = Broadcaster(), Fragile(1)
+    broadcaster.subscribe(fragile, ["a"])
+    broadcaster.publish("u1", "old", topics=["a"], stamp=1)
+    await run_to_crash(broadcaster)
+    broadcaster.publish("u1", "new", topics=["a"], stamp=2)
+    await run_out(broadcaster)
+    assert fragile.got == [("u1", "old"), ("u1", "new")]
+
+
+async def test_a_pending_reader_keeps_the_newest_of_each_key_in_order():
+    reader = PendingReader()
+    for key, value in [("u1", 1), ("u2", 2), ("u1", 3)]:
+        reader.offer(key, value)
+    assert len(reader) == 2
+    assert list((await reader.take_all()).items()) == [("u2", 2), ("u1", 3)]
+    assert len(reader) == 0
+
+
+async def test_a_pending_reader_waits_for_a_value(nursery):
+    reader, taken = PendingReader(), []
+
+    async def take() -> None:
+        taken.append(await reader.take_all())
+
+    nursery.start_soon(take)
+    await wait_all_tasks_blocked()
+    reader.offer("u1", 1)
+    reader.offer("u1", 2)
+    await wait_all_tasks_blocked()
+    assert taken == [{"u1": 2}]
+
+
+async def test_a_cancelled_take_all_has_taken_nothing():
+    reader = PendingReader()
+    reader.offer("u1", 1)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await reader.take_all()
+    assert len(reader) == 1
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("publish"), st.sampled_from("uvw"), st.sampled_from("ab")),
+        st.tuples(st.sampled_from(["join", "leave"]), st.integers(0, 2), st.sampled_from("ab")),
+        st.tuples(st.just("pause"), st.just(0), st.just("")),
+    )
+)
+
+
+@given(STEPS)
+def test_the_last_value_of_each_key_reaches_all_who_stay(steps):
+    async def live() -> None:
+        broadcaster, readers, last = Broadcaster(), [Recorder() for _ in range(3)], {}
+        for reader in readers:
+            broadcaster.subscribe(reader, ["all"])
+        async with trio.open_nursery() as nursery:
+            await nursery.start(broadcaster.run)
+            for stamp, (step, who, topic) in enumerate(steps, start=1):
+                if step == "publish":
+                    broadcaster.publish(who, stamp, topics=[topic, "all"], stamp=stamp)
+                    last[who] = stamp
+                elif step == "pause":
+                    await wait_all_tasks_blocked()
+                else:
+                    getattr(broadcaster, step)(readers[who], topic)
+            broadcaster.close()
+        for reader in readers:
+            assert dict(reader.got) == last
+            stamps = [stamp for _, stamp in reader.got]
+            assert stamps == sorted(set(stamps))
+
+    trio.run(live)

@@ -1,0 +1,91 @@
+"""From every older schema to the present one."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlite_utils.db import Database
+
+from presence.adapters.sqlite_opening import begin_run, read_opening
+from presence.adapters.sqlite_schema import MIGRATIONS, migrate, read_schema_version, table
+from presence.errors import DataUnusable
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    database = Database(memory=True)
+    yield database
+    database.close()
+
+
+def add_colour(db: Database) -> None:
+    table(db, "users").add_column("colour", str)
+
+
+def fail_half_way(db: Database) -> None:
+    table(db, "users").add_column("half", str)
+    raise sqlite3.OperationalError("disk full")
+
+
+@pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
+def test_every_older_version_becomes_what_a_new_database_is(db: Database, version: int) -> None:
+    new = Database(memory=True)
+    migrate(new)
+    migrate(db, MIGRATIONS[:version])
+    migrate(db)
+    assert db.schema == new.schema
+    assert read_schema_version(db) == len(MIGRATIONS)
+    new.close()
+
+
+def test_rows_outlive_a_migration(db: Database) -> None:
+    migrate(db)
+    db.execute("INSERT INTO users (id, username, own_name) VALUES ('ada', 'Ada', 'Ada')")
+    migrate(db, [*MIGRATIONS, add_colour])
+    assert read_schema_version(db) == len(MIGRATIONS) + 1
+    (row,) = table(db, "users").rows_where(select="id, username, status, colour")
+    assert row == {"id": "ada", "username": "Ada", "status": "offline", "colour": None}
+
+
+def test_a_migration_that_fails_leaves_the_version_before_it(db: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(db, [*MIGRATIONS, add_colour, fail_half_way])
+    assert read_schema_version(db) == len(MIGRATIONS) + 1
+    assert "colour" in table(db, "users").columns_dict
+    assert "half" not in table(db, "users").columns_dict
+
+
+def test_a_schema_from_the_future_is_refused_untouched(db: Database) -> None:
+    migrate(db, [*MIGRATIONS, add_colour])
+    with pytest.raises(DataUnusable, match="written by a newer presence server"):
+        migrate(db)
+    assert read_schema_version(db) == len(MIGRATIONS) + 1
+
+
+@pytest.mark.parametrize("poison", ["DELETE FROM meta", "UPDATE meta SET schema_version = 'one'"])
+def test_a_database_that_does_not_tell_its_version_is_refused(db: Database, poison: str) -> None:
+    migrate(db)
+    db.execute(poison)
+    with pytest.raises(DataUnusable, match="does not say which schema version"):
+        migrate(db)
+
+
+@pytest.mark.parametrize("act", [begin_run, read_opening])
+def test_a_start_never_reads_the_rows_that_it_leaves_alone(
+    db: Database, act: Callable[[Database, float], object]
+) -> None:
+    migrate(db)
+    db.register_function(lambda: 1, name="next_version")
+    asked: list[str] = []
+    db.conn.set_trace_callback(asked.append)
+    act(db, 1000.0)
+    db.conn.set_trace_callback(None)
+    on_users = [sql for sql in asked if "users" in sql and "sqlite_master" not in sql]
+    plans = [row[3] for sql in on_users for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert plans
+    # Going through the index of those not offline means to read these rows, and to change them.
+    assert [plan for plan in plans if not is_frugal(plan)] == []
+
+
+def is_frugal(plan: str) -> bool:
+    return "COVERING INDEX" in plan or plan == "SCAN users USING INDEX users_not_offline"

@@ -1,0 +1,305 @@
+"""What every store promises, checked on each of them."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from presence.adapters.store_memory import MemoryStore
+from presence.adapters.store_sqlite import SqliteStore
+from presence.core.record import Record
+from presence.core.types import DeviceId, PublicView, ServerId, State, Status, Text, UserId
+from presence.errors import StoreUnavailable
+from presence.live.ports import Batch, MembershipRow, Opening, Revocation, Store
+
+MakeStore = Callable[[], Store]
+STARTS_APART = 2**32
+ADA, BOB, CY = UserId("ada"), UserId("bob"), UserId("cy")
+CHESS, GO = ServerId("chess"), ServerId("go")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
+    """A function for each start of a server on the same data."""
+    memory = MemoryStore()
+    return (lambda: memory) if request.param == "memory" else lambda: SqliteStore(tmp_path / "data")
+
+
+@contextlib.asynccontextmanager
+async def run_of(
+    make_store: MakeStore, now: float = 1000.0
+) -> AsyncIterator[tuple[Store, Opening]]:
+    store = make_store()
+    opening = await store.open(now)
+    try:
+        yield store, opening
+    finally:
+        await store.aclose()
+
+
+def view_of(user_id: UserId, **changes: Any) -> PublicView:
+    return attrs.evolve(PublicView(user_id, user_id.title(), version=1), **changes)
+
+
+def record_of(view: PublicView, **changes: Any) -> Record:
+    return attrs.evolve(Record(view, view.username, is_shown=True), **changes)
+
+
+def users(*records: Record) -> dict[UserId, Record | None]:
+    return {record.view.user_id: record for record in records}
+
+
+FULL = record_of(
+    PublicView(ADA, "Ada", Status.DND, Text("public ♞"), 5000.0, Text("chess"), 9),
+    custom_status=Text("true"),
+    custom_status_until=6000.5,
+    activity=Text("own"),
+    intent=Status.DND,
+    intent_until=7000.25,
+    former_intent=Status.AWAY,
+    appear_offline=True,
+    is_sealed=True,
+    attached_in=1,
+    device_states={DeviceId("phone"): State.IDLE, DeviceId("rest"): State.OFFLINE},
+    claims_at=123.0,
+)
+
+
+async def test_a_new_store_is_empty_and_counts_its_first_start(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, opening):
+        assert opening == Opening(
+            start_number=1,
+            settled_start=0,
+            servers={},
+            memberships=[],
+            revocations=[],
+            text_ends={},
+            shown_count=0,
+            was_moved_aside=False,
+        )
+        assert await store.read_user(ADA) is None
+        assert await store.read_views([ADA]) == {}
+        assert await store.read_shown_ids("", 10) == []
+        assert await store.read_latest_version() == 0
+
+
+async def test_a_record_is_read_as_it_was_written(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(1.0, users=users(FULL)))
+        assert await store.read_user(ADA) == FULL
+        newer = attrs.evolve(FULL, custom_status=None, device_states={}, attached_in=None)
+        await store.write(Batch(2.0, users=users(newer)))
+        assert await store.read_user(ADA) == newer
+
+
+async def test_a_deleted_user_is_gone(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(1.0, users=users(FULL, record_of(view_of(BOB)))))
+        await store.write(Batch(2.0, users={ADA: None, CY: None}))
+        assert await store.read_user(ADA) is None
+        assert await store.read_shown_ids("", 10) == [BOB]
+
+
+async def test_only_users_who_are_shown_have_a_view(make_store: MakeStore) -> None:
+    shown, unshown = record_of(view_of(ADA)), record_of(view_of(BOB), is_shown=False)
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(1.0, users=users(shown, unshown)))
+        assert await store.read_views([ADA, BOB, CY]) == {ADA: shown.view}
+        assert await store.read_views([]) == {}
+
+
+async def test_shown_ids_come_in_pages_by_code_point(make_store: MakeStore) -> None:
+    ids = [UserId(name) for name in ("~", "Z", "a", "10", "9", "_", "aa", "=", "hidden")]
+    some = [record_of(view_of(user_id), is_shown=user_id != "hidden") for user_id in ids]
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(1.0, users=users(*some)))
+        pages = [await store.read_shown_ids(after, 3) for after in ("", "=", "aa", "~")]
+        assert pages == [["10", "9", "="], ["Z", "_", "a"], ["~"], []]
+
+
+async def test_views_of_many_users_are_read_at_once(make_store: MakeStore) -> None:
+    many = [record_of(view_of(UserId(f"user{n}"), version=n)) for n in range(3000)]
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(1.0, users=users(*many)))
+        views = await store.read_views([record.view.user_id for record in many])
+        assert views == {record.view.user_id: record.view for record in many}
+
+
+async def test_everything_but_the_statuses_outlives_a_restart(make_store: MakeStore) -> None:
+    memberships = [
+        MembershipRow(ADA, CHESS, by_admin=True, by_claim=False, by_shown_claim=False),
+        MembershipRow(BOB, CHESS, by_admin=False, by_claim=True, by_shown_claim=False),
+        MembershipRow(ADA, GO, by_admin=False, by_claim=False, by_shown_claim=True),
+    ]
+    revocations = {ADA: Revocation(ADA, 55.5), BOB: Revocation(BOB, 56.0, last_version=77)}
+    batch = Batch(
+        900.0,
+        users=users(FULL, record_of(view_of(BOB), is_shown=False)),
+        servers={CHESS: "Chess", GO: "Go"},
+        memberships={(row.user_id, row.server_id): row for row in memberships},
+        revocations=revocations,
+        settled_start=1,
+    )
+    async with run_of(make_store) as (store, _):
+        await store.write(batch)
+    async with run_of(make_store) as (store, opening):
+        rows = sorted(opening.memberships, key=lambda row: (row.server_id, row.user_id))
+        assert attrs.evolve(opening, memberships=[], revocations=[]) == Opening(
+            start_number=2,
+            settled_start=1,
+            servers={CHESS: "Chess", GO: "Go"},
+            memberships=[],
+            revocations=[],
+            text_ends={ADA: 5000.0},
+            shown_count=1,
+            was_moved_aside=False,
+        )
+        assert rows == memberships
+        assert {row.user_id: row for row in opening.revocations} == revocations
+        view = attrs.evolve(
+            FULL.view,
+            status=Status.OFFLINE,
+            activity=None,
+            last_seen=900.0,
+            version=2 * STARTS_APART + 1,
+        )
+        assert await store.read_user(ADA) == attrs.evolve(FULL, view=view)
+
+
+async def test_deleted_rows_do_not_outlive_a_restart(make_store: MakeStore) -> None:
+    row = MembershipRow(ADA, CHESS, by_admin=True, by_claim=False, by_shown_claim=False)
+    async with run_of(make_store) as (store, _):
+        await store.write(
+            Batch(1.0, users=users(FULL), servers={CHESS: "C"}, memberships={(ADA, CHESS): row})
+        )
+        gone = Batch(
+            2.0, users={ADA: None}, servers={CHESS: None}, memberships={(ADA, CHESS): None}
+        )
+        await store.write(gone)
+    async with run_of(make_store) as (store, opening):
+        assert (opening.servers, opening.memberships, opening.text_ends) == ({}, [], {})
+        assert opening.shown_count == 0
+
+
+async def test_a_start_shows_nobody_online_and_leaves_the_others_alone(
+    make_store: MakeStore,
+) -> None:
+    away = record_of(view_of(ADA, status=Status.AWAY, activity=Text("chess")))
+    hidden = record_of(view_of(BOB, last_seen=50.0), intent=Status.OFFLINE, attached_in=1)
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(away, hidden)))
+    async with run_of(make_store) as (store, _):
+        now_offline = attrs.evolve(
+            away.view,
+            status=Status.OFFLINE,
+            activity=None,
+            last_seen=900.0,
+            version=2 * STARTS_APART + 1,
+        )
+        assert await store.read_views([ADA, BOB]) == {ADA: now_offline, BOB: hidden.view}
+        assert await store.read_user(BOB) == hidden
+        assert await store.read_latest_version() == 2 * STARTS_APART + 1
+
+
+async def test_each_view_changed_by_a_start_has_a_version_of_its_own(
+    make_store: MakeStore,
+) -> None:
+    names = [UserId(f"user{n}") for n in range(50)]
+    online = [record_of(view_of(name, status=Status.ONLINE)) for name in names]
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(*online)))
+    async with run_of(make_store) as (store, _):
+        versions = sorted(view.version for view in (await store.read_views(names)).values())
+        assert versions == [2 * STARTS_APART + 1 + n for n in range(50)]
+        assert await store.read_latest_version() == versions[-1]
+
+
+async def test_last_seen_is_the_newest_commit_even_where_the_clock_went_back(
+    make_store: MakeStore,
+) -> None:
+    online = record_of(view_of(ADA, status=Status.ONLINE))
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0))
+        await store.write(Batch(100.0, users=users(online)))
+    async with run_of(make_store, now=50.0) as (store, _):
+        assert (await store.read_views([ADA]))[ADA].last_seen == 900.0
+
+
+async def test_a_start_clears_public_texts_whose_time_has_passed(make_store: MakeStore) -> None:
+    def ends_at(user_id: UserId, end: float, **changes: Any) -> Record:
+        text = Text("lunch")
+        return record_of(view_of(user_id, custom_status=text, custom_status_until=end, **changes))
+
+    over, online = ends_at(ADA, 2000.0), ends_at(BOB, 1500.0, status=Status.ONLINE)
+    still_on = ends_at(CY, 2000.5)
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(over, online, still_on)))
+    async with run_of(make_store, now=2000.0) as (store, opening):
+        views = dict(await store.read_views([ADA, BOB, CY]))
+        assert opening.text_ends == {CY: 2000.5}
+        assert {views[ADA].version, views[BOB].version} == {
+            2 * STARTS_APART + 1,
+            2 * STARTS_APART + 2,
+        }
+        assert views == {
+            ADA: view_of(ADA, version=views[ADA].version),
+            BOB: view_of(BOB, version=views[BOB].version, last_seen=900.0),
+            CY: still_on.view,
+        }
+
+
+async def test_a_start_clears_true_texts_without_a_public_change(make_store: MakeStore) -> None:
+    over = record_of(view_of(ADA), custom_status=Text("secret"), custom_status_until=2000.0)
+    still_on = record_of(view_of(BOB), custom_status=Text("secret"), custom_status_until=2001.0)
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(over, still_on)))
+    async with run_of(make_store, now=2000.0) as (store, _):
+        assert await store.read_user(ADA) == record_of(view_of(ADA))
+        assert await store.read_user(BOB) == still_on
+
+
+async def test_a_start_with_nothing_to_change_uses_no_version(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(record_of(view_of(ADA, version=5)))))
+    async with run_of(make_store) as (store, _):
+        assert await store.read_latest_version() == 5
+
+
+async def test_the_latest_version_counts_those_of_deleted_users(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(1.0, users=users(record_of(view_of(ADA, version=8)))))
+        gone = Revocation(ADA, 1.0, last_version=9)
+        await store.write(Batch(2.0, users={ADA: None}, revocations={ADA: gone}))
+        assert await store.read_latest_version() == 9
+        await store.write(Batch(3.0, users=users(record_of(view_of(BOB, version=4)))))
+        assert await store.read_latest_version() == 9
+
+
+async def test_batches_are_written_in_the_order_of_the_calls(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, _):
+        async with trio.open_nursery() as nursery:
+            for version in range(1, 21):
+                record = record_of(view_of(ADA, version=version))
+                nursery.start_soon(store.write, Batch(float(version), users=users(record)))
+                await trio.testing.wait_all_tasks_blocked()
+        assert await store.read_user(ADA) == record_of(view_of(ADA, version=20))
+
+
+async def test_a_closed_store_answers_nothing(make_store: MakeStore) -> None:
+    async with run_of(make_store) as (store, _):
+        pass
+    await store.aclose()
+    for call in (
+        store.read_user(ADA),
+        store.read_views([ADA]),
+        store.read_shown_ids("", 1),
+        store.read_latest_version(),
+        store.write(Batch(1.0)),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await call

@@ -1,0 +1,312 @@
+"""The commands, run in this process: what they print and how they end."""
+
+import json
+import subprocess
+import sys
+import types
+
+import click
+import pytest
+import trio
+from click.testing import CliRunner
+
+from presence import cli
+from presence.adapters.secret_key import open_secret
+from presence.adapters.tokens import TokenVerifier
+from presence.client.rest import RequestFailed, RestClient
+from presence.config import Config
+from presence.errors import DataUnusable, PortTaken, StartFailed
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch):
+    for name in ("PRESENCE_TOKEN", "PRESENCE_URL", "PRESENCE_DATA", "PRESENCE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run():
+    def invoke(*arguments, env=None):
+        return CliRunner().invoke(cli.commands, arguments, env=env or {})
+
+    return invoke
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Stands in for the app; remembers what it was asked to serve."""
+    calls = []
+    outcome = {"code": 0, "error": None}
+
+    async def serve(config, *, ready_file=None):
+        await trio.lowlevel.checkpoint()
+        calls.append((config, ready_file))
+        if outcome["error"] is not None:
+            raise outcome["error"]
+        return outcome["code"]
+
+    app = types.ModuleType("presence.app")
+    app.serve = serve
+    monkeypatch.setitem(sys.modules, "presence.app", app)
+    monkeypatch.setattr("presence.app", app, raising=False)
+    monkeypatch.setattr("presence.log.open_log", lambda *arguments: None)
+    monkeypatch.setattr(cli, "raise_open_files", lambda: "1024")
+    return types.SimpleNamespace(calls=calls, outcome=outcome)
+
+
+@pytest.mark.parametrize("command", ["serve", "token", "set", "get", "check-config"])
+def test_the_help_of_every_command_holds_an_example(run, command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: presence {command}" in result.stdout
+
+
+def test_serve_turns_flags_into_settings(run, served, tmp_path):
+    ready = tmp_path / "ready"
+    result = run("serve", "--port", "0", "--data", "d", "--no-dev", "--ready-file", str(ready))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "Open files: up to 1024\n"
+    expected = cli.load_config(None, {}, {"port": 0, "data": "d", "is_development": False})
+    assert served.calls == [(expected, ready)]
+
+
+def test_serve_reads_file_and_environment(run, served, tmp_path):
+    file = tmp_path / "presence.toml"
+    file.write_text("sweep_every = 3\nport = 1")
+    run("serve", "--config", str(file), env={"PRESENCE_PORT": "2"})
+    assert served.calls == [(Config(sweep_every=3.0, port=2), None)]
+
+
+def test_an_unknown_variable_is_a_warning_only(run, served):
+    result = run("serve", env={"PRESENCE_PROT": "2"})
+    assert result.stderr.startswith("Warning: PRESENCE_PROT is not a setting")
+    assert served.calls == [(Config(), None)]
+
+
+def test_the_exit_code_of_the_server_is_that_of_the_command(run, served):
+    served.outcome["code"] = 70
+    assert run("serve").exit_code == 70
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(PortTaken("port 1 is taken"), 69), (DataUnusable("no"), 74), (StartFailed("no"), 70)],
+)
+def test_a_failed_start_is_one_sentence_and_its_code(run, served, error, code):
+    served.outcome["error"] = error
+    result = run("serve")
+    assert (result.exit_code, result.stderr) == (code, f"Error: {error}\n")
+
+
+def test_a_bad_setting_ends_with_78_before_anything_is_served(run, served):
+    result = run("serve", env={"PRESENCE_SWEEP_EVERY": "0"})
+    assert (result.exit_code, served.calls) == (78, [])
+    assert result.stderr == "Error: PRESENCE_SWEEP_EVERY must be more than 0\n"
+
+
+def test_development_mode_is_not_for_other_machines(run, served):
+    result = run("serve", "--host", "0.0.0.0", "--dev")
+    assert (result.exit_code, served.calls) == (78, [])
+    assert "--no-dev" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--port", "x"], ["--port", "65536"], ["--nonsense"]])
+def test_wrong_usage_ends_with_2(run, served, arguments):
+    assert run("serve", *arguments).exit_code == 2
+    assert served.calls == []
+
+
+def test_print_config_prints_and_serves_nothing(run, served):
+    result = run("serve", "--print-config", "--port", "0")
+    assert (result.exit_code, served.calls) == (0, [])
+    assert "\nport = 0\n" in result.stdout
+
+
+def test_open_files_are_raised_to_the_hard_limit():
+    # In a process of its own: a lowered limit would stay.
+    code = (
+        "import resource; from presence.cli import raise_open_files\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, min(hard, 4096)))\n"
+        "print(raise_open_files(), resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    limit = int(done.stdout.split()[0])
+    assert 64 < limit <= 4096
+    assert done.stdout == f"{limit} ({limit}, {limit})\n"
+
+
+def test_token_prints_one_that_the_server_accepts(run, tmp_path):
+    secret = open_secret(tmp_path)
+    options = ["--server", "a", "--server", "b", "--device", "phone", "--name", "Alice", "--admin"]
+    result = run("token", "alice", "--data", str(tmp_path), "--ttl", "60", *options)
+    assert result.exit_code == 0
+    issued = TokenVerifier(secret.key).verify(result.stdout.strip(), cli.time.time())
+    assert (issued.user_id, issued.servers, issued.device) == ("alice", ("a", "b"), "phone")
+    assert (issued.name, issued.is_admin) == ("Alice", True)
+    assert issued.expires_at - issued.issued_at == pytest.approx(60)
+
+
+def test_token_without_servers_leaves_memberships_alone(run, tmp_path):
+    secret = open_secret(tmp_path)
+    result = run("token", "alice", env={"PRESENCE_DATA": str(tmp_path)})
+    issued = TokenVerifier(secret.key).verify(result.stdout.strip(), cli.time.time())
+    assert (issued.servers, issued.is_admin) == (None, False)
+
+
+def test_token_makes_no_secret_where_no_server_ever_was(run, tmp_path):
+    result = run("token", "alice", "--data", str(tmp_path / "typo"))
+    assert result.exit_code == 74
+    assert "secret.key is missing" in result.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["07"], ["a b"], ["alice", "--server", "a b"], ["alice", "--ttl", "0"]]
+)
+def test_token_refuses_what_no_server_would_accept(run, tmp_path, arguments):
+    open_secret(tmp_path)
+    result = run("token", *arguments, "--data", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_check_config_names_the_offending_key(run, tmp_path):
+    file = tmp_path / "presence.toml"
+    file.write_text("sweep_every = 'often'")
+    result = run("check-config", str(file))
+    assert result.exit_code == 78
+    assert result.stderr == f"Error: {file}: sweep_every must be a number of seconds\n"
+
+
+def test_check_config_looks_at_the_keys_too(run, tmp_path):
+    file = tmp_path / "presence.toml"
+    file.write_text("token_jwks = '/nowhere/keys.json'")
+    result = run("check-config", str(file))
+    assert result.exit_code == 78
+    assert "token_jwks: /nowhere/keys.json cannot be read" in result.stderr
+
+
+def test_check_config_is_content_with_a_good_file(run, tmp_path):
+    file = tmp_path / "presence.toml"
+    file.write_text("port = 0")
+    assert run("check-config", str(file)).stdout == f"{file} is good\n"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Stands in for the server behind the REST client; remembers each call."""
+    calls = []
+
+    def answer_with(name, answer):
+        async def call(self, *arguments):
+            await trio.lowlevel.checkpoint()
+            calls.append((name, self.url, self.token, *arguments))
+            return answer
+
+        monkeypatch.setattr(RestClient, name, call)
+
+    answer_with("get_dev_token", "dev-token")
+    answer_with("patch_me", {"id": "alice"})
+    answer_with("get_users", [{"id": "bob"}])
+    return calls
+
+
+def test_set_sends_what_was_named_and_nothing_else(run, asked):
+    result = run("set", "dnd", "--token", "t", "--url", "http://host:1")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"id": "alice"})
+    assert asked == [("patch_me", "http://host:1", "t", {"status": "dnd"})]
+
+
+def test_set_takes_text_and_time(run, asked):
+    env = {"PRESENCE_TOKEN": "t", "PRESENCE_URL": "http://host:2"}
+    run("set", "away", "--text", "Lunch", "--until", "30m", env=env)
+    run("set", "online", "--text", "", env=env)
+    assert asked == [
+        ("patch_me", "http://host:2", "t", change)
+        for change in (
+            {"status": "away", "custom_status": "Lunch", "until": 1800.0},
+            {"status": "online", "custom_status": None},
+        )
+    ]
+
+
+def test_get_asks_for_all_users_at_once(run, asked):
+    result = run("get", "bob", "carol", "--token", "t")
+    assert json.loads(result.stdout) == [{"id": "bob"}]
+    assert asked == [("get_users", cli.DEFAULT_URL, "t", ("bob", "carol"))]
+
+
+def test_a_development_user_gets_a_token_first(run, asked):
+    run("get", "bob", "--user", "alice")
+    assert asked == [
+        ("get_dev_token", cli.DEFAULT_URL, None, "alice"),
+        ("get_users", cli.DEFAULT_URL, "dev-token", ("bob",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["get", "bob"],
+        ["get", "--user", "alice"],
+        ["get", "bob", "--user", "alice", "--url", "http://example.org"],
+        ["get", "bob", "--token", "t", "--url", "example.org"],
+        ["get", "bob", "--token", "t", "--url", "http://host:port"],
+        ["set", "busy", "--token", "t"],
+        ["set", "dnd", "--token", "t", "--until", "soon"],
+        ["set", "dnd", "--token", "t", "--until", "2026-11-21T18:00:00"],
+    ],
+)
+def test_what_makes_no_sense_is_not_sent(run, asked, arguments):
+    assert run(*arguments).exit_code == 2
+    assert asked == []
+
+
+def test_a_refused_request_is_one_sentence(run, monkeypatch):
+    async def refuse(self, ids):
+        await trio.lowlevel.checkpoint()
+        raise RequestFailed("the server answered 401", 401)
+
+    monkeypatch.setattr(RestClient, "get_users", refuse)
+    result = run("get", "bob", "--token", "t")
+    assert (result.exit_code, result.stderr) == (1, "Error: the server answered 401\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        ("45", 45.0),
+        ("45s", 45.0),
+        ("30m", 1800.0),
+        ("2h", 7200.0),
+        ("1d", 86400.0),
+        ("2026-11-21T18:00:00Z", "2026-11-21T18:00:00+00:00"),
+        ("2026-11-21T18:00:00+02:00", "2026-11-21T18:00:00+02:00"),
+    ],
+)
+def test_until_is_a_duration_or_a_moment(text, until):
+    assert cli.read_until(text) == until
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1.5h", "\uff11m", "30 m", "5w", "tomorrow", "2026-11-21"]
+)
+def test_until_is_nothing_else(text):
+    with pytest.raises(click.BadParameter):
+        cli.read_until(text)
+
+
+def test_python_m_presence_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "presence", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("presence, version ")
+
+
+def test_help_loads_nothing_that_only_a_command_needs():
+    code = (
+        "import sys, presence.cli\n"
+        "print(sorted({'trio', 'jwt', 'asks', 'structlog', 'presence.app'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,251 @@
+"""One user and the clock it lives by, for the tests of the core."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from presence.core.changes import Change
+from presence.core.events import (
+    Commanded,
+    Connected,
+    Effect,
+    Ended,
+    Ending,
+    Event,
+    OverRate,
+    Pinged,
+    Publish,
+    Save,
+    ShowSelf,
+    Stalled,
+    TimePassed,
+    TooManyDevices,
+    WakeAt,
+)
+from presence.core.record import Record
+from presence.core.restoration import LiveConnection, Run, new_user, restored_user
+from presence.core.rules import Rules
+from presence.core.types import (
+    ConnectionId,
+    DeviceId,
+    Moment,
+    PublicView,
+    SelfView,
+    State,
+    Status,
+    UserId,
+)
+from presence.core.user import User
+from presence.core.versions import Versions
+
+ALICE = UserId("alice")
+START = 1_200.0
+"""When lives begin, on the monotonic clock: a moment of the sweep by the standard rules."""
+WALL = 1_000_000.0
+"""How far the wall clock is ahead of the monotonic one."""
+MOST_WAKES = 50
+"""More than that at one instant is a rule that spins."""
+
+
+def run_of(start_number: int = 1, *, began_at: float = 0.0, settled: int = 0, **rules) -> Run:
+    """A run of the server that has accepted connections since *began_at*."""
+    chosen = Rules(**rules)
+    ends_at = began_at + chosen.restart_grace_after
+    return Run(Versions(start_number), chosen, settled, ends_at)
+
+
+def as_stored(record: Record, committed_at: float, versions: Versions, now: float) -> Record:
+    """*record* as a start of the server at *now* leaves it; times are Unix times.
+
+    Whoever was shown online is offline, and texts whose time has passed are cleared.
+    """
+    view = record.view
+    if view.is_visible:
+        view = attrs.evolve(view, status=Status.OFFLINE, activity=None, last_seen=committed_at)
+    if view.custom_status_until is not None and view.custom_status_until <= now:
+        view = attrs.evolve(view, custom_status=None, custom_status_until=None)
+    if view != record.view:
+        view = attrs.evolve(view, version=versions.next())
+    if record.custom_status_until is not None and record.custom_status_until <= now:
+        record = attrs.evolve(record, custom_status=None, custom_status_until=None)
+    return attrs.evolve(record, view=view)
+
+
+@attrs.frozen
+class Told:
+    """Something that others were told, and when (monotonic)."""
+
+    at: float
+    change: Publish
+
+
+class Life:
+    """Applies events to a `User` at moments, and lets time pass exactly as it asks for.
+
+    Between the steps of a test every deadline is met: `TimePassed` comes at the
+    very moment that `WakeAt` named. `stall` is the exception.
+    """
+
+    def __init__(
+        self,
+        user: User | None = None,
+        *,
+        run: Run | None = None,
+        now: float = START,
+        wall: float = WALL,
+    ) -> None:
+        self.run = run_of() if run is None else run
+        self.user = new_user(ALICE, self.run) if user is None else user
+        self.mono = now
+        self.wall_ahead = wall
+        self.wake_at: float | None = None
+        self.told: list[Told] = []
+        self.self_views: list[SelfView] = []
+        self.records: list[Record] = []
+        self.devices: dict[ConnectionId, DeviceId] = {}
+        self._last_connection = 0
+        self._wakes_at_once = 0
+
+    @property
+    def now(self) -> Moment:
+        return Moment(self.mono, self.mono + self.wall_ahead)
+
+    @property
+    def record(self) -> Record:
+        """What was last stored."""
+        return self.records[-1]
+
+    @property
+    def view(self) -> PublicView:
+        """What others see."""
+        return self.user.public
+
+    # -- what happens ------------------------------------------------------------------------
+
+    def do(self, *events: Event) -> list[Effect]:
+        """Let *events* happen now."""
+        effects = []
+        for event in events:
+            effects += self._note(self.user.apply(event, self.now))
+        self._meet_deadlines(self.mono)
+        return effects
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._meet_deadlines(self.mono + seconds)
+
+    def wait_until(self, mono: float) -> None:
+        self._meet_deadlines(mono)
+
+    def stall(self, seconds: float, *late: Event) -> None:
+        """The process stands still; sockets are read first, then the timer reports it."""
+        self.mono += seconds
+        for event in late:
+            self._note(self.user.apply(event, self.now))
+        if self.wake_at is not None and self.wake_at <= self.mono:
+            self.wake_at = None
+            self._note(self.user.apply(Stalled(), self.now))
+        self._meet_deadlines(self.mono)
+
+    def connect(
+        self,
+        device: str = "phone",
+        state: State | None = None,
+        intent: Status | None = None,
+    ) -> ConnectionId:
+        """Open a connection of *device*; return its id."""
+        connection = self.new_connection(device)
+        self.do(Connected(connection, DeviceId(device), state, intent))
+        return connection
+
+    def new_connection(self, device: str) -> ConnectionId:
+        self._last_connection += 1
+        connection = ConnectionId(self._last_connection)
+        self.devices[connection] = DeviceId(device)
+        return connection
+
+    def end(self, connection: ConnectionId, ending: Ending = Ending.CLEAN) -> None:
+        self.devices.pop(connection, None)
+        self.do(Ended(connection, ending))
+
+    def lose(self, connection: ConnectionId) -> None:
+        self.end(connection, Ending.LOST)
+
+    def ping(self, connection: ConnectionId) -> None:
+        self.do(Pinged(connection))
+
+    def say(self, connection: ConnectionId, **fields) -> list[Effect]:
+        """Command a change over *connection*; it may wait."""
+        return self.do(Commanded(Change(**fields), connection, may_wait=True))
+
+    def patch(self, **fields) -> list[Effect]:
+        """Command a change over REST; over the rate it is refused."""
+        return self.do(Commanded(Change(**fields), None, may_wait=False))
+
+    def crash(self) -> None:
+        """The actor dies; a fresh one knows the last record and what is connected."""
+        states = self.user.attendance.devices
+        live = [
+            LiveConnection(key, name, states[name].connections[key])
+            for key, name in self.user.attendance.connections.items()
+        ]
+        self.user = restored_user(self.record, self.run, self.now, live)
+        self.wake_at = None
+        self.do(TimePassed())
+
+    def restart(self, after: float = 0.0) -> None:
+        """The server dies and starts again, *after* seconds later."""
+        versions, died_at = Versions(self.run.versions.start_number + 1), self.now.wall
+        self.mono += after
+        stored = as_stored(self.record, died_at, versions, self.now.wall)
+        grace_ends_at = self.mono + self.run.rules.restart_grace_after
+        self.run = Run(versions, self.run.rules, self.run.settled_start, grace_ends_at)
+        self.devices.clear()
+        self.user = restored_user(stored, self.run, self.now)
+        self.wake_at = None
+        self.records.append(stored)
+        self.do(TimePassed())
+
+    # -- what was seen -----------------------------------------------------------------------
+
+    def take_told(self) -> list[Publish]:
+        """What others were told since this was last asked."""
+        told, self.told = self.told, []
+        return [each.change for each in told]
+
+    def take_statuses(self) -> list[Status]:
+        """The statuses that others were told since this was last asked."""
+        return [change.view.status for change in self.take_told()]
+
+    def take_timed_statuses(self) -> list[tuple[float, Status]]:
+        """As `take_statuses`, each with the seconds since the beginning of the life."""
+        told, self.told = self.told, []
+        return [(each.at - START, each.change.view.status) for each in told]
+
+    # -- details -----------------------------------------------------------------------------
+
+    def _note(self, effects: Iterable[Effect]) -> list[Effect]:
+        noted = list(effects)
+        for effect in noted:
+            match effect:
+                case Publish():
+                    self.told.append(Told(self.mono, effect))
+                case ShowSelf(view):
+                    self.self_views.append(view)
+                case Save(record):
+                    self.records.append(record)
+                case WakeAt(at):
+                    self.wake_at = at
+                case OverRate() | TooManyDevices():
+                    pass
+        return noted
+
+    def _meet_deadlines(self, until: float) -> None:
+        wakes = 0
+        while self.wake_at is not None and self.wake_at <= until:
+            wakes = wakes + 1 if self.wake_at <= self.mono else 0
+            assert wakes < MOST_WAKES, "the user wants to be woken again and again"
+            self.mono = max(self.mono, self.wake_at)
+            self.wake_at = None
+            self._note(self.user.apply(TimePassed(), self.now))
+        self.mono = until

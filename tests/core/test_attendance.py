@@ -1,0 +1,250 @@
+"""Which devices are attached: room for them, stale ends, what is kept over a restart."""
+
+import pytest
+
+from presence.core.attendance import Attendance, Kept
+from presence.core.events import REST_DEVICE, Connected, Ending
+from presence.core.rules import Rules
+from presence.core.types import ConnectionId, DeviceId, State
+
+PHONE, LAPTOP, TABLET = DeviceId("phone"), DeviceId("laptop"), DeviceId("tablet")
+
+
+def connected(number: int, device: DeviceId, state: State | None = None) -> Connected:
+    return Connected(ConnectionId(number), device, state)
+
+
+def attendance_of(*links: Connected, **rules) -> Attendance:
+    attendance = Attendance(Rules(**rules))
+    for link in links:
+        assert attendance.connect(link)
+    return attendance
+
+
+# -- connections and devices -----------------------------------------------------------------
+
+
+def test_the_first_connection_of_a_device_is_online_unless_it_wishes_otherwise():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP, State.IDLE))
+    assert attendance.states == {PHONE: State.ONLINE, LAPTOP: State.IDLE}
+
+
+def test_a_connect_that_names_no_state_takes_the_devices_last():
+    attendance = attendance_of(connected(1, PHONE, State.OFFLINE), connected(2, PHONE))
+    assert attendance.states == {PHONE: State.OFFLINE}
+
+
+def test_a_reconnect_within_the_grace_takes_the_devices_last_state():
+    attendance = attendance_of(connected(1, PHONE, State.IDLE))
+    attendance.end(ConnectionId(1), Ending.LOST, 0.0)
+    attendance.connect(connected(2, PHONE))
+    assert attendance.states == {PHONE: State.IDLE}
+
+
+def test_a_device_that_went_is_forgotten():
+    attendance = attendance_of(connected(1, PHONE, State.IDLE))
+    attendance.end(ConnectionId(1), Ending.CLEAN, 0.0)
+    attendance.connect(connected(2, PHONE))
+    assert attendance.states == {PHONE: State.ONLINE}
+
+
+def test_a_device_goes_with_its_last_connection():
+    attendance = attendance_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
+    attendance.end(ConnectionId(1), Ending.CLEAN, 0.0)
+    assert attendance.states == {PHONE: State.IDLE}
+    attendance.end(ConnectionId(2), Ending.CLEAN, 0.0)
+    assert (attendance.states, attendance.is_over) == ({}, True)
+
+
+def test_a_late_end_does_not_erase_a_newer_session():
+    attendance = attendance_of(connected(1, PHONE))
+    attendance.end(ConnectionId(1), Ending.LOST, 0.0)
+    attendance.connect(connected(2, PHONE))
+    attendance.end(ConnectionId(1), Ending.CLEAN, 1.0)
+    assert attendance.states == {PHONE: State.ONLINE}
+    assert list(attendance.deadlines()) == []
+
+
+def test_the_end_of_an_unknown_connection_does_nothing():
+    attendance = attendance_of(connected(1, PHONE))
+    attendance.end(ConnectionId(99), Ending.CLEAN, 0.0)
+    assert attendance.states == {PHONE: State.ONLINE}
+
+
+def test_a_state_is_set_for_one_connection_alone():
+    attendance = attendance_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
+    attendance.set_states({ConnectionId(1): State.OFFLINE, ConnectionId(99): State.ONLINE})
+    assert attendance.states == {PHONE: State.IDLE}
+
+
+def test_swept_devices_are_attached_but_do_not_count():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP, State.IDLE))
+    attendance.ping(ConnectionId(1), 900.0)
+    attendance.pass_time(1200.0)
+    assert attendance.counted() == [State.IDLE]
+    assert attendance.states == {PHONE: State.ONLINE, LAPTOP: State.IDLE}
+
+
+def test_a_ping_of_an_unknown_connection_does_nothing():
+    attendance = attendance_of(connected(1, PHONE))
+    attendance.ping(ConnectionId(99), 0.0)
+    assert list(attendance.deadlines()) == []
+
+
+def test_what_would_be_is_told_without_doing_it():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
+    attendance.ping(ConnectionId(1), 900.0)
+    attendance.pass_time(1200.0)
+    states = {ConnectionId(2): State.IDLE}
+    assert attendance.counted_after(states, frozenset()) == [State.IDLE]
+    assert attendance.counted_after(states, {ConnectionId(1)}) == [State.ONLINE, State.IDLE]
+    assert attendance.counted() == [State.ONLINE]
+
+
+@pytest.mark.parametrize(
+    ("states", "returning", "alters"),
+    [
+        ({}, frozenset(), False),
+        ({ConnectionId(2): State.ONLINE}, {ConnectionId(2)}, False),
+        ({ConnectionId(2): State.IDLE}, frozenset(), True),
+        ({ConnectionId(99): State.IDLE}, {ConnectionId(99)}, False),
+        ({}, {ConnectionId(1)}, True),
+    ],
+)
+def test_only_what_makes_a_difference_alters(states, returning, alters):
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
+    attendance.ping(ConnectionId(1), 900.0)
+    attendance.pass_time(1200.0)
+    assert attendance.would_alter(states, returning) is alters
+
+
+# -- room ------------------------------------------------------------------------------------
+
+
+def test_the_newcomer_is_refused_where_every_device_is_connected():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
+    assert not attendance.connect(connected(3, TABLET))
+    assert set(attendance.states) == {PHONE, LAPTOP}
+    assert ConnectionId(3) not in attendance.connections
+
+
+def test_a_known_device_always_finds_room():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
+    assert attendance.connect(connected(3, LAPTOP))
+
+
+def test_a_device_without_a_connection_makes_room():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
+    attendance.end(ConnectionId(1), Ending.LOST, 0.0)
+    assert attendance.connect(connected(3, TABLET))
+    assert set(attendance.states) == {LAPTOP, TABLET}
+
+
+def test_a_limit_of_0_devices_is_none():
+    links = [connected(number, DeviceId(f"d{number}")) for number in range(100)]
+    assert len(attendance_of(*links, max_devices_per_user=0).devices) == 100
+
+
+# -- leases ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "length"), [(0.0, 300.0), (299.0, 300.0), (7200.0, 7200.0), (1e6, 14400.0)]
+)
+def test_a_lease_lives_for_300_seconds_or_what_is_asked_up_to_4_hours(asked, length):
+    attendance = attendance_of()
+    attendance.lease(asked, 100.0, may_make=True)
+    assert attendance.states == {REST_DEVICE: State.ONLINE}
+    assert list(attendance.deadlines()) == [100.0 + length]
+
+
+def test_a_lease_is_renewed_but_never_shortened():
+    attendance = attendance_of()
+    attendance.lease(7200.0, 0.0, may_make=True)
+    attendance.lease(0.0, 100.0, may_make=False)
+    assert list(attendance.deadlines()) == [7200.0]
+    attendance.lease(0.0, 7000.0, may_make=False)
+    assert list(attendance.deadlines()) == [7300.0]
+
+
+def test_a_lease_that_does_not_live_is_not_renewed():
+    attendance = attendance_of(connected(1, PHONE))
+    attendance.lease(0.0, 0.0, may_make=False)
+    assert attendance.states == {PHONE: State.ONLINE}
+
+
+# -- kept over a restart ---------------------------------------------------------------------
+
+
+def returning(**states: State) -> Attendance:
+    attendance = attendance_of()
+    kept = {DeviceId(name): state for name, state in states.items()}
+    attendance.kept = Kept(kept, attached_in=1, ends_at=60.0)
+    return attendance
+
+
+@pytest.mark.parametrize(
+    ("kept", "wish", "state"),
+    [
+        (State.OFFLINE, None, State.OFFLINE),
+        (State.OFFLINE, State.ONLINE, State.OFFLINE),
+        (State.IDLE, State.ONLINE, State.IDLE),
+        (State.IDLE, State.OFFLINE, State.OFFLINE),
+        (State.ONLINE, State.IDLE, State.IDLE),
+        (State.ONLINE, None, State.ONLINE),
+    ],
+)
+def test_who_returns_after_a_restart_has_the_weaker_of_wish_and_kept(kept, wish, state):
+    attendance = returning(phone=kept)
+    attendance.connect(connected(1, PHONE, wish))
+    assert attendance.states == {PHONE: state}
+
+
+def test_a_device_returns_once_and_from_then_on_says_itself_what_it_is():
+    attendance = returning(phone=State.OFFLINE)
+    attendance.connect(connected(1, PHONE, State.ONLINE))
+    attendance.connect(connected(2, PHONE, State.ONLINE))
+    assert attendance.states == {PHONE: State.ONLINE}
+
+
+def test_awaited_devices_do_not_count():
+    attendance = returning(phone=State.ONLINE)
+    assert (attendance.counted(), attendance.is_over) == ([], False)
+    assert attendance.states == {PHONE: State.ONLINE}
+
+
+@pytest.mark.parametrize(("now", "is_over"), [(59.9, False), (60.0, True)])
+def test_nobody_is_awaited_any_longer_than_the_restart_grace(now, is_over):
+    attendance = returning(phone=State.ONLINE)
+    assert list(attendance.deadlines()) == [60.0]
+    attendance.pass_time(now)
+    assert attendance.is_over is is_over
+
+
+def test_who_returned_and_left_again_does_not_take_the_other_devices_along():
+    attendance = returning(phone=State.OFFLINE, laptop=State.OFFLINE)
+    attendance.connect(connected(1, PHONE))
+    attendance.end(ConnectionId(1), Ending.CLEAN, 1.0)
+    assert not attendance.is_over
+    attendance.connect(connected(2, LAPTOP, State.ONLINE))
+    assert attendance.states == {LAPTOP: State.OFFLINE}
+
+
+def test_once_all_have_returned_and_left_again_the_user_is_gone():
+    attendance = returning(phone=State.OFFLINE)
+    attendance.connect(connected(1, PHONE))
+    attendance.end(ConnectionId(1), Ending.CLEAN, 1.0)
+    assert attendance.is_over
+
+
+def test_a_stall_gives_those_who_are_awaited_45_seconds():
+    attendance = returning(phone=State.ONLINE)
+    attendance.outlast_stall(200.0)
+    assert list(attendance.deadlines()) == [245.0]
+
+
+def test_nothing_is_left_of_an_expelled_user():
+    attendance = returning(phone=State.ONLINE)
+    attendance.connect(connected(1, LAPTOP))
+    attendance.expel()
+    assert (attendance.is_over, attendance.connections) == (True, {})

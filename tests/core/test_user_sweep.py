@@ -1,0 +1,155 @@
+"""The sweep of one user's devices, and what brings them back."""
+
+import pytest
+from core_life import START, Life, run_of
+
+from presence.core.types import State, Status, Text
+
+ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
+
+
+@pytest.fixture
+def life() -> Life:
+    return Life()
+
+
+@pytest.fixture
+def swept(life) -> Life:
+    """A user whose one device, `phone` with connection 1, has been swept."""
+    phone = life.connect()
+    life.ping(phone)
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (360.0, OFF)]
+    return life
+
+
+def test_a_device_silent_for_300_seconds_is_swept_at_the_very_sweep(life):
+    phone = life.connect()
+    life.wait(60.0)
+    life.ping(phone)
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (360.0, OFF)]
+
+
+def test_a_device_silent_for_less_is_swept_only_by_the_next(life):
+    phone = life.connect()
+    life.wait(60.5)
+    life.ping(phone)
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (480.0, OFF)]
+
+
+def test_a_device_that_never_pinged_is_never_swept(life):
+    life.connect()
+    life.wait(100_000.0)
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_a_device_that_pings_is_not_swept(life):
+    phone = life.connect()
+    for _ in range(50):
+        life.ping(phone)
+        life.wait(179.0)
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_pings_wake_nobody_and_store_nothing(life):
+    phone = life.connect()
+    life.ping(phone)
+    stored, told = len(life.records), len(life.self_views)
+    life.wait(100.0)
+    life.ping(phone)
+    assert (len(life.records), len(life.self_views)) == (stored, told)
+
+
+def test_the_next_ping_brings_it_back_with_the_intent_as_it_was(life):
+    phone = life.connect()
+    life.say(phone, intent=DND)
+    life.ping(phone)
+    life.wait(1000.0)
+    assert life.user.self_view.intent is DND
+    life.take_told()
+    life.ping(phone)
+    assert life.take_statuses() == [DND]
+    life.wait(1000.0)
+    assert life.take_statuses() == [OFF], "it is under the sweep again"
+
+
+@pytest.mark.parametrize("status", [ONLINE, DND])
+def test_a_status_from_it_brings_it_back_without_making_it_sweepable(swept, status):
+    swept.say(1, intent=status)
+    swept.wait(10_000.0)
+    assert swept.take_statuses() == [status]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"intent": OFF}, {"custom_status": Text("hi")}, {"appear_offline": False}]
+)
+def test_nothing_else_from_it_brings_it_back(swept, fields):
+    swept.say(1, **fields)
+    assert swept.take_told() == []
+
+
+def test_a_status_from_another_device_does_not_bring_it_back(swept):
+    laptop = swept.connect("laptop")
+    swept.say(laptop, intent=DND)
+    swept.end(laptop)
+    assert swept.take_statuses() == [ONLINE, DND, OFF]
+
+
+def test_a_status_over_rest_does_not_bring_it_back(swept):
+    swept.patch(intent=DND)
+    assert swept.take_told() == []
+    swept.ping(1)
+    assert swept.take_statuses() == [DND]
+
+
+def test_explicit_offline_holds_when_a_ping_brings_the_device_back(swept):
+    swept.say(1, intent=OFF)
+    swept.ping(1)
+    assert swept.take_told() == []
+
+
+def test_a_new_connection_of_a_swept_device_is_a_sign_of_life(swept):
+    swept.connect("phone")
+    assert swept.take_statuses() == [ONLINE]
+
+
+def test_only_the_silent_device_is_swept(life):
+    phone, laptop = life.connect("phone"), life.connect("laptop", state=State.IDLE)
+    life.ping(phone)
+    life.wait(300.0)
+    life.ping(laptop)
+    life.wait(100.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (360.0, AWAY)]
+
+
+def test_a_status_that_waits_still_brings_its_device_back():
+    life = Life(run=run_of(sweep_every=1.0, ping_expires_after=5.0))
+    phone, laptop = life.connect("phone"), life.connect("laptop")
+    life.ping(phone)
+    life.wait(6.0)
+    for number in range(5):
+        life.say(laptop, custom_status=Text(f"{number}"))
+    life.say(phone, intent=DND)
+    life.say(laptop, custom_status=Text("last"))
+    life.wait(20.0)
+    life.take_told()
+    life.end(laptop)
+    assert (life.take_told(), life.view.status) == ([], DND)
+
+
+def test_a_swept_device_keeps_its_user_attached(swept):
+    swept.say(1, intent=DND, activity=Text("chess"), state=State.OFFLINE)
+    assert swept.user.self_view.intent is DND
+    swept.end(1)
+    assert swept.user.self_view.intent is ONLINE
+
+
+def test_no_ghost_outlives_its_last_ping_by_more_than_420_seconds():
+    for offset in range(0, 120, 7):
+        life = Life(now=START + offset)
+        life.ping(life.connect())
+        life.wait(1000.0)
+        [_, swept] = life.told
+        assert 300.0 <= swept.at - START - offset < 420.0

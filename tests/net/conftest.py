@@ -1,0 +1,212 @@
+"""A front door on a free port, and a client that speaks bytes."""
+
+import base64
+import os
+from collections import Counter
+from functools import partial
+
+import attrs
+import pytest
+import trio
+
+from presence.net.front_door import FrontDoor
+from presence.net.http import Site
+from presence.net.limits import NetLimits
+from presence.net.request import Response, error_response, json_response
+from presence.net.websocket import Admitted, SocketEnded
+
+
+class RawClient:
+    """One TCP connection: sends bytes, reads answers and frames."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self._buffer = b""
+
+    async def send(self, *parts):
+        await self.stream.send_all(b"".join(parts))
+
+    async def take(self, size):
+        while len(self._buffer) < size:
+            data = await self.stream.receive_some(65536)
+            if not data:
+                raise EOFError(self._buffer)
+            self._buffer += data
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    async def answer(self, *, has_body=True):
+        """Return status, headers and body of the next answer."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += await self.take(1)
+        status_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        body = await self.take(int(headers.get("content-length", 0)) if has_body else 0)
+        return int(status_line.split()[1]), headers, body
+
+    async def upgrade(self, path="/ws", *headers):
+        await self.send(upgrade_request(path, *headers))
+        return await self.answer()
+
+    async def frame(self):
+        """Return opcode byte and payload of the next frame from the server."""
+        first, second = await self.take(2)
+        size = second & 0x7F
+        if size == 126:
+            size = int.from_bytes(await self.take(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await self.take(8), "big")
+        return first, await self.take(size)
+
+    async def close_code(self):
+        """Skip frames up to the close frame; None if the connection ends without one."""
+        try:
+            while True:
+                first, payload = await self.frame()
+                if first == 0x88:
+                    return int.from_bytes(payload[:2], "big")
+        except (EOFError, trio.BrokenResourceError):
+            return None
+
+    async def wait_end(self):
+        """Read until the server's end of the connection; return what came."""
+        data = self._buffer
+        try:
+            while chunk := await self.stream.receive_some(65536):
+                data += chunk
+        except trio.BrokenResourceError:
+            pass
+        return data
+
+
+def upgrade_request(path="/ws", *headers):
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        f"GET {path} HTTP/1.1",
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: keep-alive, Upgrade",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def masked(first, payload=b"", mask=b"\x01\x02\x03\x04"):
+    """A client's frame; *first* is the byte with FIN and opcode."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((first, 0x80 | size))
+    elif size < 65536:
+        head = bytes((first, 0xFE)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, 0xFF)) + size.to_bytes(8, "big")
+    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+
+
+@attrs.define
+class Echo:
+    """A route that admits to /ws and echoes; remembers its sockets and how they ended."""
+
+    sockets: list = attrs.field(factory=list)
+    ends: list = attrs.field(factory=list)
+    subprotocol: str | None = None
+
+    async def admit(self, request):
+        if request.path != "/ws":
+            return error_response(404, "not found")
+        return Admitted(self.subprotocol, self.serve)
+
+    async def serve(self, socket):
+        self.sockets.append(socket)
+        try:
+            while True:
+                message = await socket.receive()
+                payload = message.encode() if isinstance(message, str) else message
+                socket.stream.push(bytes((0x81, len(payload))) + payload)
+        except SocketEnded as end:
+            self.ends.append(end.is_clean)
+
+
+@attrs.define
+class Running:
+    """A front door that serves."""
+
+    door: FrontDoor
+    port: int
+    crashes: list
+    counts: Counter
+    route: object
+    clients: list = attrs.field(factory=list)
+
+    async def connect(self):
+        client = RawClient(await trio.open_tcp_stream("127.0.0.1", self.port))
+        self.clients.append(client)
+        return client
+
+    async def end(self):
+        self.door.stop_accepting()
+        self.door.end_connections(0)
+        for client in self.clients:
+            await trio.aclose_forcefully(client.stream)
+
+
+async def echo_request(request):
+    """Answer with what was understood of the request."""
+    return json_response(
+        200,
+        {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "body": request.body.decode(),
+            "peer": request.peer,
+        },
+    )
+
+
+@pytest.fixture
+def masked_frame():
+    return masked
+
+
+@pytest.fixture
+def upgrade_head():
+    return upgrade_request
+
+
+@pytest.fixture
+async def open_door(nursery):
+    """Start a front door with these limits; it is ended with the test."""
+    doors = []
+
+    async def start(*, answer=echo_request, route=None, **limits):
+        crashes, counts = [], Counter()
+        route = route or Echo()
+        site = Site(
+            answer=answer,
+            sockets=route,
+            on_crash=crashes.append,
+            count=lambda name: counts.update([name]),
+            limits=NetLimits(**limits),
+        )
+        door = FrontDoor(site)
+        port = await nursery.start(partial(door.serve, "127.0.0.1", 0))
+        doors.append(Running(door, port, crashes, counts, route))
+        return doors[-1]
+
+    yield start
+    for door in doors:
+        await door.end()
+
+
+@pytest.fixture
+def echo_route():
+    return Echo
+
+
+@pytest.fixture
+def empty_response():
+    return Response(204)

@@ -1,0 +1,346 @@
+"""HTTP/1.1 over real sockets: what is answered, and what ends a connection."""
+
+import json
+
+import pytest
+import trio
+
+from presence.errors import Refused, StoreUnavailable
+from presence.net.http import parse_query
+from presence.net.request import HttpError, Response, json_response
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def request_head(line, *headers):
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+
+
+async def test_requests_of_a_kept_alive_connection_are_answered_in_turn(open_door):
+    door = await open_door()
+    client = await door.connect()
+    for path in ("/a", "/b?x=1&y=%C3%A4", "/c"):
+        await client.send(request_head(f"GET {path}"))
+        status, headers, body = await client.answer()
+        assert (status, headers["content-type"]) == (200, "application/json")
+        assert json.loads(body)["path"] == path.partition("?")[0]
+
+
+async def test_pipelined_requests_are_answered_in_order(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(*(request_head(f"GET /{n}") for n in range(50)))
+    paths = [json.loads((await client.answer())[2])["path"] for _ in range(50)]
+    assert paths == [f"/{n}" for n in range(50)]
+
+
+async def test_a_request_in_single_bytes_is_understood(open_door):
+    door = await open_door()
+    client = await door.connect()
+    for byte in request_head("POST /a?q=1", "Content-Length: 3") + b"abc":
+        await client.send(bytes((byte,)))
+    _, _, body = await client.answer()
+    assert json.loads(body) == {
+        "method": "POST",
+        "path": "/a",
+        "query": {"q": "1"},
+        "body": "abc",
+        "peer": "127.0.0.1",
+    }
+
+
+async def test_a_chunked_body_arrives_whole(open_door):
+    door = await open_door()
+    client = await door.connect()
+    head = request_head("POST /a", "Transfer-Encoding: chunked")
+    await client.send(head, b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", GET)
+    assert json.loads((await client.answer())[2])["body"] == "abcde"
+    assert json.loads((await client.answer())[2])["method"] == "GET"
+
+
+async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(request_head("POST /a", "Content-Length: 2", "Expect: 100-continue"))
+    assert (await client.answer())[0] == 100
+    await client.send(b"ok")
+    assert json.loads((await client.answer())[2])["body"] == "ok"
+
+
+async def test_a_declared_body_over_the_limit_is_refused_before_it_is_sent(open_door):
+    door = await open_door(max_body_bytes=10)
+    client = await door.connect()
+    await client.send(request_head("POST /a", "Content-Length: 11", "Expect: 100-continue"))
+    status, headers, body = await client.answer()
+    assert (status, headers["connection"]) == (413, "close")
+    assert json.loads(body) == {"error": "body too large"}
+    assert await client.wait_end() == b""
+
+
+async def test_a_chunked_body_over_the_limit_is_refused_although_more_is_under_way(open_door):
+    door = await open_door(max_body_bytes=10)
+    client = await door.connect()
+    head = request_head("POST /a", "Transfer-Encoding: chunked")
+    await client.send(head, b"20\r\n" + b"x" * 32 + b"\r\n", b"4\r\nmore\r\n" * 5000)
+    assert (await client.answer())[0] == 413
+    assert await client.wait_end() == b""
+
+
+@pytest.mark.parametrize("pieces", [1, 40])
+async def test_a_head_over_the_limit_is_answered_431(open_door, pieces):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n")
+    for _ in range(pieces):
+        await client.send(b"x-filler: " + b"f" * (20_000 // pieces) + b"\r\n")
+    await client.send(b"\r\n")
+    assert (await client.answer())[0] == 431
+
+
+HOST = "Host: x"
+SMUGGLED = [
+    pytest.param("POST /", [HOST, "Content-Length: 3", "Transfer-Encoding: chunked"], id="cl te"),
+    pytest.param("POST /", [HOST, "Content-Length: 3", "Content-Length: 4"], id="two lengths"),
+    pytest.param("POST /", [HOST, "Content-Length: 3, 4"], id="length list"),
+    pytest.param("POST /", [HOST, "Content-Length: +3"], id="signed length"),
+    pytest.param("POST /", [HOST, "Content-Length: 0x3"], id="hexadecimal length"),
+    pytest.param("POST /", [HOST, "Content-Length:"], id="empty length"),
+    pytest.param("POST /", [HOST, "Transfer-Encoding: xchunked"], id="other coding"),
+    pytest.param("POST /", [HOST, "Transfer-Encoding: gzip, chunked"], id="two codings"),
+    pytest.param("POST /", [HOST, *["Transfer-Encoding: chunked"] * 2], id="coding twice"),
+    pytest.param("POST /", [HOST, "Transfer-Encoding : chunked"], id="space before colon"),
+    pytest.param("GET /", [HOST, "x\x00y: z"], id="zero byte"),
+    pytest.param("GET /", [HOST, "no colon"], id="no colon"),
+    pytest.param("GET /", ["Host: a", "Host: b"], id="two hosts"),
+    pytest.param("GET /", ["Host: a/b"], id="host with a path"),
+    pytest.param("GET /", ["Host: a, b"], id="host list"),
+    pytest.param("GET /", [], id="no host"),
+    pytest.param("GET http://x/", [HOST], id="absolute target"),
+    pytest.param("GET x:80", [HOST], id="authority target"),
+    pytest.param("CONNECT /", [HOST], id="connect"),
+    pytest.param("GET /#part", [HOST], id="fragment"),
+    pytest.param("GET  /", [HOST], id="two spaces"),
+    pytest.param("G@T /", [HOST], id="odd method"),
+    pytest.param("GET /?a=1&a=2", [HOST], id="name twice in query"),
+    pytest.param("GET /?a=%FF", [HOST], id="query not UTF-8"),
+    pytest.param("GET /?" + "&".join(f"f{n}" for n in range(51)), [HOST], id="too many fields"),
+]
+
+
+@pytest.mark.parametrize(("line", "headers"), SMUGGLED)
+async def test_an_ambiguous_or_malformed_request_is_answered_400(open_door, line, headers):
+    door = await open_door()
+    client = await door.connect()
+    await client.send("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode())
+    status, _, body = await client.answer()
+    assert status == 400
+    assert list(json.loads(body)) == ["error"]
+    assert (door.counts["requests_malformed"], door.crashes) == (1, [])
+
+
+async def test_bytes_that_are_no_http_are_answered_400(open_door):
+    door = await open_door()
+    for junk in (b"\x16\x03\x01\x02\x00\x01\x00", b"|0|5|7|0|2|\r\n\r\n", b"\r\n" * 3 + b"\x00\r\n"):
+        client = await door.connect()
+        await client.send(junk)
+        assert (await client.answer())[0] == 400
+
+
+async def test_a_chunked_body_over_http_1_0_is_refused(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (await client.answer())[0] == 400
+
+
+async def test_a_later_http_version_is_refused(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(b"GET / HTTP/2.0\r\nHost: x\r\n\r\n")
+    assert (await client.answer())[0] == 505
+
+
+async def test_http_1_0_is_answered_and_closed(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(b"GET /old HTTP/1.0\r\n\r\n")
+    assert json.loads((await client.answer())[2])["path"] == "/old"
+    assert await client.wait_end() == b""
+
+
+async def test_head_has_the_length_of_get_and_no_body(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(request_head("HEAD /a"), GET)
+    _, headers, _ = await client.answer(has_body=False)
+    assert int(headers["content-length"]) > 0
+    status, _, body = await client.answer()
+    assert (status, json.loads(body)["method"]) == (200, "GET")
+
+
+async def test_no_content_has_neither_body_nor_length(open_door, empty_response):
+    async def answer(request):
+        return empty_response
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(GET, GET)
+    for _ in range(2):
+        status, headers, _ = await client.answer()
+        assert (status, "content-length" in headers) == (204, False)
+
+
+ERRORS = [
+    pytest.param(HttpError(409, "taken", (("x-y", "z"),)), 409, "taken", id="HttpError"),
+    pytest.param(Refused("status", "is unknown"), 400, "status is unknown", id="Refused"),
+    pytest.param(StoreUnavailable(), 503, "the store cannot be read now", id="StoreUnavailable"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "problem"), ERRORS)
+async def test_a_named_error_is_an_answer(open_door, error, status, problem):
+    async def answer(request):
+        raise error
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(GET)
+    got, _, body = await client.answer()
+    assert (got, json.loads(body)) == (status, {"error": problem})
+    assert door.crashes == []
+
+
+async def test_a_crash_is_answered_500_and_ends_nobody_else(open_door):
+    crash = KeyError("secret")
+
+    async def answer(request):
+        if request.path == "/crash":
+            raise crash
+        return Response(200, b"fine")
+
+    door = await open_door(answer=answer)
+    bystander, client = await door.connect(), await door.connect()
+    await client.send(request_head("GET /crash"), GET)
+    status, _, body = await client.answer()
+    assert (status, json.loads(body)) == (500, {"error": "internal error"})
+    assert door.crashes == [crash]
+    for survivor in (client, bystander):
+        if survivor is bystander:
+            await survivor.send(GET)
+        assert (await survivor.answer())[2] == b"fine"
+
+
+async def test_an_answer_that_cannot_be_sent_ends_only_its_connection(open_door):
+    async def answer(request):
+        return Response(200, b"", (("x-bad", "line\nbreak"),))
+
+    door = await open_door(answer=answer)
+    for crash_count in (1, 2):
+        client = await door.connect()
+        await client.send(GET)
+        assert await client.wait_end() == b""
+        assert len(door.crashes) == crash_count
+
+
+async def test_a_large_answer_reaches_a_slow_reader_whole(open_door):
+    async def answer(request):
+        return Response(200, b"x" * 3_000_000)
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(GET)
+    _, _, body = await client.answer()
+    assert len(body) == 3_000_000
+
+
+async def test_who_does_not_read_a_large_answer_is_cut(open_door):
+    async def answer(request):
+        return Response(200, b"x" * 30_000_000)
+
+    door = await open_door(answer=answer, write_blocked_after=0.2)
+    client = await door.connect()
+    await client.send(GET)
+    with trio.fail_after(5):
+        while door.door.connection_count:
+            await trio.sleep(0.02)
+    assert len(await client.wait_end()) < 30_000_000
+
+
+async def test_a_head_that_never_ends_is_dropped(open_door):
+    door = await open_door(handshake_after=0.2)
+    clients = [await door.connect() for _ in range(20)]
+    for client in clients:
+        await client.send(b"GET /a HTTP/1.1\r\nHost:")
+    with trio.fail_after(5):
+        for client in clients:
+            assert await client.wait_end() == b""
+    assert (door.counts["heads_timed_out"], door.door.connection_count) == (20, 0)
+
+
+async def test_dripping_bytes_do_not_prolong_the_time_of_a_head(open_door):
+    door = await open_door(handshake_after=0.3)
+    client = await door.connect()
+    with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+        while True:
+            await client.send(b"x")
+            await trio.sleep(0.05)
+    assert door.counts["heads_timed_out"] == 1
+
+
+async def test_a_body_that_never_ends_is_answered_408(open_door):
+    door = await open_door(body_after=0.1)
+    client = await door.connect()
+    await client.send(request_head("POST /a", "Content-Length: 5"), b"ab")
+    with trio.fail_after(5):
+        assert (await client.answer())[0] == 408
+
+
+async def test_an_idle_connection_is_closed_after_its_time(open_door):
+    door = await open_door(idle_after=0.1, handshake_after=30)
+    client = await door.connect()
+    await client.send(GET)
+    await client.answer()
+    with trio.fail_after(5):
+        assert await client.wait_end() == b""
+
+
+async def test_a_client_that_half_closes_gets_its_answer(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(GET)
+    await client.stream.send_eof()
+    assert (await client.answer())[0] == 200
+
+
+async def test_discarding_ends_where_a_client_sends_for_ever(open_door):
+    door = await open_door(max_body_bytes=10)
+    client = await door.connect()
+    await client.send(request_head("POST /a", "Content-Length: 999999999"))
+    with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+        while True:
+            await client.send(b"x" * 65536)
+
+
+async def test_an_answer_names_its_reason_and_date(open_door):
+    async def answer(request):
+        return json_response(404, {})
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(b"GET / HTTP/1.0\r\n\r\n")
+    head = (await client.wait_end()).decode()
+    assert head.startswith("HTTP/1.1 404 Not Found\r\n")
+    assert " GMT\r\n" in head
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("", {}),
+        ("a", {"a": ""}),
+        ("a=1&b=x+y%2B", {"a": "1", "b": "x y+"}),
+        ("a;b=1", {"a;b": "1"}),
+    ],
+)
+def test_a_query_is_decoded(query, fields):
+    assert parse_query(query) == fields

@@ -1,0 +1,362 @@
+"""The outgoing side of one connection on real sockets."""
+
+import socket
+
+import attrs
+import pytest
+import trio
+
+from presence.net.limits import NetLimits
+from presence.net.stream import (
+    NOT_SENT_BYTES,
+    TCP_NOTSENT_LOWAT,
+    OutboxStream,
+    tune_socket,
+)
+from presence.net.wire.frame_meter import FrameMeter
+from presence.net.wire.frames import binary_frame, close_frame, ping_frame, text_frame
+from presence.net.wire.outbox import OutboxStatistics
+
+
+@attrs.define
+class Pair:
+    """A framed stream and the plain socket at its other end."""
+
+    stream: OutboxStream
+    peer: trio.socket.SocketType
+
+    async def read(self, size):
+        data = b""
+        with trio.fail_after(10):
+            while len(data) < size and (chunk := await self.peer.recv(min(65536, size - len(data)))):
+                data += chunk
+        return data
+
+    async def read_all(self):
+        try:
+            return await self.read(1 << 40)
+        except ConnectionResetError:
+            return None
+
+
+@pytest.fixture
+async def connect(nursery):
+    """Open a stream after its upgrade; the peer takes little before it blocks."""
+    opened = []
+
+    async def start(*, is_framed=True, **limits):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            peer = socket.socket()
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(listener.getsockname())
+            sock, _ = listener.accept()
+        tune_socket(sock)
+        stream = OutboxStream(sock, NetLimits(**limits))
+        if is_framed:
+            stream.expect_upgrade(nursery, b"")
+            stream.begin_frames(FrameMeter(NetLimits(**limits)), b"")
+        opened.append(Pair(stream, trio.socket.from_stdlib_socket(peer)))
+        return opened[-1]
+
+    yield start
+    for pair in opened:
+        pair.stream.close()
+        pair.peer.close()
+
+
+def fill(stream):
+    """Offer distinct keys until the kernel takes no more; return how many it took whole."""
+    frame, count = text_frame(b"f" * 1000), 0
+    while stream.statistics().unsent_bytes == 0:
+        stream.offer(("fill", count), frame)
+        count += 1
+    return count
+
+
+async def wait_until(claim):
+    with trio.fail_after(5):
+        while not claim():
+            await trio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("frame", "wire"),
+    [
+        (text_frame(b"hi"), b"\x81\x02hi"),
+        (binary_frame(b"x" * 126), b"\x82\x7e\x00\x7e" + b"x" * 126),
+        (text_frame(b"x" * 65536)[:10], b"\x81\x7f" + (65536).to_bytes(8, "big")),
+        (ping_frame(b"p"), b"\x89\x01p"),
+        (close_frame(1012, "bye"), b"\x88\x05\x03\xf4bye"),
+        (close_frame(4008, "ä" * 100)[:4], b"\x88\x7c\x0f\xa8"),
+    ],
+)
+def test_frames_on_the_wire(frame, wire):
+    assert frame == wire
+
+
+def test_a_ping_over_125_bytes_is_an_error():
+    with pytest.raises(ValueError, match="125"):
+        ping_frame(b"x" * 126)
+
+
+async def test_an_accepted_socket_shows_a_stuck_reader_early(connect):
+    pair = await connect()
+    sock = pair.stream._socket
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    assert sock.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT) == NOT_SENT_BYTES
+    fill(pair.stream)
+    pair.stream.cut("test")
+
+
+async def test_what_the_kernel_takes_is_gone_at_once_and_without_a_task(connect):
+    pair = await connect()
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    pair.stream.push(b"<ready>")
+    pair.stream.offer("a", b"<a1>")
+    pair.stream.offer("a", b"<a2>")
+    pair.stream.push_snapshot([b"<sn", b"ap>"])
+    pair.stream.offer_all({"a": b"<a>", "b": b"<b>"}, b"<a><b>")
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+    assert pair.stream.statistics() == OutboxStatistics(0, 0, 0)
+    assert await pair.read(27) == b"<ready><a1><a2><snap><a><b>"
+
+
+async def test_a_slow_reader_gets_only_the_newest_of_each_key(connect):
+    pair = await connect()
+    taken = fill(pair.stream)
+    for n in range(100):
+        for key in "abc":
+            pair.stream.offer(key, text_frame(f"{key}{n}".encode()))
+    pair.stream.drop("b")
+    statistics = pair.stream.statistics()
+    assert statistics.replaced_count == 297
+    assert statistics.waiting_keys <= 3
+    last = text_frame(b"a99") + text_frame(b"c99")
+    filler = text_frame(b"f" * 1000) * taken
+    with trio.fail_after(5):
+        assert await pair.read(len(filler) + len(last)) == filler + last
+    assert pair.stream.statistics() == OutboxStatistics(0, 0, 297)
+    pair.stream.offer("a", b"<a100>")
+    assert await pair.read(6) == b"<a100>"
+
+
+async def test_pushed_frames_pass_waiting_keys_but_not_a_frame_under_way(connect):
+    pair = await connect()
+    taken = fill(pair.stream)
+    pair.stream.offer("a", text_frame(b"late"))
+    pair.stream.push(ping_frame())
+    expected = text_frame(b"f" * 1000) * taken + ping_frame() + text_frame(b"late")
+    got = await pair.read(len(expected))
+    assert sorted(got) == sorted(expected)
+    assert got.endswith(ping_frame() + text_frame(b"late"))
+
+
+async def test_a_joined_round_is_taken_apart_where_the_kernel_takes_part_of_it(connect):
+    pair = await connect()
+    frames = {n: text_frame(b"%03d" % n * 400) for n in range(300)}
+    pair.stream.offer_all(frames, b"".join(frames.values()))
+    assert 0 < pair.stream.statistics().waiting_keys < 300
+    pair.stream.offer_all({299: b"<new>", 300: b"<300>"}, b"<new><300>")
+    expected = b"".join(frames[n] for n in range(299)) + b"<new><300>"
+    with trio.fail_after(5):
+        assert await pair.read(len(expected)) == expected
+
+
+async def test_a_snapshot_may_be_larger_than_the_bound(connect):
+    pair = await connect(max_unsent_bytes=1000)
+    chunks = [b"s" * 100_000] * 20
+    assert pair.stream.push_snapshot(chunks)
+    assert pair.stream.push(b"<after>")
+    pair.stream.offer("a", b"<a>")
+    with trio.fail_after(5):
+        assert await pair.read(2_000_010) == b"".join(chunks) + b"<after><a>"
+
+
+async def test_too_many_unsent_pushed_bytes_cut_the_connection(connect):
+    pair = await connect(max_unsent_bytes=5000)
+    fill(pair.stream)
+    pushed = 0
+    while pair.stream.push(b"x" * 1000):
+        pushed += 1
+    assert pushed <= 5
+    assert pair.stream.cut_reason == "slow"
+    assert not pair.stream.takes_frames
+    pair.stream.close()
+    assert await pair.read_all() is None  # reset: nothing stays in the kernel
+
+
+async def test_keyed_frames_are_not_counted_against_the_bound(connect):
+    pair = await connect(max_unsent_bytes=2000)
+    fill(pair.stream)
+    assert all(pair.stream.offer(n, b"x" * 1000) for n in range(100))
+    assert pair.stream.statistics().unsent_bytes >= 100_000
+
+
+async def test_a_reader_that_takes_nothing_is_cut_after_its_time(connect):
+    pair = await connect(write_blocked_after=0.2)
+    fill(pair.stream)
+    started = trio.current_time()
+    await wait_until(lambda: pair.stream.cut_reason is not None)
+    assert pair.stream.cut_reason == "slow"
+    assert trio.current_time() - started >= 0.2
+    assert await pair.stream.receive_some() == b""
+
+
+async def test_a_reader_that_takes_a_little_now_and_then_is_not_cut(connect):
+    pair = await connect(write_blocked_after=0.8)
+    pair.stream.push_snapshot([b"s" * 3_000_000])
+    for _ in range(12):
+        await trio.sleep(0.1)
+        await pair.read(30_000)
+    assert pair.stream.cut_reason is None
+
+
+async def test_a_cancelled_send_cuts_the_stream(connect):
+    pair = await connect()
+    fill(pair.stream)
+    with trio.move_on_after(0.05) as scope:
+        await pair.stream.send_all(b"pong")
+    assert scope.cancelled_caught
+    assert pair.stream.cut_reason == "cancelled"
+    assert not pair.stream.push(b"x")
+    with pytest.raises(trio.BrokenResourceError):
+        await pair.stream.send_all(b"x")
+
+
+async def test_a_send_cancelled_before_it_began_harms_nothing(connect):
+    pair = await connect()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await pair.stream.send_all(b"never")
+    await pair.stream.send_all(b"then")
+    assert await pair.read(4) == b"then"
+
+
+async def test_a_send_waits_for_its_own_bytes_not_for_keys(connect):
+    pair = await connect()
+    taken = fill(pair.stream)
+    done = trio.Event()
+
+    async def send():
+        await pair.stream.send_all(b"<pong>")
+        done.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not done.is_set()
+        await pair.read(taken * 1004 + 6)
+        with trio.fail_after(5):
+            await done.wait()
+
+
+async def test_a_send_that_waits_fails_when_the_connection_is_cut(connect, nursery):
+    pair = await connect()
+    fill(pair.stream)
+    async with trio.open_nursery() as cutter:
+
+        @cutter.start_soon
+        async def cut():
+            await trio.testing.wait_all_tasks_blocked()
+            pair.stream.cut("test")
+
+        with pytest.raises(trio.BrokenResourceError):
+            await pair.stream.send_all(b"x")
+
+
+async def test_before_the_upgrade_a_send_of_any_size_waits_for_the_reader(connect):
+    pair = await connect(is_framed=False, max_unsent_bytes=1000)
+    async with trio.open_nursery() as sender:
+        sender.start_soon(pair.stream.send_all, b"x" * 2_000_000)
+        with trio.fail_after(5):
+            assert len(await pair.read(2_000_000)) == 2_000_000
+
+
+async def test_nothing_follows_a_close_frame(connect):
+    pair = await connect()
+    taken = fill(pair.stream)
+    pair.stream.offer("a", b"<stale>")
+    assert pair.stream.push_close(4001, "token")
+    assert (pair.stream.push(b"x"), pair.stream.offer("a", b"x")) == (False, False)
+    assert not pair.stream.push_snapshot([b"x"])
+    assert not pair.stream.offer_all({"a": b"x"}, b"x")
+    await pair.stream.send_all(b"<late pong>")
+    close = close_frame(4001, "token")
+    got = await pair.read(taken * 1004)
+    await wait_until(lambda: pair.stream.statistics().unsent_bytes == 0)
+    pair.stream.close()
+    assert (got + await pair.read_all()).endswith(close)
+    assert b"<" not in got
+
+
+async def test_a_close_frame_of_the_library_ends_pushing_too(connect):
+    pair = await connect()
+    await pair.stream.send_all(close_frame(1000))
+    assert not pair.stream.push(b"x")
+    pair.stream.close()
+    assert await pair.read_all() == close_frame(1000)
+
+
+async def test_a_cut_wakes_the_reader(connect):
+    pair = await connect()
+    with trio.fail_after(5):
+        async with trio.open_nursery() as cutter:
+
+            @cutter.start_soon
+            async def cut():
+                await trio.testing.wait_all_tasks_blocked()
+                pair.stream.cut("first")
+                pair.stream.cut("second")
+
+            assert await pair.stream.receive_some() == b""
+    assert pair.stream.cut_reason == "first"
+
+
+async def test_closing_wakes_the_reader(connect):
+    pair = await connect()
+    async with trio.open_nursery() as closer:
+
+        @closer.start_soon
+        async def close():
+            await trio.testing.wait_all_tasks_blocked()
+            await pair.stream.aclose()
+            await pair.stream.aclose()
+
+        with pytest.raises(trio.ClosedResourceError):
+            await pair.stream.receive_some()
+    with pytest.raises(trio.ClosedResourceError):
+        await pair.stream.send_all(b"x")
+    assert not pair.stream.push(b"x")
+
+
+async def test_a_push_to_a_vanished_peer_is_false_and_no_error(connect):
+    pair = await connect()
+    pair.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0" + bytes(4))
+    pair.peer.close()
+    with pytest.raises(trio.BrokenResourceError):
+        await pair.stream.receive_some()
+    assert (pair.stream.push(b"x"), pair.stream.offer("a", b"x")) == (False, False)
+    assert pair.stream.cut_reason == "lost"
+
+
+async def test_bytes_received_move_heard_at(connect):
+    pair = await connect(is_framed=False)
+    before = pair.stream.heard_at
+    await trio.sleep(0.01)
+    await pair.peer.send(b"x")
+    assert await pair.stream.receive_some() == b"x"
+    assert pair.stream.heard_at > before
+    heard_at = pair.stream.heard_at
+    pair.peer.shutdown(socket.SHUT_WR)
+    assert await pair.stream.receive_some() == b""
+    assert pair.stream.heard_at == heard_at
+
+
+async def test_the_drain_task_lives_only_while_something_waits(connect):
+    pair = await connect()
+    idle = trio.lowlevel.current_statistics().tasks_living
+    taken = fill(pair.stream)
+    await trio.testing.wait_all_tasks_blocked()
+    assert trio.lowlevel.current_statistics().tasks_living == idle + 1
+    await pair.read(taken * 1004)
+    await wait_until(lambda: trio.lowlevel.current_statistics().tasks_living == idle)

@@ -1,0 +1,151 @@
+"""Which part of the code may know which: read from its imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    file.relative_to(ROOT)
+    for part in ("presence", "actors")
+    for file in ROOT.glob(f"{part}/**/*.py")
+)
+
+# The front asks actors through live; what may go wrong then has these names.
+ACTOR_ERRORS = {
+    "actors.ActorCrashed",
+    "actors.ActorStopped",
+    "actors.AskTimedOut",
+    "actors.MailboxFull",
+}
+# Arrows of our own code. A part may always import itself and presence.errors.
+MAY_IMPORT = {
+    "actors": set(),
+    "presence.core": set(),
+    "presence.dialects": {"presence.core"},
+    "presence.live": {"actors", "presence.core", "presence.log"},
+    "presence.net": {
+        *ACTOR_ERRORS,
+        "presence.core",
+        "presence.dialects",
+        "presence.live",
+        "presence.log",
+    },
+    "presence.adapters": {"presence.live.ports", "presence.live.claims", "presence.core"},
+    "presence.client": set(),
+    "presence.app": {
+        "actors",
+        "presence.adapters",
+        "presence.config",
+        "presence.core",
+        "presence.dialects",
+        "presence.live",
+        "presence.log",
+        "presence.net",
+        "presence.openapi",
+    },
+    "presence.cli": {
+        "presence.adapters.issuer_keys",
+        "presence.adapters.secret_key",
+        "presence.adapters.tokens",
+        "presence.app",
+        "presence.client",
+        "presence.config",
+        "presence.log",
+    },
+    "presence.__main__": {"presence.cli"},
+    "presence.config": {"presence.setting_kinds"},
+    "presence.setting_kinds": set(),
+    "presence.errors": set(),
+    "presence.openapi": set(),
+    "presence.log": set(),
+}
+STANDS_ALONE = {"actors", "presence.errors", "presence.log"}
+OUR_OWN = {"actors", "presence"}
+IMPURE = {"trio", "time", "random", "secrets", "logging", "os", "socket", "structlog"}
+PURE_PARTS = {"presence.core", "presence.dialects"}
+CATCH_ALL = {"Exception", "BaseException"}
+MAY_SWALLOW_ALL = {"presence/net/http.py"}
+MOST_MODULES = 12
+# One file for each rule of the model, each actor and each duty of the front.
+FULLER_FOLDERS = {"presence/core": 20, "presence/live": 16, "presence/net": 16}
+
+
+def part_of(module):
+    return ".".join(module.split(".")[: 2 if module.startswith("presence") else 1])
+
+
+def name_of(file):
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+def tree_of(file):
+    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
+
+
+def imports_of(file):
+    """Every module that *file* imports anywhere, by its full name."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports by a relative name"
+            if node.module in OUR_OWN:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def is_within(module, allowed):
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_imports_follow_the_arrows(file):
+    part = part_of(name_of(file))
+    if part == "presence":  # presence/__init__.py gives names to the outside
+        return
+    assert part in MAY_IMPORT, f"{part} has no arrows yet: give it some here"
+    allowed = MAY_IMPORT[part] | {part} | (set() if part in STANDS_ALONE else {"presence.errors"})
+    ours = [name for name in imports_of(file) if name.split(".")[0] in OUR_OWN]
+    assert [name for name in ours if not is_within(name, allowed)] == []
+
+
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_rules_and_codecs_know_no_clock_no_chance_and_no_outside(file):
+    if part_of(name_of(file)) in PURE_PARTS:
+        assert [name for name in imports_of(file) if name.split(".")[0] in IMPURE] == []
+
+
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_asks_stays_in_the_client(file):
+    if part_of(name_of(file)) != "presence.client":
+        assert not any(is_within(name, {"asks"}) for name in imports_of(file))
+
+
+def swallows_everything(handler):
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    is_broad = any(kind is None or ast.unparse(kind) in CATCH_ALL for kind in kinds)
+    last = handler.body[-1]
+    return is_broad and not (isinstance(last, ast.Raise) and last.exc is None)
+
+
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_only_the_supervisor_and_the_front_swallow_every_error(file):
+    is_supervisor = file.parts[0] == "actors" and "supervisor" in file.stem
+    if is_supervisor or file.as_posix() in MAY_SWALLOW_ALL:
+        return
+    handlers = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.ExceptHandler)]
+    assert [ast.unparse(handler) for handler in handlers if swallows_everything(handler)] == []
+
+
+@pytest.mark.parametrize("folder", sorted({file.parent for file in MODULES}), ids=str)
+def test_no_folder_is_too_full_to_see_at_a_glance(folder):
+    modules = [file for file in MODULES if file.parent == folder and file.stem != "__init__"]
+    assert len(modules) <= FULLER_FOLDERS.get(folder.as_posix(), MOST_MODULES)
+
+
+def test_every_arrow_starts_at_code_that_exists():
+    parts = {part_of(name_of(file)) for file in MODULES}
+    assert set(MAY_IMPORT) - parts <= {"presence.app", "presence.__main__"}

@@ -1,0 +1,255 @@
+"""The OpenAPI document: valid, complete, and in step with what is really read and sent."""
+
+import json
+
+import attrs
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import PublicView, SelfView, Status
+from presence.dialects.together import gateway_out, rest_in, rest_out
+from presence.errors import Refused
+from presence.openapi import openapi_document
+
+NOW = 1_750_000_000.0
+DOCUMENT = openapi_document("1.2.3")
+SCHEMAS = DOCUMENT["components"]["schemas"]
+METHODS = {"get", "put", "post", "patch", "delete"}
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if method in METHODS
+}
+PARAMETERS = {
+    path: [reference["$ref"].rsplit("/", 1)[1] for reference in item.get("parameters", [])]
+    for path, item in DOCUMENT["paths"].items()
+}
+WITHOUT_TOKEN = [
+    "POST /auth/dev-token",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /openapi.json",
+]
+
+
+def problems_of(schema, value):
+    """What the document has against *value* as a *schema*."""
+    root = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
+    return [error.message for error in OAS31Validator(root).iter_errors(value)]
+
+
+def test_the_document_is_valid_openapi():
+    validate(DOCUMENT, cls=OpenAPIV31SpecValidator)
+
+
+def test_the_document_is_plain_json_and_names_the_version():
+    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+    assert DOCUMENT["info"]["version"] == "1.2.3"
+
+
+def test_a_caller_may_change_its_copy():
+    openapi_document("1")["paths"].clear()
+    assert openapi_document("1.2.3") == DOCUMENT
+
+
+def test_every_address_is_there():
+    assert set(OPERATIONS) == {
+        "GET /users/@me",
+        "PATCH /users/@me",
+        "GET /users/{user_id}",
+        "PUT /users/{user_id}",
+        "DELETE /users/{user_id}",
+        "POST /users/presence",
+        "POST /users/{user_id}/revoke",
+        "POST /users/{user_id}/disconnect",
+        "GET /servers",
+        "PUT /servers/{server_id}",
+        "DELETE /servers/{server_id}",
+        "GET /servers/{server_id}/members",
+        "PUT /servers/{server_id}/members",
+        "PUT /servers/{server_id}/members/{user_id}",
+        "DELETE /servers/{server_id}/members/{user_id}",
+        "POST /auth/dev-token",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /metrics",
+        "GET /openapi.json",
+    }
+
+
+def test_every_parameter_of_a_path_is_declared():
+    in_names = {
+        path: [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        for path in DOCUMENT["paths"]
+    }
+    assert in_names == PARAMETERS
+
+
+def test_every_operation_has_a_name_of_its_own():
+    names = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("address", OPERATIONS)
+def test_every_error_is_described_for_every_operation(address):
+    errors = {code: it for code, it in OPERATIONS[address]["responses"].items() if code >= "400"}
+    assert set(errors) >= {"400", "403", "405", "413", "429", "503"}
+    assert ("401" in errors) is (address not in [*WITHOUT_TOKEN, "GET /metrics"])
+    assert errors == {code: {"$ref": f"#/components/responses/Problem{code}"} for code in errors}
+
+
+@pytest.mark.parametrize("address", [address for address in OPERATIONS if "{" in address])
+def test_what_one_may_not_see_is_not_found(address):
+    assert "404" in OPERATIONS[address]["responses"]
+
+
+def test_every_error_has_the_same_body():
+    responses = DOCUMENT["components"]["responses"]
+    assert list(responses) == [
+        f"Problem{code}" for code in (400, 401, 403, 404, 405, 413, 429, 503)
+    ]
+    for response in responses.values():
+        assert response["content"] == {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
+        }
+    assert "Retry-After" in responses["Problem429"]["headers"]
+    assert "Retry-After" in responses["Problem503"]["headers"]
+
+
+def test_a_token_is_needed_but_for_what_is_open():
+    assert DOCUMENT["security"] == [{"token": []}]
+    opened = [address for address, it in OPERATIONS.items() if it.get("security") == []]
+    assert sorted(opened) == sorted(WITHOUT_TOKEN)
+    assert OPERATIONS["GET /metrics"]["security"] == [{"token": []}, {}]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [address for address in OPERATIONS if address.split()[0] in {"PATCH", "PUT", "DELETE"}],
+)
+def test_every_change_says_whether_it_is_stored(address):
+    answers = OPERATIONS[address]["responses"]
+    [success] = [code for code in answers if code < "300"]
+    assert success == ("200" if address.startswith("PATCH") else "204")
+    assert list(answers[success]["headers"]) == ["Presence-Persisted"]
+
+
+def test_a_page_of_members_links_to_the_next():
+    page = OPERATIONS["GET /servers/{server_id}/members"]
+    assert list(page["responses"]["200"]["headers"]) == ["Link"]
+    assert [it["$ref"] for it in page["parameters"]] == [
+        "#/components/parameters/limit",
+        "#/components/parameters/after",
+    ]
+
+
+ALICE = PublicView("alice", "Alice", Status.DND, "busy", NOW + 60, "chess", 4294967297)
+BOB = PublicView("bob", "Bob", version=4294967296, last_seen=NOW)
+SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy", NOW + 60, None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        ("SelfView", rest_out.self_view_json(SELF)),
+        ("User", rest_out.user_json(ALICE)),
+        ("User", rest_out.user_json(BOB)),
+        ("Users", rest_out.users_json([ALICE, BOB])),
+        ("Members", rest_out.members_page_json([ALICE, BOB])),
+        ("Servers", rest_out.servers_json({"s1": "Team"})),
+        ("Token", rest_out.token_json("a.b.c")),
+        ("Error", rest_out.error_json("status is bad")),
+    ],
+)
+def test_what_is_sent_is_as_described(schema, sent):
+    body = json.loads(sent)
+    assert problems_of(schema, body) == []
+    assert set(body) == set(SCHEMAS[schema]["properties"])
+
+
+def test_a_member_of_the_gateway_is_a_member_of_rest():
+    server = gateway_out.server_fragment(ServerSnapshot("s1", "Team", [ALICE], False, 1, 1))
+    [member] = json.loads(server)["members"]
+    assert problems_of("Member", member) == []
+    assert set(member) == set(SCHEMAS["Member"]["properties"])
+
+
+def test_the_statuses_are_those_of_the_model():
+    assert SCHEMAS["Status"]["enum"] == [status.value for status in Status]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ("ServerPut", rest_in.ServerPut),
+        ("UserPut", rest_in.UserPut),
+        ("DevToken", rest_in.DevToken),
+    ],
+)
+def test_a_body_has_the_fields_that_are_read(schema, value):
+    assert set(SCHEMAS[schema]["properties"]) == {field.name for field in attrs.fields(value)}
+
+
+READERS = {
+    "Patch": lambda body: rest_in.parse_patch(body, NOW),
+    "PresenceQuery": rest_in.parse_presence_query,
+    "ServerPut": rest_in.parse_server_put,
+    "UserPut": rest_in.parse_user_put,
+    "MemberList": rest_in.parse_member_list,
+    "DevToken": rest_in.parse_dev_token,
+}
+USABLE = [
+    ("Patch", {}),
+    (
+        "Patch",
+        {
+            "status": "away",
+            "until": 60,
+            "custom_status": None,
+            "custom_status_until": "2025-06-16T00:00:00Z",
+            "activity": "chess",
+            "appear_offline": True,
+        },
+    ),
+    ("PresenceQuery", {"ids": ["alice", "7"]}),
+    ("ServerPut", {"name": "Team"}),
+    ("ServerPut", {"name": None}),
+    ("UserPut", {"username": "Alice"}),
+    ("MemberList", {"members": []}),
+    ("DevToken", {"user": "alice"}),
+    ("DevToken", {"user": "alice", "servers": ["s1"]}),
+]
+UNUSABLE = [
+    ("Patch", {"status": "invisible"}),
+    ("Patch", {"status": None}),
+    ("Patch", {"until": 60}),
+    ("Patch", {"status": "dnd", "until": 0}),
+    ("Patch", {"status": "dnd", "until": True}),
+    ("Patch", {"activity": "x" * 129}),
+    ("Patch", {"appear_offline": 1}),
+    ("Patch", {"afk": True}),
+    ("PresenceQuery", {}),
+    ("PresenceQuery", {"ids": ["@me"]}),
+    ("PresenceQuery", {"ids": ["a"] * 501}),
+    ("ServerPut", {"id": "x"}),
+    ("UserPut", {"username": 5}),
+    ("MemberList", {"members": ["a b"]}),
+    ("MemberList", {"members": ["a"] * 10_001}),
+    ("DevToken", {"servers": []}),
+]
+
+
+@pytest.mark.parametrize(("schema", "body"), USABLE)
+def test_what_the_document_allows_is_read(schema, body):
+    assert problems_of(schema, body) == []
+    READERS[schema](json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(("schema", "body"), UNUSABLE)
+def test_what_the_document_forbids_is_refused(schema, body):
+    assert problems_of(schema, body) != []
+    with pytest.raises(Refused):
+        READERS[schema](json.dumps(body).encode())
