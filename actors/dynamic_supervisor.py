@@ -23,7 +23,7 @@ from actors.actor import (
 )
 from actors.errors import ActorStopped, RestartsExhausted
 from actors.mailbox import Mailbox
-from actors.restart import RestartBudget, RestartHistory
+from actors.restart import RestartBudget, RestartHistories, RestartHistory
 
 K = TypeVar("K", bound=Hashable)
 M = TypeVar("M")
@@ -36,8 +36,6 @@ A child going into quarantine is reported with `RestartsExhausted`, whose cause
 is the crash. Seconds of None: it is not restarted, because the supervisor is
 closing or gives up. Must not raise.
 """
-
-_HISTORIES_KEPT = 64
 
 
 @attrs.frozen
@@ -83,13 +81,11 @@ class DynamicSupervisor(Generic[K, M]):
         self.name = name
         self._factory = factory
         self._mailbox_capacity = mailbox_capacity
-        self._child_budget = child_budget
         self._quarantine_after = quarantine_after
         self._stop_after = stop_after
         self._on_crash = on_crash
         self._history = RestartHistory(budget)
-        self._histories: dict[K, RestartHistory] = {}
-        self._forget_calm_at = _HISTORIES_KEPT
+        self._histories: RestartHistories[K] = RestartHistories(child_budget)
         # A key is in at most one of the two; between them there is never an await.
         self._resting: dict[K, Behaviour[M]] = {}
         self._working: dict[K, _Child[K, M]] = {}
@@ -211,8 +207,7 @@ class DynamicSupervisor(Generic[K, M]):
     async def _wait_for_restart(self, child: _Child[K, M], error: Exception) -> bool:
         """Wait out the back-off or the quarantine; False when there will be no restart."""
         self._crashes += 1
-        now = trio.current_time()
-        delay = self._history_of(child.key, now).next_delay(now)
+        delay = self._histories.next_delay(child.key, trio.current_time())
         if delay is None:
             return await self._quarantine(child, error)
         self._report(child.key, error, delay)
@@ -234,7 +229,7 @@ class DynamicSupervisor(Generic[K, M]):
         self._quarantined.add(child.key)
         await self._wait_unless_closing(self._quarantine_after)
         self._quarantined.discard(child.key)
-        self._histories.pop(child.key, None)
+        self._histories.forget(child.key)
         return not self._closing.is_set()
 
     def _give_up(self, exhausted: RestartsExhausted) -> None:
@@ -246,20 +241,6 @@ class DynamicSupervisor(Generic[K, M]):
     def _report(self, key: K, error: Exception, restart_in: float | None) -> None:
         if self._on_crash is not None:
             self._on_crash(key, error, restart_in)
-
-    def _history_of(self, key: K, now: float) -> RestartHistory:
-        """The child's history; it outlives retirement, or a poison child would never be caught."""
-        history = self._histories.get(key)
-        if history is None:
-            if len(self._histories) >= self._forget_calm_at:
-                self._forget_calm(now)
-            history = self._histories[key] = RestartHistory(self._child_budget)
-        return history
-
-    def _forget_calm(self, now: float) -> None:
-        kept = {key: old for key, old in self._histories.items() if not old.is_calm(now)}
-        self._histories = kept
-        self._forget_calm_at = 2 * len(kept) + _HISTORIES_KEPT
 
     async def _wait_unless_closing(self, seconds: float) -> None:
         with trio.move_on_after(seconds):

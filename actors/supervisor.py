@@ -166,7 +166,7 @@ class Supervisor:
                 return
             with trio.move_on_after(delay):
                 await self._stopping.wait()
-            if child.is_cancelled or self._stopping.is_set():
+            if self._stopping.is_set():
                 return
 
     async def _run_once(self, child: _Child) -> Exception | None:

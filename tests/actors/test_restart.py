@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import RestartBudget, RestartHistory
+from actors.restart import RestartHistories
 
 TIMES = st.lists(st.integers(0, 200), max_size=30).map(sorted)
 
@@ -61,3 +62,18 @@ def test_a_history_is_calm_once_its_window_has_passed():
 def test_a_budget_that_makes_no_sense_is_refused(bad):
     with pytest.raises(ValueError, match="must be"):
         RestartBudget(**{"max_restarts": 1, "within": 1, **bad})
+
+
+def test_each_key_has_a_budget_of_its_own_and_gets_it_back_when_forgotten():
+    histories = RestartHistories(RestartBudget(1, within=60))
+    delays = [histories.next_delay(key, 0) for key in ("a", "a", "b")]
+    histories.forget("a")
+    histories.forget("unknown")
+    assert [*delays, histories.next_delay("a", 0)] == [0, None, 0, 0]
+
+
+def test_histories_of_calm_keys_are_forgotten_in_time():
+    histories = RestartHistories(RestartBudget(3, within=10))
+    for at in range(1000):
+        histories.next_delay(at, at)
+    assert len(histories) < 100
