@@ -1,1 +1,1 @@
-"""Presence server."""
+"""A presence server: who is online, away, busy or gone, told at once."""

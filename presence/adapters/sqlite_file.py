@@ -82,7 +82,7 @@ class DatabaseFile:
         """Make a new database, with what *fill* puts into it."""
         self._remove_draft()
         self._draft.touch(mode=0o600)
-        with contextlib.closing(connect(self._draft)) as db:
+        with _opened(DatabaseFile(self._draft)) as db:
             fill(db)
         self._draft.rename(self.path)
 
@@ -109,8 +109,8 @@ class DatabaseFile:
     def recreate_from(self, db: Database, now_wall: float) -> None:
         """Put a copy of *db*, open but gone from its place, where it was.
 
-        Another file in that place is renamed to `….replaced-<time>`. The
-        caller closes *db* afterwards; its log files are gone.
+        Another file in that place is renamed to `….replaced-<time>`. The log
+        files of *db* are gone then, so it is of no more use.
         """
         self._remove_draft()
         self._draft.touch(mode=0o600)
@@ -141,14 +141,11 @@ class DatabaseFile:
         return False
 
     def _is_damaged(self) -> bool:
-        handle = Handle(self)
         try:
-            with handle.lend() as db:
-                return bool(db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+            with _opened(self) as db:
+                return bool(db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",))
         except Damaged:
             return True
-        finally:
-            handle.close()
 
     def _remove_draft(self) -> None:
         for suffix in ("", "-journal", *_WAL_FILES):
@@ -192,6 +189,16 @@ class Handle:
         """Whether the open file was deleted or replaced. Writes to it would still succeed."""
         return self._db is not None and self._identity != self._file.identity()
 
+    def restore_file(self, now_wall: float) -> None:
+        """Put what the open file holds back in its place; `StoreUnavailable` where that fails."""
+        assert self._db is not None
+        try:
+            self._file.recreate_from(self._db, now_wall)
+        except (sqlite3.Error, OSError) as error:
+            # The connection stays open: nothing else holds the rows any more.
+            raise StoreUnavailable(f"{self._file.path} is gone: {error}") from error
+        self.close()
+
     def open_anew_next_time(self) -> None:
         """Say, from any thread, that there is another file of the same name now."""
         self._is_outdated = True
@@ -211,6 +218,28 @@ class Handle:
             self._file.mark_damaged()
             return Damaged(text)
         return StoreUnavailable(text)
+
+
+@contextlib.contextmanager
+def _opened(file: DatabaseFile) -> Iterator[Database]:
+    handle = Handle(file)
+    try:
+        with handle.lend() as db:
+            yield db
+    finally:
+        handle.close()
+
+
+@contextlib.contextmanager
+def write_transaction(db: Database) -> Iterator[None]:
+    """All or nothing. Takes the lock first: only there does SQLite wait for another program."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.commit()
+    except BaseException:
+        db.rollback()
+        raise
 
 
 def connect(path: Path) -> Database:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import attrs
 from sqlite_utils.db import Database
 
+from presence.adapters.sqlite_file import write_transaction
 from presence.adapters.sqlite_schema import table
 from presence.core.types import ServerId, UserId
 from presence.core.versions import Versions
@@ -21,7 +22,7 @@ def begin_run(db: Database, now_wall: float) -> None:
     meta = _read_meta(db)
     versions = Versions(meta.start_number + 1)
     before_all = versions.latest
-    with db.atomic():
+    with write_transaction(db):
         db.execute("UPDATE meta SET start_number = ?", [versions.start_number])
         db.register_function(versions.next, name="next_version", replace=True)
         db.execute(_SHOW_OFFLINE, {"seen_at": meta.committed_at, "now": now_wall})

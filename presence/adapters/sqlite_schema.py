@@ -113,10 +113,10 @@ def read_schema_version(db: Database) -> int:
         return 0
     if "meta" not in names:
         raise DataUnusable("the database was not made by a presence server")
-    for row in table(db, "meta").rows_where("id = 1", select="schema_version"):
-        if isinstance(row["schema_version"], int):
-            return row["schema_version"]
-    raise DataUnusable("the database does not say which schema version it has")
+    rows = list(table(db, "meta").rows_where("id = 1", select="schema_version"))
+    if not rows or not isinstance(rows[0]["schema_version"], int):
+        raise DataUnusable("the database does not say which schema version it has")
+    return rows[0]["schema_version"]
 
 
 def table(db: Database, name: str) -> Table:

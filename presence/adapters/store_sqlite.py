@@ -15,7 +15,14 @@ import orjson
 import trio
 from sqlite_utils.db import Database
 
-from presence.adapters.sqlite_file import Damaged, DatabaseFile, DirectoryLock, Handle, unusable
+from presence.adapters.sqlite_file import (
+    Damaged,
+    DatabaseFile,
+    DirectoryLock,
+    Handle,
+    unusable,
+    write_transaction,
+)
 from presence.adapters.sqlite_opening import begin_run, read_opening
 from presence.adapters.sqlite_rows import PUBLIC_COLUMNS, bare_view, record_of, row_of, view_of
 from presence.adapters.sqlite_schema import migrate, table
@@ -138,7 +145,7 @@ class SqliteStore:
     def _write(self, batch: Batch) -> None:
         if self._writing.has_lost_its_file():
             self._restore_file(batch.committed_at)
-        with self._writing.lend() as db, db.atomic():
+        with self._writing.lend() as db, write_transaction(db):
             _write_users(db, batch)
             _write_servers(db, batch)
             _write_memberships(db, batch)
@@ -146,11 +153,9 @@ class SqliteStore:
             _write_meta(db, batch)
 
     def _restore_file(self, now_wall: float) -> None:
-        with self._writing.lend() as db:
-            self._file.recreate_from(db, now_wall)
-        self._writing.close()
+        self._writing.restore_file(now_wall)
         self._reading.open_anew_next_time()
-        # A failure although it is mended: so that it is reported. The writer tries again at once.
+        # A failure although it is mended, so that it is reported: the writer tries again soon.
         raise StoreUnavailable(
             f"{self._file.path} was deleted or replaced while in use; it was restored"
         )
@@ -180,9 +185,9 @@ def _read_latest_version(db: Database) -> int:
 
 
 def _read_user(user_id: UserId, db: Database) -> Record | None:
-    for row in table(db, "users").rows_where("id = ?", [user_id]):
-        return record_of(row)
-    return None
+    # The whole list, for a query left half read would hold up the clearing of the log.
+    rows = list(table(db, "users").rows_where("id = ?", [user_id]))
+    return record_of(rows[0]) if rows else None
 
 
 def _read_views(user_ids: Sequence[UserId], db: Database) -> dict[UserId, PublicView]:

@@ -1,1 +1,1 @@
-"""."""
+"""Protocols, pure: bytes to commands, views to bytes."""

@@ -1,1 +1,1 @@
-"""."""
+"""The HTTP port: requests, WebSockets, sessions, limits."""

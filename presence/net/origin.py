@@ -73,8 +73,8 @@ PREFLIGHT: Headers = (
 def is_loopback_host(host: str) -> bool:
     """Say whether a Host header names this machine: localhost, 127.0.0.0/8 or [::1]."""
     if host.startswith("["):
-        name, _, port = host.partition("]")
-        return name == "[::1" and _is_port(port)
+        name, bracket, port = host.partition("]")
+        return name + bracket == "[::1]" and _is_port(port)
     name, colon, port = host.partition(":")
     if not _is_port(colon + port):
         return False

@@ -155,7 +155,8 @@ class OutboxStream(Outbox, trio.abc.Stream):
         """
         self._forget_unsent()
         left = LINGER_BYTES
-        with trio.move_on_after(LINGER_AFTER), suppress(OSError, trio.BrokenResourceError):
+        ended = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+        with trio.move_on_after(LINGER_AFTER), suppress(*ended):
             self._socket.shutdown(stdsocket.SHUT_WR)
             while left > 0 and (data := await self._receive(RECEIVE_BYTES)):
                 left -= len(data)
