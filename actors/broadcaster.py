@@ -53,8 +53,9 @@ class BroadcasterStatistics:
 class Broadcaster(Generic[T, V]):
     """Offers published values to the readers of topics, in the task that is in `run`.
 
-    At most one value waits per key: a newer one replaces it and goes to the
-    end, so values go out in the order of their stamps as long as stamps grow.
+    At most one value waits per key: a newer one, or `merge(older, newer)`,
+    replaces it and goes to the end, so values go out in the order of their
+    stamps as long as stamps grow. *merge* must not raise.
     Who shall get a value is looked up when it goes out: give values with
     different audiences different keys.
 
@@ -64,8 +65,14 @@ class Broadcaster(Generic[T, V]):
     and value.
     """
 
-    def __init__(self, on_dropped: Callable[[Hashable, V], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_dropped: Callable[[Hashable, V], None] | None = None,
+        *,
+        merge: Callable[[V, V], V] | None = None,
+    ) -> None:
         self._on_dropped = on_dropped
+        self._merge = merge
         self._topics: dict[T, dict[Reader[V], float]] = {}
         self._joined: dict[Reader[V], set[T]] = {}
         self._pending: dict[Hashable, _Publication[T, V]] = {}
@@ -112,6 +119,10 @@ class Broadcaster(Generic[T, V]):
         """The readers of *topic*: a live view, to be copied before awaiting."""
         return self._topics.get(topic, {}).keys()
 
+    def topics_of(self, reader: Reader[V]) -> frozenset[T]:
+        """The topics that *reader* is subscribed to; none if it is not subscribed."""
+        return frozenset(self._joined.get(reader, ()))
+
     def publish(
         self,
         key: Hashable,
@@ -130,7 +141,9 @@ class Broadcaster(Generic[T, V]):
         """
         if self._is_closed:
             raise ActorStopped("the broadcaster is closed")
-        self._pending.pop(key, None)
+        older = self._pending.pop(key, None)
+        if older is not None and self._merge is not None:
+            value = self._merge(older.value, value)
         self._pending[key] = _Publication(
             key,
             value,

@@ -88,11 +88,16 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
     stop = trio.Event()
     failure: StartFailed | None = None
     exit_code = 0
+
+    def note_ready(port: int) -> None:
+        _freeze_garbage()
+        _tell_ready(config, ready_file, port)
+
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)
         try:
-            async with _open_server(config) as server:
-                await server.run(ready_file, stop)
+            async with open_server(config) as server:
+                await server.run(note_ready, stop)
         except StartFailed as error:  # raised again below, not wrapped by the nursery
             failure = error
         except RestartsExhausted as error:
@@ -106,7 +111,7 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
 
 
 @asynccontextmanager
-async def _open_server(config: Config) -> AsyncIterator["Server"]:
+async def open_server(config: Config) -> AsyncIterator["Server"]:
     """Open secret, keys and store, and put the parts together around what they hold."""
     clock = Clock()
     secret = open_secret(config.data)
@@ -146,7 +151,7 @@ def build_node(
         large_threshold=config.large_threshold,
     )
     directory = Directory()
-    broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster()
+    broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster(merge=Announcement.merged_with)
     return Node(
         clock=clock,
         run=Run(
@@ -179,8 +184,11 @@ class Server:
         self._counters.show(Level.UNSAVED_RECORDS, lambda: node.writer.statistics().waiting)
         self._counters.show(Level.LIVE_ACTORS, lambda: len(node.users))
 
-    async def run(self, ready_file: Path | None, stop: trio.Event) -> None:
-        """Start from the inside out, serve until *stop*, and end in the reverse order."""
+    async def run(self, on_ready: Callable[[int], None], stop: trio.Event) -> None:
+        """Start from the inside out, serve until *stop*, and end in the reverse order.
+
+        Calls *on_ready* with the port once everything accepts.
+        """
         node, on_crash = self.node, self._note_crash
         writer, broadcaster = node.writer, node.fanout.broadcaster
         async with open_supervisor("services", on_crash=on_crash) as services:
@@ -200,8 +208,7 @@ class Server:
                     await edge.start(_service("timer", node.timer.run, node.timer.close))
                     self._set_stored_deadlines()
                     await edge.start(_service("door", self._keep_door, self._drain))
-                    _freeze_garbage()
-                    self._tell_ready(ready_file)
+                    on_ready(self._port)
                     await stop.wait()
                     get_log().info(Happening.DRAINING, connections=len(node.directory))
 
@@ -225,9 +232,15 @@ class Server:
     async def _keep_door(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Hold the door open; after a crash it opens on the same port again."""
         self._door = FrontDoor(self._site)
+        failure: StartFailed | None = None
         async with trio.open_nursery() as nursery:
-            self._port = await nursery.start(self._door.serve, self._config.host, self._port)
-            task_status.started()
+            try:
+                self._port = await nursery.start(self._door.serve, self._config.host, self._port)
+                task_status.started()
+            except StartFailed as error:  # raised again below, not wrapped by the nursery
+                failure = error
+        if failure is not None:
+            raise failure
 
     def _drain(self) -> None:
         """Let nobody in, and ask who is here to come back to the next process."""
@@ -236,16 +249,6 @@ class Server:
         self._door.end_connections(DRAIN_WITHIN)
         for listener in list(self.node.directory):
             listener.end(EndReason.STOPPING)
-
-    def _tell_ready(self, ready_file: Path | None) -> None:
-        host, port = self._config.host, self._port
-        get_log().info(Happening.LISTENING, host=host, port=port)
-        click.echo(f"Listening on http://{_bracketed(host)}:{port}")
-        if self._config.is_development:
-            link = f"ws://{_bracketed(host)}:{port}/ws?user=alice"
-            click.echo(f"Development mode, no tokens needed: {link}")
-        if ready_file is not None:
-            _write_whole(ready_file, orjson.dumps({"http": port, "pid": os.getpid()}))
 
     # -- deadlines from before ---------------------------------------------------------------
 
@@ -332,6 +335,18 @@ async def _watch_signals(
                 get_log().warning(Happening.STOP_FORCED)
                 os._exit(128 + number)  # what is stored is whole at any moment
             stop.set()
+
+
+def _tell_ready(config: Config, ready_file: Path | None, port: int) -> None:
+    """Say where the server listens, now that it does."""
+    host = config.host
+    get_log().info(Happening.LISTENING, host=host, port=port)
+    click.echo(f"Listening on http://{_bracketed(host)}:{port}")
+    if config.is_development:
+        link = f"ws://{_bracketed(host)}:{port}/ws?user=alice"
+        click.echo(f"Development mode, no tokens needed: {link}")
+    if ready_file is not None:
+        _write_whole(ready_file, orjson.dumps({"http": port, "pid": os.getpid()}))
 
 
 def _freeze_garbage() -> None:

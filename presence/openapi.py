@@ -179,7 +179,7 @@ def _dev_token_operation() -> Json:
 
 
 def _probe(operation_id: str, summary: str) -> Json:
-    answers = {"200": {"description": "Yes.", "content": _content("text/plain")}}
+    answers = {"200": {"description": "Yes.", "content": _content("application/json", "object")}}
     return _operation(operation_id, summary, answers, tag="operation", security=[])
 
 

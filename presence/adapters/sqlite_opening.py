@@ -78,12 +78,15 @@ def _read_servers(db: Database) -> Iterator[tuple[ServerId, str]]:
 
 
 def _read_memberships(db: Database) -> Iterator[MembershipRow]:
-    columns = "user_id, server_id, by_admin, by_claim, by_shown_claim"
-    for user, server, *reasons in db.execute(f"SELECT {columns} FROM memberships"):
-        # `is 1` and not truth: a reason that we did not write is no reason.
-        by_admin, by_claim, by_shown_claim = [reason == 1 for reason in reasons]
-        if by_admin or by_claim or by_shown_claim:
-            yield MembershipRow(user, server, by_admin, by_claim, by_shown_claim)
+    # Plain SQL, for there may be millions. A reason that is not exactly 1 is no reason.
+    for user_id, server_id, by_admin, by_claim, by_shown_claim in db.execute(_MEMBERSHIPS):
+        yield MembershipRow(user_id, server_id, by_admin == 1, by_claim == 1, by_shown_claim == 1)
+
+
+_MEMBERSHIPS = """
+SELECT user_id, server_id, by_admin, by_claim, by_shown_claim FROM memberships
+WHERE by_admin = 1 OR by_claim = 1 OR by_shown_claim = 1
+"""
 
 
 def _read_revocations(db: Database, now_wall: float) -> Iterator[Revocation]:

@@ -28,7 +28,7 @@ from presence.adapters.sqlite_rows import PUBLIC_COLUMNS, bare_view, record_of, 
 from presence.adapters.sqlite_schema import migrate, table
 from presence.core.record import Record
 from presence.core.types import PublicView, UserId
-from presence.errors import StoreUnavailable
+from presence.errors import DataUnusable, StoreUnavailable
 from presence.live.ports import Batch, Opening, UnreadableRow
 
 T = TypeVar("T")
@@ -36,8 +36,6 @@ T = TypeVar("T")
 _WRITE_GIVEN_UP_AFTER = 10.0
 _MORE_PER_ROW = 1 / 5000
 _CLOSE_GIVEN_UP_AFTER = 5.0
-_OPENING_WAITS_FOR_LOCK_MS = 1500
-_WRITING_WAITS_FOR_LOCK_MS = 250
 
 
 class SqliteStore:
@@ -125,7 +123,7 @@ class SqliteStore:
                 return self._begin(now_wall)
         except StoreUnavailable as error:
             raise unusable(self._file.path, error.__cause__ or error) from error
-        except OSError as error:
+        except (DataUnusable, OSError) as error:
             raise unusable(self._file.path, error) from error
 
     def _fill(self, db: Database) -> None:
@@ -135,11 +133,12 @@ class SqliteStore:
 
     def _begin(self, now_wall: float) -> Opening:
         with self._writing.lend() as db:
-            db.execute(f"PRAGMA busy_timeout = {_OPENING_WAITS_FOR_LOCK_MS:d}")
+            # Longer than for a write, because nobody tries again (in milliseconds).
+            db.execute("PRAGMA busy_timeout = 1500")
             migrate(db)
             begin_run(db, now_wall)
             opening = read_opening(db, now_wall)
-            db.execute(f"PRAGMA busy_timeout = {_WRITING_WAITS_FOR_LOCK_MS:d}")
+            db.execute("PRAGMA busy_timeout = 250")
             return opening
 
     def _write(self, batch: Batch) -> None:

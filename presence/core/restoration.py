@@ -72,7 +72,7 @@ def restored_user(
     connection get their hold anew: nobody is shown offline for our fault.
     """
     user = _bare(record.view, record.name, run)
-    user.choices = _choices(record, now).after_time(now.mono)
+    user.choices = _choices(record, now)
     user.is_created, user.is_shown = True, record.is_shown
     user.claims_at = record.claims_at
     user.public_text_end = Deadline.of(record.view.custom_status_until, now)
@@ -82,7 +82,8 @@ def restored_user(
         user.attendance.connections[link.connection] = link.device
     if record.attached_in == run.versions.start_number:
         _hold_again(user.attendance, record, now)
-        user.told = user.self_view
+        # What its connections have; the status of the self view is always the public one.
+        user.told = attrs.evolve(user.self_view, status=record.view.status)
     elif _is_kept(record, run, now):
         user.attendance.kept = Kept(
             dict(record.device_states), record.attached_in or 0, run.restart_grace_ends_at
@@ -90,6 +91,7 @@ def restored_user(
         user.choices = attrs.evolve(user.choices, activity=None)
     else:
         user.choices = user.choices.without_devices()
+    user.choices = user.choices.after_time(now.mono)
     return user
 
 

@@ -159,7 +159,8 @@ class User:
         if not self.attendance.connect(event):
             return [TooManyDevices(event.connection)]
         self.choices, self.is_created = chosen, True
-        self.pace.arrivals.count(now.mono)
+        if self.status is not Status.OFFLINE:  # coming in secret delays no end in the open
+            self.pace.arrivals.count(now.mono)
         return self._settle(now)
 
     def _heeds(self, wish: Status) -> bool:
@@ -221,7 +222,9 @@ class User:
         change = waiting.change
         if change.intent is Status.OFFLINE or change.appear_offline is True:
             return True
-        return self.public.is_visible and self._status_after(waiting, now) is Status.OFFLINE
+        if not self.public.is_visible:  # else time could show the user before it applies
+            return State.OFFLINE in waiting.states.values()
+        return self._status_after(waiting, now) is Status.OFFLINE
 
     def _hide(self, alone: Waiting, now: Moment) -> list[Effect]:
         """Never delayed; takes back a waiting status. Waiting texts become true, unseen."""

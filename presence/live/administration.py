@@ -9,7 +9,7 @@ from presence.errors import Refused
 from presence.live.listener import EndReason
 from presence.live.messages import Introduce, Remove
 from presence.live.node import Node
-from presence.live.ports import Revocation
+from presence.live.ports import Revocation, UnreadableRow
 
 ASK_TIMEOUT = 10.0
 
@@ -19,7 +19,7 @@ class NoSuchServer(Exception):
 
 
 class NoSuchUser(Exception):
-    """Others have never been told of a user of that id."""
+    """There is no user of that id."""
 
 
 class Administration:
@@ -84,7 +84,7 @@ class Administration:
     async def delete_user(self, user_id: UserId) -> int:
         """End the user's connections, forget it, refuse the tokens it has."""
         await self._require_user(user_id)
-        self._end(user_id, EndReason.DISCONNECTED)
+        self._node.directory.end_all(user_id, EndReason.DISCONNECTED)
         now = self._node.clock.now().wall
         return await self._node.users.ask(
             user_id, lambda reply: Remove(now, reply), timeout=ASK_TIMEOUT
@@ -95,13 +95,13 @@ class Administration:
         await self._require_user(user_id)
         revocation = Revocation(user_id, self._node.clock.now().wall)
         self._node.revocations[user_id] = revocation
-        self._end(user_id, EndReason.TOKEN)
+        self._node.directory.end_all(user_id, EndReason.TOKEN)
         return self._node.writer.save_revocation(revocation)
 
     async def disconnect(self, user_id: UserId) -> None:
         """End the user's connections and leases; it is gone at once."""
         await self._require_user(user_id)
-        self._end(user_id, EndReason.DISCONNECTED)
+        self._node.directory.end_all(user_id, EndReason.DISCONNECTED)
         self._node.users.tell_nowait(user_id, Expelled(), slot="expelled")
 
     # -- details -----------------------------------------------------------------------------
@@ -113,14 +113,10 @@ class Administration:
         self._node.reseat(shift)
         return ticket
 
-    def _end(self, user_id: UserId, reason: EndReason) -> None:
-        for listener in self._node.directory.listeners_of(user_id):
-            listener.end(reason)
-
     async def _introduce_if_new(self, user_id: UserId) -> PublicView:
-        if not await self._node.roster.views([user_id]):
+        while not (views := await self._node.roster.views([user_id])):
             await self.put_user(user_id, None)
-        return (await self._node.roster.views([user_id]))[0]
+        return views[0]
 
     def _require_server(self, server_id: ServerId) -> None:
         _refuse_everyone(server_id)
@@ -128,8 +124,14 @@ class Administration:
             raise NoSuchServer(server_id)
 
     async def _require_user(self, user_id: UserId) -> None:
-        is_known = bool(await self._node.roster.views([user_id]))
-        if not is_known and user_id not in self._node.records:
+        """The user exists, though others may never have been told of it."""
+        if user_id in self._node.records or await self._node.roster.views([user_id]):
+            return
+        try:
+            record = await self._node.writer.read_user(user_id)
+        except UnreadableRow:
+            return
+        if record is None:
             raise NoSuchUser(user_id)
 
 

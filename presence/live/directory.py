@@ -8,16 +8,20 @@ import attrs
 from presence.core.attendance import Attendance
 from presence.core.restoration import LiveConnection
 from presence.core.types import ConnectionId, State, UserId
-from presence.live.listener import Listener
+from presence.live.listener import EndReason, Listener
 
 
 @attrs.define
 class Attached:
-    """An open connection and the state it was last in, for rebuilding a crashed actor."""
+    """An open connection and the state it was last in, for rebuilding a crashed actor.
+
+    `is_ending`: it was told to end, and is no more than a socket that closes.
+    """
 
     listener: Listener
     state: State
     is_welcomed: bool = False
+    is_ending: bool = False
 
 
 class Directory:
@@ -60,12 +64,23 @@ class Directory:
         """The user's connections; not to be changed."""
         return self._by_user.get(user_id, {})
 
+    def is_open(self, listener: Listener) -> bool:
+        """False if the connection is over, or was told to end."""
+        entry = self.of(listener.user_id).get(listener.connection)
+        return entry is not None and not entry.is_ending
+
     def welcome(self, listener: Listener) -> bool:
         """Note that *listener* gets its snapshot now; False if it is over meanwhile."""
-        entry = self.of(listener.user_id).get(listener.connection)
-        if entry is not None:
-            entry.is_welcomed = True
-        return entry is not None
+        is_open = self.is_open(listener)
+        if is_open:
+            self.of(listener.user_id)[listener.connection].is_welcomed = True
+        return is_open
+
+    def end_all(self, user_id: UserId, reason: EndReason) -> None:
+        """Tell the user's connections to end; they no longer belong to its life."""
+        for entry in self.of(user_id).values():
+            entry.is_ending = True
+            entry.listener.end(reason)
 
     def note_states(self, user_id: UserId, attendance: Attendance) -> None:
         """Remember the state of each of the user's connections."""
@@ -78,13 +93,17 @@ class Directory:
         return [entry.listener for entry in self.of(user_id).values()]
 
     def welcomed(self, user_id: UserId) -> list[Listener]:
-        """The user's connections that have their snapshot."""
-        return [entry.listener for entry in self.of(user_id).values() if entry.is_welcomed]
+        """The user's connections that have their snapshot and are not about to end."""
+        return [
+            entry.listener
+            for entry in self.of(user_id).values()
+            if entry.is_welcomed and not entry.is_ending
+        ]
 
     def live(self, user_id: UserId) -> list[LiveConnection]:
         """What a fresh actor needs to know of the connections that its user has."""
         return [
             LiveConnection(key, entry.listener.device, entry.state)
             for key, entry in self.of(user_id).items()
-            if entry.is_welcomed
+            if entry.is_welcomed and not entry.is_ending
         ]

@@ -51,6 +51,10 @@ class Fanout:
     def leave(self, listener: Listener, server_id: ServerId) -> None:
         self.broadcaster.leave(listener, server_id)
 
+    def servers_of(self, listener: Listener) -> Set[ServerId]:
+        """The servers whose news *listener* is told."""
+        return self.broadcaster.topics_of(listener)
+
     def announce(self, before: PublicView, view: PublicView, appeared: Set[ServerId]) -> None:
         """The public view changed; in the servers *appeared* the user is new.
 

@@ -47,19 +47,41 @@ class Dialect(Protocol):
 class Announcement:
     """One piece of news on its way out, encoded once per dialect."""
 
-    __slots__ = ("_frames", "news", "version")
+    __slots__ = ("_frames", "_steps", "news", "version")
 
-    def __init__(self, news: News, version: int) -> None:
+    def __init__(self, news: News, version: int, earlier: tuple[News, ...] = ()) -> None:
         self.news = news
         self.version = version
+        self._steps = (*earlier, news)
         self._frames: dict[Dialect, bytes | None] = {}
+
+    def merged_with(self, newer: "Announcement") -> "Announcement":
+        """The one that goes out where *newer* of the same key came before this could.
+
+        Listeners stand at the view before this one or, if they came meanwhile,
+        at one in between; so a dialect says the newest view if any of these
+        steps to it is one that it has a frame for. Some get a repeat.
+        """
+        news = newer.news
+        if not isinstance(news, PresenceChanged):
+            return newer
+        skipped = [step.before for step in self._steps if isinstance(step, PresenceChanged)]
+        earlier = tuple(PresenceChanged(before, news.view) for before in skipped)
+        return Announcement(news, newer.version, earlier)
 
     def frame(self, dialect: Dialect) -> bytes | None:
         try:
             return self._frames[dialect]
         except KeyError:
-            frame = self._frames[dialect] = dialect.frame(self.news, self.version)
+            frame = self._frames[dialect] = self._encode(dialect)
             return frame
+
+    def _encode(self, dialect: Dialect) -> bytes | None:
+        for step in self._steps:
+            frame = dialect.frame(step, self.version)
+            if frame is not None:
+                return frame
+        return None
 
     @property
     def key(self) -> Hashable:
@@ -129,7 +151,7 @@ class Listener(Protocol):
         """The user left a server."""
 
     def end(self, reason: EndReason) -> None:
-        """Close the connection soon; nothing more is sent."""
+        """Close the connection soon; nothing more is sent. May be called again."""
 
 
 Listeners = Mapping[ConnectionId, Listener]

@@ -1,12 +1,10 @@
 """What an actor of one user understands, beside the events of `core`."""
 
-from collections.abc import Set
-
 import attrs
 
 from actors import Reply
 from presence.core.events import Commanded, Connected, Event
-from presence.core.types import SelfView, ServerId
+from presence.core.types import SelfView
 from presence.live.claims import Claims
 from presence.live.listener import Listener
 
@@ -55,9 +53,6 @@ class Look:
 @attrs.frozen
 class Reseat:
     """The user belongs to other servers now: its connections are to be told."""
-
-    joined: Set[ServerId]
-    left: Set[ServerId]
 
 
 @attrs.frozen

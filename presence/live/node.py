@@ -13,7 +13,8 @@ from presence.core.events import Effect, Publish, Save, ShowSelf, Stalled, TimeP
 from presence.core.memberships import Memberships, Shift
 from presence.core.record import Record
 from presence.core.restoration import Run
-from presence.core.types import PublicView, SelfView, ServerId, UserId
+from presence.core.types import EVERYONE, PublicView, SelfView, ServerId, UserId
+from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.live.directory import Directory
 from presence.live.fanout import Fanout
@@ -108,7 +109,7 @@ class Node:
     def claim(self, user_id: UserId, servers: Sequence[ServerId]) -> Shift:
         """A token's claim holds from now on; others see it with the next visible status."""
         for server_id in servers:
-            if server_id not in self.memberships.names:
+            if server_id != EVERYONE and server_id not in self.memberships.names:
                 self.writer.save_server(server_id, server_id)
         shift = self.memberships.claim(user_id, servers)
         self._save_rows(shift)
@@ -145,9 +146,14 @@ class Node:
         return self.writer.forget_user(revocation.user_id)
 
     def reseat(self, shift: Shift) -> None:
-        """Tell the user's own connections which servers it joined and left."""
+        """Have the user's own connections told which servers it joined and left."""
         if self.directory.count_of(shift.user_id) and (shift.joined or shift.left):
-            self.users.tell_nowait(shift.user_id, Reseat(shift.joined, shift.left))
+            self.users.tell_nowait(shift.user_id, Reseat(), slot="reseat")
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """True if the token was issued before its user was revoked or deleted."""
+        revocation = self.revocations.get(claims.user_id)
+        return revocation is not None and claims.issued_at <= revocation.revoked_at
 
     def _save_rows(self, shift: Shift) -> int:
         ticket = 0

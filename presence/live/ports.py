@@ -48,7 +48,8 @@ class Opening:
 class Batch:
     """Changes that are committed together: all of them or none.
 
-    A value of None deletes the row. `committed_at` (Unix time) is stored with
+    A value of None deletes the row, and nothing besides: the memberships of a
+    deleted user or server are deleted by name. `committed_at` (Unix time) is stored with
     it: the "last seen" of those who are shown online when the server dies.
     """
 
@@ -80,11 +81,12 @@ class Store(Protocol):
         `committed_at`; public and true texts whose time has passed are
         cleared. Each view so changed gets a version of the new run, from
         `start_number * 2**32 + 1` on; `Opening` tells nothing of how many, so
-        see `read_latest_version`.
+        see `read_latest_version`. Raises `presence.errors.DataUnusable` where
+        the data cannot be used or another server uses it.
         """
 
     async def read_latest_version(self) -> int:
-        """The greatest version of any stored view or revocation, 0 where there is none."""
+        """The greatest version of any view or revocation ever stored, 0 where there was none."""
 
     async def read_user(self, user_id: UserId) -> Record | None:
         """One user's record; raises `UnreadableRow` where it makes no sense."""

@@ -6,6 +6,7 @@ is hidden or gone.
 """
 
 import heapq
+import itertools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Protocol, TypeVar
@@ -17,7 +18,7 @@ from presence.errors import StoreUnavailable
 
 T = TypeVar("T")
 
-_REMEMBERED_ARRIVALS = 10_000
+_REMEMBERED_TURNS = 10_000
 
 
 class ViewReader(Protocol):
@@ -48,8 +49,9 @@ class Roster:
         self._others: OrderedDict[UserId, PublicView] = OrderedDict()
         self._visible_in: dict[ServerId, set[UserId]] = {}
         self._shown_count = shown_count
-        self._arrived: deque[UserId] = deque(maxlen=_REMEMBERED_ARRIVALS)
-        self._arrival_count = 0
+        self._turnover: deque[tuple[UserId, bool]] = deque(maxlen=_REMEMBERED_TURNS)
+        """Who came to be shown (True), or was deleted (False), of late."""
+        self._turn_count = 0
 
     @property
     def visible_count(self) -> int:
@@ -62,8 +64,7 @@ class Roster:
         user_id = view.user_id
         if is_first:
             self._shown_count += 1
-            self._arrival_count += 1
-            self._arrived.append(user_id)
+            self._note_turn(user_id, is_shown=True)
         if view.is_visible:
             self._others.pop(user_id, None)
             self._visible[user_id] = view
@@ -86,12 +87,16 @@ class Roster:
         self._visible.pop(user_id, None)
         self._others.pop(user_id, None)
         self._shown_count -= 1
+        self._note_turn(user_id, is_shown=False)
         for server_id in seen_in:
             self._note_visible(server_id, user_id, is_visible=False)
 
     def shown_now(self, user_id: UserId) -> PublicView | None:
-        """The view, if it is in the table; for the user's own actor only."""
-        return self._look_up(user_id)
+        """The view, if it is in the table, and no sign of having been asked.
+
+        For the user's own actor: nobody may notice that there is one.
+        """
+        return self._visible.get(user_id) or self._others.get(user_id)
 
     # -- answers -----------------------------------------------------------------------------
 
@@ -123,9 +128,9 @@ class Roster:
         """
         wanted = sorted(servers)
         known: dict[UserId, PublicView] = {}
-        everyone, arrivals = await self._some_of_everyone(wanted)
+        everyone, turns = await self._some_of_everyone(wanted)
         while True:
-            listed = {key: self._listed(key, everyone, arrivals) for key in wanted}
+            listed = {key: self._listed(key, everyone, turns) for key in wanted}
             missing = {
                 user_id
                 for ids in listed.values()
@@ -162,10 +167,11 @@ class Roster:
         if missing:
             read = await self._reader.read_views(missing)
             for key, view in read.items():
-                # A public change that came while we read is newer than what was read.
-                if self._look_up(key) is None:
+                if key not in self._visible and key not in self._others:
                     self._keep(view)
-                found[key] = self._look_up(key) or view
+            found |= read
+            # A public change that came while we read is newer than what was found.
+            found |= {key: view for key in found if (view := self._look_up(key)) is not None}
         return found
 
     async def _fetch_or_bare(self, missing: Set[UserId]) -> dict[UserId, PublicView]:
@@ -176,31 +182,44 @@ class Roster:
         return {key: found.get(key) or PublicView(key, username=key) for key in missing}
 
     async def _some_of_everyone(self, wanted: Sequence[ServerId]) -> tuple[Sequence[UserId], int]:
-        """Enough of the first ids of `everyone`, and how many had arrived before the read."""
-        arrivals = self._arrival_count
+        """Enough of the first ids of `everyone`, and the count of turns before the read."""
+        turns = self._turn_count
         if EVERYONE not in wanted:
-            return (), arrivals
+            return (), turns
         limit = self._large_threshold + min(len(self._visible), self._large_threshold)
         try:
-            return await self._reader.read_shown_ids("", limit), arrivals
+            return await self._reader.read_shown_ids("", limit), turns
         except StoreUnavailable:
-            return (), arrivals
+            return (), turns
 
-    def _listed(
-        self, server_id: ServerId, everyone: Sequence[UserId], arrivals: int
-    ) -> list[UserId]:
+    def _listed(self, server_id: ServerId, everyone: Sequence[UserId], turns: int) -> list[UserId]:
         """The ids to list of a server: those not offline first, then by id."""
         visible = self._visible_in.get(server_id, set())
         first = heapq.nsmallest(self._large_threshold, visible)
         room = self._large_threshold - len(first)
         if server_id == EVERYONE:
-            since = min(self._arrival_count - arrivals, len(self._arrived))
-            newcomers = list(self._arrived)[len(self._arrived) - since :]
-            members: Iterable[UserId] = {*everyone, *newcomers}
+            members = self._with_turns(everyone, turns)
         else:
             members = self._memberships.members_of(server_id)
         others = (key for key in members if key not in visible)
         return first + heapq.nsmallest(room, others)
+
+    def _note_turn(self, user_id: UserId, *, is_shown: bool) -> None:
+        self._turn_count += 1
+        self._turnover.append((user_id, is_shown))
+
+    def _with_turns(self, ids: Iterable[UserId], turns: int) -> Set[UserId]:
+        """*ids* as they are now, when *turns* turns had been counted as they were read."""
+        members = dict.fromkeys(ids)
+        since = min(self._turn_count - turns, len(self._turnover))
+        for user_id, is_shown in itertools.islice(
+            self._turnover, len(self._turnover) - since, None
+        ):
+            if is_shown:
+                members[user_id] = None
+            else:
+                members.pop(user_id, None)
+        return members.keys()
 
     def _snapshot(
         self, server_id: ServerId, ids: Sequence[UserId], known: Mapping[UserId, PublicView]

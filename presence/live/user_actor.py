@@ -5,26 +5,36 @@ the rules and has the node carry out what they return. Once nobody of the user
 is attached it is retired; the next message makes a new one.
 """
 
+from collections.abc import Sequence
+
 import attrs
 
-from actors import Behaviour
+from actors import ActorStopped, Behaviour
 from presence.core.events import (
     Claimed,
+    Commanded,
+    Connected,
     Effect,
     Event,
     Expelled,
     Introduced,
     OverRate,
+    Stalled,
     TimePassed,
     TooManyDevices,
 )
-from presence.core.record import Record
-from presence.core.restoration import new_user, restored_user, unreadable_user
+from presence.core.restoration import (
+    LiveConnection,
+    new_user,
+    restored_user,
+    unreadable_user,
+)
 from presence.core.snapshot import ServerSnapshot
-from presence.core.types import UserId
+from presence.core.types import PublicView, ServerId, UserId
 from presence.core.user import User
 from presence.errors import StoreUnavailable
 from presence.live.claims import Claims
+from presence.live.journal import Journal
 from presence.live.listener import EndReason, Listener, Welcome
 from presence.live.messages import (
     Applied,
@@ -52,19 +62,32 @@ class UserActor(Behaviour[Message]):
         self._node = node
         self._user: User
         self._ticket = 0
+        self._journal: Journal | None = None
+        """Kept while the store cannot be read; the user is a stand-in then, and hidden."""
 
     async def started(self) -> None:
         """Restore the user: from its last record after a crash, else from the store."""
-        self._user = await self._restore()
+        live = self._node.directory.live(self._id)
+        try:
+            self._user = await self._read(live)
+        except StoreUnavailable:
+            self._user = unreadable_user(self._id, await self._shown_view(), self._node.run)
+            self._journal = Journal()
+            self._read_soon()
+        if self._user.is_unreadable:
+            for link in live:
+                self._apply(Connected(link.connection, link.device, link.state))
         if self._user.is_created:
             self._apply(TimePassed())
+        await self._reseat()
 
     async def stopped(self) -> None:
         self._node.records.pop(self._id, None)
 
     @property
     def is_idle(self) -> bool:
-        return self._user.is_forgettable(self._node.clock.now().mono)
+        is_forgettable = self._user.is_forgettable(self._node.clock.now().mono)
+        return is_forgettable and self._journal is None
 
     async def receive(self, message: Message) -> None:
         match message:
@@ -75,48 +98,72 @@ class UserActor(Behaviour[Message]):
             case Look(reply):
                 reply.answer(self._user.self_view)
             case Reseat():
-                await self._reseat(message)
-            case Introduce(name, reply):
-                self._apply(Introduced(name))
-                reply.answer(self._ticket)
-            case Remove(revoked_at, reply):
-                reply.answer(self._remove(revoked_at))
+                await self._reseat()
+            case Introduce() | Remove():
+                self._administer(message)
             case ReadAgain():
                 await self._read_again()
+            case Commanded():
+                self._obey(message)
+            case Expelled():
+                # Once more: some may have come since the administrator had them ended.
+                self._node.directory.end_all(self._id, EndReason.DISCONNECTED)
+                self._apply(message)
             case _:
                 self._apply(message)
 
     # -- messages ----------------------------------------------------------------------------
 
     def _apply(self, event: Event) -> list[Effect]:
-        effects = self._user.apply(event, self._node.clock.now())
+        now = self._node.clock.now()
+        if self._journal is not None and not isinstance(event, TimePassed | Stalled):
+            self._journal.note(event, now)
+            if isinstance(event, Commanded):
+                return []  # whatever it asks for, what is stored may hide the user
+        effects = self._user.apply(event, now)
         self._ticket = self._node.carry_out(self._id, effects) or self._ticket
         self._node.directory.note_states(self._id, self._user.attendance)
         return effects
 
     async def _arrive(self, message: Arrive) -> None:
-        await self._accept(message.claims)
-        effects = self._apply(message.connected)
-        if any(isinstance(effect, TooManyDevices) for effect in effects):
-            message.listener.end(EndReason.TOO_MANY_DEVICES)
-        else:
-            await self._welcome(message.listener)
+        listener = message.listener
+        if self._node.is_revoked(message.claims):  # since the door let it in
+            listener.end(EndReason.TOKEN)
+        elif self._node.directory.is_open(listener):
+            await self._accept(message.claims)
+            effects = self._apply(message.connected)
+            if any(isinstance(effect, TooManyDevices) for effect in effects):
+                listener.end(EndReason.TOO_MANY_DEVICES)
+            else:
+                await self._welcome(listener)
         message.reply.answer(None)
 
     async def _welcome(self, listener: Listener) -> None:
         node = self._node
-        servers = node.memberships.servers_of(self._id)
 
         def greet(snapshots: list[ServerSnapshot]) -> None:
             # Runs without a pause: nothing is lost between snapshot and subscription.
             latest = node.run.versions.latest
+            present = node.memberships.servers_of(self._id)
+            servers = [snapshot for snapshot in snapshots if snapshot.id in present]
             if node.directory.welcome(listener):
-                listener.welcome(Welcome(self._user.self_view, snapshots, latest))
-                node.fanout.subscribe(listener, servers, since=latest)
+                listener.welcome(Welcome(self._user.self_view, servers, latest))
+                node.fanout.subscribe(listener, [each.id for each in servers], since=latest)
 
-        await node.roster.snapshots(servers, greet)
+        await node.roster.snapshots(node.memberships.servers_of(self._id), greet)
+
+    def _obey(self, message: Commanded) -> None:
+        """A connection that was never let in, or was expelled, has nothing to say."""
+        if message.connection in self._user.attendance.connections:
+            self._apply(message)
 
     async def _command(self, message: Command) -> None:
+        if self._journal is not None:
+            message.reply.fail(StoreUnavailable("the user cannot be read now"))
+            return
+        if self._node.is_revoked(message.claims):
+            message.reply.fail(ActorStopped("the user was revoked or deleted meanwhile"))
+            return
         await self._accept(message.claims)
         for effect in self._apply(message.commanded):
             if isinstance(effect, OverRate):
@@ -126,38 +173,55 @@ class UserActor(Behaviour[Message]):
 
     async def _accept(self, claims: Claims) -> None:
         """The claims of the user's token: others see them while the user is visible."""
+        if self._journal is not None:
+            self._journal.note_claims(claims)
+            return
         holds = claims.servers is not None and claims.issued_at >= self._user.claims_at
         self._apply(Claimed(claims.issued_at, claims.name, has_servers=holds))
         if not holds or claims.servers is None:
             return
-        shift = self._node.claim(self._id, claims.servers)
+        self._node.claim(self._id, claims.servers)
         if self._user.public.is_visible:
             self._node.show_claims(self._user.public)
-        if shift.joined or shift.left:
-            await self._reseat(Reseat(shift.joined, shift.left))
+        await self._reseat()
 
-    async def _reseat(self, message: Reseat) -> None:
-        node = self._node
+    async def _reseat(self) -> None:
+        """Bring the user's connections to the servers that it belongs to now."""
+        node, present = self._node, self._node.memberships.servers_of(self._id)
+        joined: set[ServerId] = set()
         for listener in node.directory.welcomed(self._id):
-            for server_id in sorted(message.left):
+            seated = node.fanout.servers_of(listener)
+            joined |= present - seated
+            for server_id in sorted(seated - present):
                 node.fanout.leave(listener, server_id)
                 listener.remove_server(server_id)
-        if not message.joined or not node.directory.welcomed(self._id):
+        if joined:
+            await node.roster.snapshots(joined, self._seat)
+
+    def _seat(self, snapshots: list[ServerSnapshot]) -> None:
+        node, present = self._node, self._node.memberships.servers_of(self._id)
+        for listener in node.directory.welcomed(self._id):
+            absent = present - node.fanout.servers_of(listener)
+            for snapshot in snapshots:
+                if snapshot.id in absent:
+                    node.fanout.join(listener, snapshot.id, node.run.versions.latest)
+                    listener.add_server(snapshot)
+
+    def _administer(self, message: Introduce | Remove) -> None:
+        if self._journal is not None:
+            message.reply.fail(StoreUnavailable("the user cannot be read now"))
             return
-
-        def seat(snapshots: list[ServerSnapshot]) -> None:
-            present = node.memberships.servers_of(self._id)
-            for listener in node.directory.welcomed(self._id):
-                for snapshot in snapshots:
-                    if snapshot.id in present:
-                        node.fanout.join(listener, snapshot.id, node.run.versions.latest)
-                        listener.add_server(snapshot)
-
-        await node.roster.snapshots(message.joined, seat)
+        match message:
+            case Introduce(name, reply):
+                self._apply(Introduced(name))
+                reply.answer(self._ticket)
+            case Remove(revoked_at, reply):
+                reply.answer(self._remove(revoked_at))
 
     def _remove(self, revoked_at: float) -> int:
         """Gone, then forgotten; tokens issued until now are refused."""
         node = self._node
+        node.directory.end_all(self._id, EndReason.DISCONNECTED)
         self._apply(Expelled())
         last_version = self._user.public.version
         shift = node.memberships.remove_user(self._id)
@@ -171,43 +235,51 @@ class UserActor(Behaviour[Message]):
 
     # -- restoring ---------------------------------------------------------------------------
 
-    async def _restore(self) -> User:
+    async def _read(self, live: Sequence[LiveConnection]) -> User:
+        """The user as it is known; raises `StoreUnavailable`."""
         node = self._node
         try:
             record = node.records.get(self._id) or await node.writer.read_user(self._id)
         except UnreadableRow:
-            return await self._hidden()
-        except StoreUnavailable:
-            node.timer.set(("read", self._id), self._soon(), self._tell_read_again)
-            return await self._hidden()
+            # Fail closed: it may say that the user is hidden.
+            return unreadable_user(self._id, await self._shown_view(), node.run)
         if record is None:
             return new_user(self._id, node.run, is_sealed=node.is_everyone_sealed)
-        return self._restored(record)
-
-    def _restored(self, record: Record) -> User:
-        node = self._node
         shown = node.roster.shown_now(self._id)
         if shown is not None and shown.version > record.view.version:
             record = attrs.evolve(record, view=shown, is_shown=True)
-        live = node.directory.live(self._id)
         return restored_user(record, node.run, node.clock.now(), live)
 
-    async def _hidden(self) -> User:
-        """Fail closed: what cannot be read may say that the user is hidden."""
-        node = self._node
+    async def _shown_view(self) -> PublicView | None:
+        """What others get; past the roster, which must not know that its own user asks."""
+        shown = self._node.roster.shown_now(self._id)
+        if shown is not None:
+            return shown
         try:
-            views = await node.roster.views([self._id])
+            return (await self._node.writer.read_views([self._id])).get(self._id)
         except StoreUnavailable:
-            views = []
-        return unreadable_user(self._id, views[0] if views else None, node.run)
+            return None
 
     async def _read_again(self) -> None:
-        if self._user.is_unreadable:
-            self._user = await self._restore()
-            self._apply(TimePassed())
+        """Put the stored user in the place of the stand-in, as if it had always been there."""
+        journal = self._journal
+        if journal is None:
+            return
+        try:
+            self._user = await self._read([])
+        except StoreUnavailable:
+            self._read_soon()
+            return
+        self._journal = None
+        for claims in journal.claims:
+            await self._accept(claims)
+        self._user = journal.lived_by(self._user)
+        self._apply(TimePassed())
 
-    def _soon(self) -> float:
-        return self._node.clock.now().mono + READ_AGAIN_AFTER
+    def _read_soon(self) -> None:
+        at = self._node.clock.now().mono + READ_AGAIN_AFTER
+        self._node.timer.set(("read", self._id), at, lambda stalled: self._tell_read_again())
 
-    def _tell_read_again(self, stalled: bool) -> None:
-        self._node.users.tell_nowait(self._id, ReadAgain(), slot="read")
+    def _tell_read_again(self) -> None:
+        if not self._node.is_draining:
+            self._node.users.tell_nowait(self._id, ReadAgain(), slot="read")

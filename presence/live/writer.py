@@ -193,7 +193,7 @@ class Writer:
         """
         with self._layers.reading():
             while True:
-                asked = limit
+                asked = limit + sum(not _is_shown(record) for record in self._newer().values())
                 stored = await self._store.read_shown_ids(after, asked)
                 page = self._merge_ids(stored, after, is_whole=len(stored) < asked)
                 # Short although there is more: users went while the store was asked.

@@ -9,7 +9,7 @@ from presence.errors import Refused, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
 from presence.live.ports import Revocation
-from presence.net.admission import RequestRates
+from presence.net.admission import RequestRates, address_group
 from presence.net.request import HttpError, Request
 
 CHALLENGE = (("www-authenticate", "Bearer"),)
@@ -41,15 +41,15 @@ class Authentication:
         now = self._clock.now().wall
         if token is None and self._is_development and "user" in request.query:
             return self._development_user(request.query["user"], now)
+        if token is None:
+            self._on_refused("missing")
+            raise HttpError(401, "a token is needed", CHALLENGE)
         try:
-            if token is None:
-                raise TokenRefused("a token is needed")
             claims = self._verify(token, now)
-            revocation = self._revocations.get(claims.user_id)
-            if revocation is not None and claims.issued_at <= revocation.revoked_at:
-                raise TokenRefused("the token was revoked")
+            if is_revoked(claims, self._revocations):
+                raise TokenRefused("revoked")
         except TokenRefused as refusal:
-            self._on_refused(str(refusal))
+            self._on_refused(refusal.reason)
             raise HttpError(401, str(refusal), CHALLENGE) from refusal
         return claims
 
@@ -58,10 +58,10 @@ class Authentication:
         try:
             claims = self.claims_of(request)
         except HttpError:
-            self._count(request.peer)
+            self._count(("address", address_group(request.peer)))
             raise
         if not claims.is_admin:
-            self._count(claims.user_id)
+            self._count(("user", claims.user_id))
         return claims
 
     def of_administrator(self, request: Request) -> Claims:
@@ -71,7 +71,7 @@ class Authentication:
             raise HttpError(403, "an admin token is needed")
         return claims
 
-    def _count(self, key: str) -> None:
+    def _count(self, key: tuple[str, str]) -> None:
         wait = self._rates.take(key, self._clock.now().mono)
         if wait is not None:
             raise HttpError(429, "too many requests", retry_after(wait))
@@ -82,6 +82,12 @@ class Authentication:
         except Refused as refusal:
             raise HttpError(401, str(refusal), CHALLENGE) from refusal
         return Claims(user_id, expires_at=math.inf, issued_at=now)
+
+
+def is_revoked(claims: Claims, revocations: Mapping[UserId, Revocation]) -> bool:
+    """True if the token of *claims* was issued before its user was revoked or deleted."""
+    revocation = revocations.get(claims.user_id)
+    return revocation is not None and claims.issued_at <= revocation.revoked_at
 
 
 def bearer_of(request: Request) -> str | None:

@@ -103,7 +103,10 @@ class FrontDoor:
         site = self._site
         try:
             with sock, crash_barrier(site.on_crash):
-                tune_socket(sock)
+                try:
+                    tune_socket(sock)
+                except OSError:
+                    return  # Gone already; some systems say so here.
                 stream = OutboxStream(sock, site.limits)
                 try:
                     upgrade = await HttpConnection(stream, peer, site).serve()

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 
 from presence.core.changes import NO_CHANGE, Change
+from presence.core.events import Ending
 from presence.core.identity import parse_device_id
 from presence.core.rate import SlidingWindow
 from presence.core.snapshot import ServerSnapshot
-from presence.core.types import SelfView, ServerId, State, Status
+from presence.core.types import SelfView, ServerId, State, Status, UserId
 from presence.dialects.together import gateway_in, gateway_out
 from presence.errors import Refused
 from presence.live.claims import Claims
 from presence.live.listener import (
+    EndReason,
     MemberAdded,
     MemberRemoved,
     News,
@@ -21,12 +23,13 @@ from presence.live.node import Node
 from presence.log import Count, Counters
 from presence.net.authentication import Authentication, retry_after
 from presence.net.request import HttpError, Request, Response, error_response
-from presence.net.session import Session, SocketTimes, Wishes
+from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes
 from presence.net.websocket import Admitted, WebSocket
 from presence.net.wire.frames import text_frame
 
 PATH = "/ws"
 SUBPROTOCOL = "bearer"
+TOO_MANY = "too many connections of this user"
 ACK_FRAME = text_frame(gateway_out.HEARTBEAT_ACK)
 WISHED_STATES = {"idle": State.IDLE, "offline": State.OFFLINE}
 
@@ -88,7 +91,7 @@ class TogetherSession(Session):
         match command:
             case gateway_in.PresenceUpdate(change):
                 self._postponed = self._postponed.merged_with(change)
-                if is_over_rate:
+                if is_over_rate and change.intent is not Status.OFFLINE:  # hiding never waits
                     self._wait_for_room()
                 else:
                     self._send_postponed()
@@ -98,6 +101,11 @@ class TogetherSession(Session):
                 self._counters.add(Count.FRAMES_DROPPED, "over_rate")
             case _:
                 self._socket.stream.push(ACK_FRAME)
+
+    def _leave(self, ending: Ending) -> None:
+        if not self._node.is_draining:
+            self._send_postponed()  # the last is never lost
+        super()._leave(ending)
 
     def _wait_for_room(self) -> None:
         self._node.timer.set(
@@ -151,12 +159,13 @@ class TogetherGateway:
             return error_response(refusal.status, refusal.problem, refusal.headers)
         except Refused as refusal:
             return error_response(400, str(refusal))
-        limit = self._max_connections_per_user
-        if limit and self._node.directory.count_of(claims.user_id) >= limit:
-            self._counters.add(Count.CONNECTIONS_REFUSED, "user_limit")
-            return error_response(429, "too many connections of this user", retry_after(10))
+        if self._has_enough(claims.user_id):
+            return error_response(429, TOO_MANY, retry_after(10))
 
         async def serve(socket: WebSocket) -> None:
+            if self._has_enough(claims.user_id):  # others came in during the handshake
+                await socket.close(CLOSE_CODES[EndReason.SLOW], TOO_MANY)
+                return
             self._counters.add(Count.CONNECTIONS, "together")
             await TogetherSession(
                 self._node,
@@ -170,6 +179,13 @@ class TogetherGateway:
             ).run()
 
         return Admitted(SUBPROTOCOL if is_bearer else None, serve)
+
+    def _has_enough(self, user_id: UserId) -> bool:
+        limit = self._max_connections_per_user
+        if not limit or self._node.directory.count_of(user_id) < limit:
+            return False
+        self._counters.add(Count.CONNECTIONS_REFUSED, "user_limit")
+        return True
 
 
 def parse_wishes(query: Mapping[str, str], claims: Claims) -> Wishes:

@@ -8,18 +8,25 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import attrs
 import h11
 import trio
 
-from presence.errors import Refused, StoreUnavailable
 from presence.net.admission import AddressLimits
 from presence.net.limits import NetLimits
 from presence.net.origin import OriginRules
-from presence.net.request import Handler, HttpError, Request, Response, error_response
+from presence.net.request import (
+    RETRY_LATER,
+    Answer,
+    Handler,
+    HttpError,
+    Request,
+    Response,
+    ask,
+    error_response,
+)
 from presence.net.stream import OutboxStream
 from presence.net.websocket import (
     Upgrade,
@@ -30,10 +37,8 @@ from presence.net.websocket import (
 
 RECEIVE_BYTES = 16 * 1024
 MAX_QUERY_FIELDS = 50
-RETRY_LATER = (("retry-after", "10"),)
 
 _HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]*")
-_Answer = TypeVar("_Answer")
 
 
 @attrs.define(eq=False)
@@ -210,18 +215,11 @@ class HttpConnection:
         return Upgrade(key, admitted, self._h11.trailing_data[0], held)
 
     async def _call(
-        self, handler: Callable[[Request], Awaitable[_Answer]], request: Request
-    ) -> _Answer | Response:
+        self, handler: Callable[[Request], Awaitable[Answer]], request: Request
+    ) -> Answer | Response:
         """Ask a handler; named errors and crashes become answers."""
         with crash_barrier(self._site.on_crash):
-            try:
-                return await handler(request)
-            except HttpError as error:
-                return error_response(error.status, error.problem, error.headers)
-            except Refused as error:
-                return error_response(400, str(error))
-            except StoreUnavailable:
-                return error_response(503, "the store cannot be read now", RETRY_LATER)
+            return await ask(handler, request)
         return error_response(500, "internal error")
 
     async def _respond(self, response: Response) -> bool:

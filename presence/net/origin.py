@@ -12,7 +12,7 @@ from presence.net.request import Headers, Request
 
 CORS_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 CORS_HEADERS = "authorization, content-type"
-CORS_EXPOSED = "retry-after, presence-persisted"
+CORS_EXPOSED = "retry-after, presence-persisted, link"
 CORS_AGE = "600"
 
 

@@ -1,11 +1,12 @@
 """HTTP requests and answers as values."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import attrs
 import orjson
 
-from presence.errors import PresenceError
+from presence.errors import PresenceError, Refused, StoreUnavailable
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -61,6 +62,9 @@ class Response:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+Answer = TypeVar("Answer")
+
+RETRY_LATER: Headers = (("retry-after", "10"),)
 
 JSON: Headers = (("content-type", "application/json"),)
 
@@ -72,3 +76,17 @@ def json_response(status: int, value: object, headers: Headers = ()) -> Response
 def error_response(status: int, problem: str, headers: Headers = ()) -> Response:
     """Answer `{"error": problem}`; *problem* is a sentence of ours, not the client's bytes."""
     return json_response(status, {"error": problem}, headers)
+
+
+async def ask(
+    handler: Callable[[Request], Awaitable[Answer]], request: Request
+) -> Answer | Response:
+    """Call *handler*; the errors that have a name become answers."""
+    try:
+        return await handler(request)
+    except HttpError as error:
+        return error_response(error.status, error.problem, error.headers)
+    except Refused as error:
+        return error_response(400, str(error))
+    except StoreUnavailable:
+        return error_response(503, "the store cannot be read now", RETRY_LATER)

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from presence.net.origin import PREFLIGHT, PUBLIC_CORS, OriginRules
-from presence.net.request import Handler, Headers, Request, Response, error_response
+from presence.net.request import Handler, Headers, Request, Response, ask, error_response
 
 
 @attrs.frozen
@@ -95,12 +95,13 @@ class Router:
     async def _dispatch(self, request: Request, node: _Node | None) -> Response:
         if node is None:
             if self._fallback is not None:
-                return await self._fallback(request)
+                return await ask(self._fallback, request)
             return error_response(404, "not found")
         method = "GET" if request.method == "HEAD" else request.method
         route = node.routes.get(method)
         if route is not None:
-            return await route.handler(request)
+            # Errors become answers here, so that a page may read them too.
+            return await ask(route.handler, request)
         if method == "OPTIONS":
             return Response(204, headers=PREFLIGHT + _allow(node))
         return error_response(405, "method not allowed", _allow(node))

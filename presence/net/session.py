@@ -28,10 +28,12 @@ from presence.live.claims import Claims
 from presence.live.listener import Announcement, Dialect, EndReason, MemberRemoved, Welcome
 from presence.live.messages import Arrive, Message
 from presence.live.node import Node
+from presence.net.authentication import is_revoked
 from presence.net.websocket import SocketEnded, WebSocket
 
 ARRIVE_TIMEOUT = 30.0
-SELF = "self"
+SELF = ("self",)
+"""The key of the self view that waits; no user id equals it."""
 
 CLOSE_CODES = {
     EndReason.STOPPING: 1012,
@@ -169,7 +171,11 @@ class Session(ABC):
         try:
             self._watch_token()
             self._watch_silence()
-            await self._arrive()
+            # No await since `add`: who is revoked from here on is found in the directory.
+            if is_revoked(self._claims, self._node.revocations):
+                self.end(EndReason.TOKEN)
+            else:
+                await self._arrive()
             while True:
                 self.hear(await self._socket.receive())
         except SocketEnded as ended:

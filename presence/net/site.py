@@ -18,7 +18,7 @@ from presence.net.origin import OriginRules
 from presence.net.rest.administration import AdministrationRest
 from presence.net.rest.operations import Operations
 from presence.net.rest.together import TogetherRest
-from presence.net.router import Router
+from presence.net.router import Route, Router
 from presence.net.session import SocketTimes
 
 
@@ -46,18 +46,7 @@ def build_site(node: Node, plan: SitePlan, counters: Counters) -> Site:
         is_development=plan.limits.is_development,
         on_refused=lambda reason: counters.add(Count.TOKENS_REFUSED, reason),
     )
-    together = TogetherRest(node, authentication)
-    routes = [
-        *together.routes(),
-        *AdministrationRest(Administration(node), authentication, together.persisted).routes(),
-        *Operations(
-            node,
-            authentication,
-            counters.render,
-            plan.openapi,
-            plan.issue_token,
-        ).routes(),
-    ]
+    routes = build_routes(node, plan, authentication, counters)
     origins = OriginRules(plan.limits.origins, plan.limits.is_development)
     gateway = TogetherGateway(
         node,
@@ -74,3 +63,13 @@ def build_site(node: Node, plan: SitePlan, counters: Counters) -> Site:
         count=lambda name: counters.add(Count.CONNECTIONS_REFUSED, name),
         limits=plan.limits,
     )
+
+
+def build_routes(
+    node: Node, plan: SitePlan, authentication: Authentication, counters: Counters
+) -> list[Route]:
+    """Every address that is asked without an upgrade."""
+    together = TogetherRest(node, authentication)
+    administration = AdministrationRest(Administration(node), authentication, together.persisted)
+    operations = Operations(node, authentication, counters.render, plan.openapi, plan.issue_token)
+    return [*together.routes(), *administration.routes(), *operations.routes()]

@@ -20,6 +20,8 @@ CLOSE_AFTER = 2.0
 MESSAGE_QUEUE_SIZE = 16
 NORMAL = 1000
 INTERNAL_ERROR = 1011
+SERVICE_RESTART = 1012
+BROKEN_FRAMING = (1002, 1007)
 NO_ANSWER = "no answer to close"
 UNBOUNDED_BYTES = 1 << 31
 
@@ -72,6 +74,7 @@ class WebSocket:
             try:
                 message: str | bytes = await self._connection.get_message()
             except ConnectionClosed as closed:
+                self._refuse_broken_framing(closed)
                 raise SocketEnded(is_clean=self._is_clean(closed)) from None
             if not self._is_closing:
                 return message
@@ -109,6 +112,14 @@ class WebSocket:
             except ConnectionClosed:
                 return
         self.stream.cut(NO_ANSWER)
+
+    def _refuse_broken_framing(self, closed: ConnectionClosed) -> None:
+        """Say why the library gave up; without this the client could read a normal end.
+
+        Where the client itself closed with such a code, it was answered already.
+        """
+        if closed.reason is not None and closed.reason.code in BROKEN_FRAMING:
+            self.stream.push_close(closed.reason.code)
 
     def _is_clean(self, closed: ConnectionClosed) -> bool:
         return closed.reason is not None and closed.reason.code == NORMAL and not self._is_closing
@@ -222,8 +233,9 @@ async def _serve_session(socket: WebSocket, admitted: Admitted) -> None:
         await admitted.serve(socket)
         await socket.close()
     finally:
-        # Goes out only if serve crashed or was cancelled.
-        socket.stream.push_close(INTERNAL_ERROR)
+        # Goes out only if serve was cancelled or crashed.
+        is_cancelled = trio.current_effective_deadline() == -math.inf
+        socket.stream.push_close(SERVICE_RESTART if is_cancelled else INTERNAL_ERROR)
 
 
 def _replayed_head(key: str, chosen: str | None) -> bytes:

@@ -77,6 +77,40 @@ async def test_a_newer_value_replaces_the_waiting_one_and_goes_to_the_end():
     assert reader.got == [("u2", "x"), ("u1", "new")]
 
 
+async def test_a_newer_value_is_merged_with_the_one_that_waits_and_with_no_other():
+    broadcaster, reader, late = Broadcaster(merge=str.__add__), Recorder(), Recorder()
+    broadcaster.subscribe(reader, ["a", "b"])
+    broadcaster.publish("u1", "1", topics=["a"], stamp=1)
+    broadcaster.publish("u2", "x", topics=["a"], stamp=2)
+    broadcaster.subscribe(late, ["a", "b"], since=2)
+    broadcaster.publish("u1", "2", topics=["b"], stamp=3)
+    broadcaster.publish("u1", "3", topics=["b"], stamp=4)
+    await run_out(broadcaster)
+    # Audience and stamp are those of the newest: who came in between gets nothing older.
+    assert (reader.got, late.got) == ([("u2", "x"), ("u1", "123")], [("u1", "123")])
+
+
+async def test_what_is_going_out_is_not_merged():
+    broadcaster, reader = Broadcaster(merge=str.__add__), Fragile(crashes=1)
+    broadcaster.subscribe(reader, ["a"])
+    broadcaster.publish("u1", "1", topics=["a"], stamp=1)
+    await run_to_crash(broadcaster)
+    broadcaster.publish("u1", "2", topics=["a"], stamp=2)
+    await run_out(broadcaster)
+    assert reader.got == [("u1", "1"), ("u1", "2")]
+
+
+def test_the_topics_of_a_reader_are_those_that_it_joined():
+    broadcaster, reader = Broadcaster(), Recorder()
+    assert broadcaster.topics_of(reader) == frozenset()
+    broadcaster.subscribe(reader, ["a", "b"])
+    broadcaster.join(reader, "c")
+    broadcaster.leave(reader, "a")
+    assert broadcaster.topics_of(reader) == {"b", "c"}
+    broadcaster.unsubscribe(reader)
+    assert broadcaster.topics_of(reader) == frozenset()
+
+
 @pytest.mark.parametrize(("since", "is_offered"), [(4, True), (5, False), (6, False)])
 async def test_a_reader_gets_only_what_is_newer_than_its_snapshot(since, is_offered):
     broadcaster, reader = Broadcaster(), Recorder()

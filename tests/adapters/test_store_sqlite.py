@@ -160,7 +160,7 @@ async def test_a_start_under_the_lock_of_another_program_is_refused(directory: P
 async def test_a_database_of_something_else_is_left_alone(made: Path) -> None:
     with other_program(made) as other:
         other.execute("CREATE TABLE photos (id)")
-    with pytest.raises(DataUnusable, match="not made by a presence server"):
+    with pytest.raises(DataUnusable, match=r"presence\.db cannot be used: .* not made by"):
         await SqliteStore(made).open(1000.0)
     assert not names_in(made, "*corrupt*")
 
@@ -169,7 +169,7 @@ async def test_a_database_of_a_newer_server_is_left_alone(directory: Path) -> No
     async with run_in(directory):
         pass
     edit(directory, "UPDATE meta SET schema_version = 99")
-    with pytest.raises(DataUnusable, match="schema version 99, written by a newer"):
+    with pytest.raises(DataUnusable, match=r"presence\.db cannot be used: .* version 99"):
         await SqliteStore(directory).open(1000.0)
     assert not names_in(directory, "*corrupt*")
 
@@ -178,7 +178,7 @@ async def test_start_numbers_that_make_no_sense_stop_the_start(directory: Path) 
     async with run_in(directory):
         pass
     edit(directory, "UPDATE meta SET start_number = 'many'")
-    with pytest.raises(DataUnusable, match="table meta makes no sense"):
+    with pytest.raises(DataUnusable, match=r"presence\.db cannot be used: .* makes no sense"):
         await SqliteStore(directory).open(1000.0)
 
 
@@ -193,6 +193,25 @@ async def test_the_public_columns_are_those_of_the_source(directory: Path) -> No
             other.execute("UPDATE users SET status = 'invisible'")
         with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
             other.execute("UPDATE users SET status = NULL")
+
+
+async def test_any_name_of_a_directory_will_do(tmp_path: Path) -> None:
+    odd = tmp_path / "a?b#c%41 'd\"é"
+    async with run_in(odd) as (store, _):
+        await store.write(batch_of(HIDDEN))
+    async with run_in(odd) as (store, _):
+        assert await store.read_user(ADA) == HIDDEN
+    assert names_in(tmp_path) == [odd.name]
+
+
+async def test_a_disk_too_full_for_a_new_database_is_named_with_the_reason(made: Path) -> None:
+    with (
+        files_limited_to(5000),
+        pytest.raises(DataUnusable, match=r"presence\.db cannot be used: disk I/O error"),
+    ):
+        await SqliteStore(made).open(1000.0)
+    async with run_in(made) as (_, opening):
+        assert (opening.start_number, opening.was_moved_aside) == (1, False)
 
 
 # Rows poisoned by hand ------------------------------------------------------------------
@@ -374,8 +393,27 @@ async def test_a_database_deleted_while_in_use_is_restored_whole(directory: Path
         assert await store.read_user(ADA) == HIDDEN
         assert await store.read_user(BOB) == record_of(BOB, "hi")
         assert mode_of(directory / "presence.db") == 0o600
+        # Reading has closed the connection to the old file: not together with the new log.
+        assert "presence.db-wal" in names_in(directory)
+        await store.write(batch_of(record_of(BOB, "ho")))
     async with run_in(directory) as (store, opening):
         assert (opening.start_number, opening.shown_count) == (2, 2)
+        assert await store.read_user(ADA) == HIDDEN
+        assert (await store.read_views([BOB]))[BOB].custom_status == "ho"
+
+
+async def test_a_deleted_database_waits_for_a_place_to_be_restored(directory: Path) -> None:
+    async with run_in(directory) as (store, _):
+        await store.write(batch_of(HIDDEN))
+        (directory / "presence.db").unlink()
+        (directory / "presence.db.new").mkdir()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="is gone"):
+                await store.write(batch_of(record_of(BOB, "hi")))
+        (directory / "presence.db.new").rmdir()
+        with pytest.raises(StoreUnavailable, match="restored"):
+            await store.write(batch_of(record_of(BOB, "hi")))
+    async with run_in(directory) as (store, _):
         assert await store.read_user(ADA) == HIDDEN
 
 

@@ -1,0 +1,452 @@
+"""One user as the page of the model describes it, in the most naive way.
+
+Written from the words of the page: nothing is cached, merged or indexed. Every
+question is answered by looking at everything, and what would be after a command
+is found by trying it on a copy. Times are those of the monotonic clock.
+"""
+
+import copy
+
+import attrs
+
+from presence.core.changes import UNSET, Change
+from presence.core.types import State, Status
+
+ONLINE, OFF = Status.ONLINE, Status.OFFLINE
+FOREVER = float("inf")
+REST = "rest"
+
+
+@attrs.define
+class Tie:
+    """One reason why a device is attached: open, grace, poll or lease."""
+
+    device: str
+    kind: str
+    state: State
+    connection: int | None = None
+    length: float = FOREVER
+    ends_at: float = FOREVER
+
+
+@attrs.frozen
+class Said:
+    """A command, over a connection or (None) over REST; ends are monotonic times."""
+
+    connection: int | None
+    change: Change
+
+
+@attrs.frozen
+class Seen:
+    """What others see, without its version."""
+
+    status: Status
+    username: str
+    text: str | None
+    activity: str | None
+    last_seen: float | None
+
+
+@attrs.define
+class NaiveUser:
+    """The truth about one user, what others see, and all that they were told."""
+
+    now: float
+    view: Seen
+    is_sealed: bool = False
+    is_shown: bool = False
+    name: str = "alice"
+    ties: list[Tie] = attrs.field(factory=list)
+    swept_at: dict[str, float] = attrs.field(factory=dict)
+    swept: set[str] = attrs.field(factory=set)
+    awaited: dict[str, State] | None = None
+    awaited_until: float = FOREVER
+    intent: Status = ONLINE
+    until: float | None = None
+    former: Status = ONLINE
+    flag: bool = False
+    text: str | None = None
+    text_until: float | None = None
+    activity: str | None = None
+    public_text_until: float | None = None
+    waiting: list[Said] = attrs.field(factory=list)
+    visible_changes: list[float] = attrs.field(factory=list)
+    hidden_changes: list[float] = attrs.field(factory=list)
+    arrivals: list[float] = attrs.field(factory=list)
+    told: list[tuple[float, Seen]] = attrs.field(factory=list)
+
+    # -- section 2 ---------------------------------------------------------------------------
+
+    def state_of(self, device: str) -> State:
+        return max((tie.state for tie in self.ties if tie.device == device), key=strength)
+
+    @property
+    def status(self) -> Status:
+        if self.flag or self.is_sealed or self.intent is OFF:
+            return OFF
+        devices = {tie.device for tie in self.ties} - self.swept
+        states = [self.state_of(device) for device in devices]
+        counted = [state for state in states if state is not State.OFFLINE]
+        if not counted:
+            return OFF
+        if self.intent is not ONLINE:
+            return self.intent
+        return ONLINE if State.ONLINE in counted else Status.AWAY
+
+    @property
+    def is_visible(self) -> bool:
+        return self.view.status is not OFF
+
+    # -- devices -----------------------------------------------------------------------------
+
+    def connect(self, connection: int, device: str, state: State | None, intent: Status | None):
+        if intent is not None and not self.ties and not self.is_sealed:
+            keeps = self.awaited is not None and self.intent is not ONLINE
+            if not keeps or intent is OFF:
+                self.intent, self.until, self.former = intent, None, ONLINE
+        state = self.first_state(device, state)
+        self.ties = [tie for tie in self.ties if not (tie.device == device and tie.kind == "grace")]
+        for tie in self.ties:
+            if tie.device == device and tie.kind == "poll":
+                tie.state = state
+        self.bring_back(device)
+        self.ties.append(Tie(device, "open", state, connection))
+        if self.status is not OFF:
+            self.arrivals.append(self.now)
+        self.settle()
+
+    def first_state(self, device: str, wish: State | None) -> State:
+        if self.awaited is not None and device in self.awaited:
+            kept = self.awaited.pop(device)
+            return kept if wish is None else min(kept, wish, key=strength)
+        if wish is not None:
+            return wish
+        return self.state_of(device) if self.is_attached(device) else State.ONLINE
+
+    def is_attached(self, device: str) -> bool:
+        return any(tie.device == device for tie in self.ties)
+
+    def end(self, connection: int, ending: str) -> None:
+        for tie in [tie for tie in self.ties if tie.connection == connection]:
+            self.ties.remove(tie)
+            recent = [time for time in self.arrivals if time > self.now - 20]
+            if ending == "clean" and len(recent) >= 5:
+                ending = "lost"
+            if ending == "lost":
+                self.hold(tie.device, "grace", tie.state, 10.0)
+            elif ending == "poll":
+                self.hold(tie.device, "poll", tie.state, 30.0)
+            self.forget_detached()
+        self.settle()
+
+    def hold(self, device: str, kind: str, state: State, length: float) -> None:
+        self.ties.append(Tie(device, kind, state, None, length, self.now + length))
+
+    def forget_detached(self) -> None:
+        attached = {tie.device for tie in self.ties}
+        self.swept &= attached
+        self.swept_at = {key: at for key, at in self.swept_at.items() if key in attached}
+        if not self.ties and not self.awaited:
+            self.awaited = None
+
+    def ping(self, connection: int) -> None:
+        for tie in self.ties:
+            if tie.connection == connection:
+                sweep = 0.0
+                while sweep < self.now + 300.0:
+                    sweep += 120.0
+                self.swept_at[tie.device] = sweep
+                self.swept.discard(tie.device)
+        self.settle()
+
+    def bring_back(self, device: str) -> None:
+        if device in self.swept:
+            self.swept.discard(device)
+            self.swept_at.pop(device, None)
+
+    def expel(self) -> None:
+        self.ties, self.awaited = [], None
+        self.forget_detached()
+        self.settle()
+
+    # -- names -------------------------------------------------------------------------------
+
+    def claim(self, name: str) -> None:
+        self.name = name
+        self.settle()
+
+    def introduce(self, name: str | None) -> None:
+        self.name = self.name if name is None else name
+        username = self.view.username if name is None else name
+        if not self.is_shown or self.view.username != username:
+            self.tell(attrs.evolve(self.view, username=username))
+        self.settle()
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def command(self, said: Said, may_wait: bool) -> bool:
+        """False where the command is over the rate and may not wait."""
+        if self.hides([said]):
+            self.let_waiting_lapse()
+            self.perform([said])
+            return True
+        together = [*self.waiting, said]
+        if self.may_apply(together):
+            self.waiting = []
+            self.perform(together)
+        elif may_wait:
+            self.waiting = together
+            self.settle()
+        else:
+            return False
+        return True
+
+    def hides(self, commands: list[Said]) -> bool:
+        changes = [said.change for said in commands]
+        if any(each.intent is OFF or each.appear_offline is True for each in changes):
+            return True
+        if not self.is_visible:
+            states = {
+                said.connection: said.change.state
+                for said in commands
+                if said.change.state is not UNSET
+            }
+            return State.OFFLINE in states.values()
+        return self.after(commands).status is OFF
+
+    def may_apply(self, commands: list[Said]) -> bool:
+        if self.after(commands).essence() == self.essence() or self.hides(commands):
+            return True
+        return all(
+            len([time for time in budget if time > self.now - 20]) < 5
+            for budget in self.budgets(commands)
+        )
+
+    def budgets(self, commands: list[Said]) -> list[list[float]]:
+        if self.is_visible:
+            return [self.visible_changes]
+        if self.after(commands).status is OFF:
+            return [self.hidden_changes]
+        return [self.hidden_changes, self.visible_changes]
+
+    def after(self, commands: list[Said]) -> "NaiveUser":
+        tried = copy.copy(self)
+        tried.ties = [copy.copy(tie) for tie in self.ties]
+        tried.swept, tried.swept_at = set(self.swept), dict(self.swept_at)
+        tried.apply(commands)
+        return tried
+
+    def essence(self) -> tuple:
+        """What a command must alter in order to be counted: not the ends of holds."""
+        ties = [(tie.device, tie.kind, tie.connection, tie.state) for tie in self.ties]
+        choices = (self.intent, self.until, self.former, self.flag, self.is_sealed)
+        texts = (self.text, self.text_until, self.activity)
+        return ties, self.swept, choices, texts
+
+    def perform(self, commands: list[Said]) -> None:
+        if self.after(commands).essence() != self.essence():
+            for budget in self.budgets(commands):
+                budget.append(self.now)
+        self.apply(commands)
+        named = [said.change.activity for said in commands if said.change.activity is not UNSET]
+        self.settle(named=named[-1] if named else None)
+
+    def apply(self, commands: list[Said]) -> None:
+        for said in commands:
+            if said.connection is None:
+                self.apply_lease(said.change)
+            self.apply_status(said)
+            self.apply_texts(said.change)
+        self.pass_choices()
+
+    def apply_lease(self, change: Change) -> None:
+        asked = 0.0 if change.until is None else change.until - self.now
+        length = min(max(300.0, asked), 4 * 3600.0)
+        if change.intent is not UNSET and not self.ties:
+            self.hold(REST, "lease", State.ONLINE, length)
+        for tie in self.ties:
+            if tie.kind == "lease":
+                tie.ends_at = max(tie.ends_at, self.now + length)
+
+    def apply_status(self, said: Said) -> None:
+        change = said.change
+        if change.appear_offline is not UNSET:
+            self.flag = change.appear_offline
+        for tie in self.ties:
+            if said.connection is not None and tie.connection == said.connection:
+                if change.state is not UNSET:
+                    tie.state = change.state
+                if change.intent not in (UNSET, OFF):
+                    self.bring_back(tie.device)
+        if change.intent is not UNSET:
+            if change.until is None:
+                self.former = ONLINE
+            elif self.until is None:
+                self.former = self.intent
+            self.intent, self.until, self.is_sealed = change.intent, change.until, False
+
+    def apply_texts(self, change: Change) -> None:
+        if change.custom_status is not UNSET:
+            self.text, self.text_until = change.custom_status, None
+        if change.custom_status_until is not UNSET and self.text is not None:
+            self.text_until = change.custom_status_until
+        if change.activity is not UNSET:
+            self.activity = change.activity
+
+    def let_waiting_lapse(self) -> None:
+        for said in self.waiting:
+            activity = self.activity
+            self.apply_texts(said.change)
+            self.activity = activity
+            self.pass_choices()
+        self.waiting = []
+
+    # -- what others see: section 3 ----------------------------------------------------------
+
+    def settle(self, named: str | None = None) -> None:
+        if not self.ties:
+            self.let_waiting_lapse()
+            self.activity = None
+            if self.awaited is None:
+                self.intent, self.until, self.former = ONLINE, None, ONLINE
+        was_visible, is_visible = self.is_visible, self.status is not OFF
+        if was_visible != is_visible:
+            self.turn(named if self.ties else None)
+        if is_visible:
+            now = Seen(self.status, self.name, self.text, self.activity, None)
+            if not was_visible and now.activity is not None:
+                self.tell(attrs.evolve(now, activity=None))
+            self.tell(now)
+            self.public_text_until = self.text_until
+        elif was_visible:
+            self.tell(attrs.evolve(self.view, status=OFF, activity=None, last_seen=self.now))
+        if is_visible and not was_visible:
+            self.hidden_changes = []
+
+    def turn(self, named: str | None) -> None:
+        statuses = [
+            attrs.evolve(
+                said,
+                change=attrs.evolve(
+                    said.change, custom_status=UNSET, custom_status_until=UNSET, activity=UNSET
+                ),
+            )
+            for said in self.waiting
+        ]
+        self.let_waiting_lapse()
+        self.waiting, self.activity = statuses, named
+
+    def tell(self, view: Seen) -> None:
+        if view != self.view or not self.is_shown:
+            self.told.append((self.now, view))
+        self.view, self.is_shown = view, True
+
+    # -- time --------------------------------------------------------------------------------
+
+    def advance(self, to: float) -> None:
+        """Meet every deadline up to *to*, each at its moment."""
+        while (due := self.next_deadline()) <= to:
+            self.now = max(self.now, due)
+            self.pass_time()
+        self.now = to
+
+    def next_deadline(self) -> float:
+        times = [tie.ends_at for tie in self.ties]
+        times += [at for device, at in self.swept_at.items() if device not in self.swept]
+        times += [at for at in (self.until, self.text_until) if at is not None]
+        if self.public_text_until is not None and not self.is_visible:
+            times.append(self.public_text_until)
+        if self.awaited is not None:
+            times.append(self.awaited_until)
+        if self.waiting:
+            times.append(self.opens_at())
+        return min(times, default=FOREVER)
+
+    def opens_at(self) -> float:
+        if self.may_apply(self.waiting):
+            return self.now
+        tried = copy.copy(self)
+        for tried.now in sorted(
+            time + 20 for time in self.visible_changes + self.hidden_changes if time + 20 > self.now
+        ):
+            if tried.may_apply(self.waiting):
+                break
+        return tried.now
+
+    def pass_time(self) -> None:
+        ended, now = self.public_text_until, self.now
+        if ended is not None and ended <= now and not self.is_visible:
+            self.public_text_until = None
+            self.tell(attrs.evolve(self.view, text=None))
+        self.pass_choices()
+        self.ties = [tie for tie in self.ties if tie.ends_at > now]
+        for device, at in self.swept_at.items():
+            if at <= now:
+                self.swept.add(device)
+        if self.awaited is not None and self.awaited_until <= now:
+            self.awaited = None
+        self.forget_detached()
+        self.settle()
+        if self.waiting and self.may_apply(self.waiting):
+            waiting, self.waiting = self.waiting, []
+            self.perform(waiting)
+
+    def pass_choices(self) -> None:
+        if self.until is not None and self.until <= self.now:
+            self.intent, self.until, self.former = self.former, None, ONLINE
+        if self.text_until is not None and self.text_until <= self.now:
+            self.text = self.text_until = None
+        if self.text is None:
+            self.text_until = None
+
+    def outlast_stall(self) -> None:
+        """Deadlines of liveness that came due get their length, at most 45 s, once more."""
+        for tie in self.ties:
+            if tie.ends_at <= self.now:
+                tie.ends_at = self.now + min(tie.length, 45.0)
+        for device, at in self.swept_at.items():
+            if at <= self.now and device not in self.swept:
+                self.swept_at[device] = self.now + 45.0
+        if self.awaited is not None and self.awaited_until <= self.now:
+            self.awaited_until = self.now + 45.0
+
+    # -- failures ----------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """The actor's own memory is gone: rate, pings, ends of holds, what waited."""
+        self.forget_memory()
+        held = {tie.device: self.state_of(tie.device) for tie in self.ties if tie.kind != "open"}
+        self.ties = [tie for tie in self.ties if tie.kind == "open"]
+        for device, state in held.items():
+            if device == REST and not self.is_attached(REST):
+                asked = 0.0 if self.until is None else self.until - self.now
+                self.hold(REST, "lease", state, min(max(300.0, asked), 4 * 3600.0))
+            elif not self.is_attached(device):
+                self.hold(device, "grace", state, 10.0)
+        self.pass_time()
+
+    def forget_memory(self) -> None:
+        self.waiting, self.swept, self.swept_at = [], set(), {}
+        self.visible_changes, self.hidden_changes, self.arrivals = [], [], []
+
+    def restart(self, after: float) -> None:
+        """The server died, and starts again *after* seconds later."""
+        states = {tie.device: self.state_of(tie.device) for tie in self.ties}
+        awaited = (self.awaited or {}) | states
+        is_kept = bool(self.ties) or self.awaited is not None
+        if self.is_visible:
+            self.view = attrs.evolve(self.view, status=OFF, activity=None, last_seen=self.now)
+        self.now += after
+        if self.public_text_until is not None and self.public_text_until <= self.now:
+            self.public_text_until = None
+            self.view = attrs.evolve(self.view, text=None)
+        self.ties, self.activity = [], None
+        self.forget_memory()
+        if is_kept:
+            self.awaited, self.awaited_until = awaited, self.now + 60.0
+        self.pass_time()
+
+
+def strength(state: State) -> int:
+    return [State.OFFLINE, State.IDLE, State.ONLINE].index(state)

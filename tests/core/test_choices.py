@@ -98,7 +98,10 @@ def test_the_former_intent_comes_back_at_the_end(now, status):
         ),
         pytest.param([Change(custom_status_until=1010.0)], None, None, id="no text, no end"),
         pytest.param(
-            [Change(custom_status=Text("a"), custom_status_until=1010.0), Change(custom_status=None)],
+            [
+                Change(custom_status=Text("a"), custom_status_until=1010.0),
+                Change(custom_status=None),
+            ],
             None,
             None,
             id="a cleared text has no end",

@@ -48,7 +48,13 @@ def test_the_first_match_wins(counted, intent, seen):
 
 @pytest.mark.parametrize(
     ("states", "state"),
-    [([], OFF), ([OFF], OFF), ([IDLE, OFF], IDLE), ([IDLE, ONLINE], ONLINE), ([OFF, ONLINE], ONLINE)],
+    [
+        ([], OFF),
+        ([OFF], OFF),
+        ([IDLE, OFF], IDLE),
+        ([IDLE, ONLINE], ONLINE),
+        ([OFF, ONLINE], ONLINE),
+    ],
 )
 def test_a_device_has_the_strongest_of_its_states(states, state):
     for shuffled in itertools.permutations(states):
@@ -74,9 +80,7 @@ def test_devices_may_be_united_in_groups(some, others, intent):
 
 @given(STATES, INTENTS)
 def test_a_device_counted_twice_counts_once(states, intent):
-    assert union(states + states, intent, is_hiding=False) is union(
-        states, intent, is_hiding=False
-    )
+    assert union(states + states, intent, is_hiding=False) is union(states, intent, is_hiding=False)
 
 
 @given(STATES, INTENTS)

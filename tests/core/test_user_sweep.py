@@ -131,8 +131,9 @@ def test_a_status_that_waits_still_brings_its_device_back():
     life.wait(6.0)
     for number in range(5):
         life.say(laptop, custom_status=Text(f"{number}"))
-    life.say(phone, intent=DND)
+    life.say(phone, intent=ONLINE)
     life.say(laptop, custom_status=Text("last"))
+    life.say(laptop, intent=DND)
     life.wait(20.0)
     life.take_told()
     life.end(laptop)

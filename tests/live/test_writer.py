@@ -524,14 +524,15 @@ async def test_pages_are_full_although_users_went_meanwhile(
     assert await writer.read_shown_ids("u7", 3) == ["u8", "u9"]
     store.read_takes = 1.0
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_forget_later, writer, ids[4:6])
-        assert await writer.read_shown_ids("", 2) == ["u0", "u55"]
+        nursery.start_soon(_replace_later, writer, ids[4:6], UserId("zed"))
+        assert await writer.read_shown_ids("", 3) == ["u0", "u55", "u6"]
 
 
-async def _forget_later(writer: Writer, ids: Sequence[UserId]) -> None:
+async def _replace_later(writer: Writer, gone: Sequence[UserId], new: UserId) -> None:
     await trio.sleep(0.5)
-    for user_id in ids:
+    for user_id in gone:
         writer.forget_user(user_id)
+    writer.save(record_of(new))
 
 
 async def test_reads_that_the_store_cannot_answer_fail(store: FaultyStore, writer: Writer) -> None:

@@ -21,10 +21,18 @@ class RawClient:
 
     def __init__(self, stream):
         self.stream = stream
+        self.sent_bytes = 0
         self._buffer = b""
 
     async def send(self, *parts):
-        await self.stream.send_all(b"".join(parts))
+        data = b"".join(parts)
+        await self.stream.send_all(data)
+        self.sent_bytes += len(data)
+
+    async def send_for_ever(self, data, *, every=0):
+        while True:
+            await self.send(data)
+            await trio.sleep(every)
 
     async def take(self, size):
         while len(self._buffer) < size:
@@ -145,6 +153,11 @@ class Running:
         client = RawClient(await trio.open_tcp_stream("127.0.0.1", self.port))
         self.clients.append(client)
         return client
+
+    async def wait_until(self, claim):
+        with trio.fail_after(5):
+            while not claim():  # noqa: ASYNC110 - the claim is about another task's plain state
+                await trio.sleep(0.01)
 
     async def end(self):
         self.door.stop_accepting()

@@ -50,6 +50,12 @@ ALLOWED = [
     pytest.param(
         (frame(FIRST) + frame(MORE) * 62 + frame(LAST)) * 2, id="64 fragments of two messages"
     ),
+    pytest.param(
+        frame(FIRST) + frame(MORE) * 63 + frame(0x89, b"p" * 125), id="ping behind 64 fragments"
+    ),
+    pytest.param(
+        frame(FIRST, b"x" * 900) + frame(0x89, b"p" * 125), id="ping within a large message"
+    ),
     pytest.param((frame(FIRST, b"x" * 900) + frame(LAST)) * 3, id="sizes do not add up"),
     pytest.param(frame(0x89, b"ping") * 100, id="burst of pings"),
     pytest.param(frame(TEXT) * 400, id="burst of frames"),
@@ -157,7 +163,10 @@ FRAMES = st.builds(
 
 
 @given(
-    st.lists(FRAMES, max_size=30).map(b"".join), st.binary(max_size=12), st.data(), st.integers(1, 3)
+    st.lists(FRAMES, max_size=30).map(b"".join),
+    st.binary(max_size=12),
+    st.data(),
+    st.integers(1, 3),
 )
 def test_the_verdict_does_not_depend_on_chunking(wire, rest, data, repeat):
     wire = wire * repeat + rest

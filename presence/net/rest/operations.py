@@ -8,7 +8,7 @@ import orjson
 
 from presence.dialects.together import rest_in, rest_out
 from presence.live.node import Node
-from presence.net.authentication import Authentication
+from presence.net.authentication import Authentication, retry_after
 from presence.net.request import JSON, Handler, HttpError, Request, Response, json_response
 from presence.net.router import Route
 
@@ -49,7 +49,8 @@ class Operations:
     async def get_readiness(self, request: Request) -> Response:
         """503 while draining; a store that cannot write is told, for the server still serves."""
         if self.node.is_draining:
-            return json_response(503, {"status": "draining", "error": "the server is stopping"})
+            problem = {"status": "draining", "error": "the server is stopping"}
+            return json_response(503, problem, retry_after(1))
         is_failing = self.node.writer.is_failing
         return json_response(200, {"status": "degraded" if is_failing else "ready"})
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from presence.core.events import Commanded
 from presence.core.identity import parse_server_id, parse_user_id
-from presence.core.types import PublicView, UserId
+from presence.core.types import PublicView, ServerId, UserId
 from presence.dialects.together import rest_in, rest_out
 from presence.errors import Refused
 from presence.live.claims import Claims
@@ -80,7 +80,7 @@ class TogetherRest:
     async def get_members(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         page = rest_in.parse_page(request.query)
-        server_id = parse_server_id(request.parameters["id"])
+        server_id = _server_id_of(request)
         memberships = self._node.memberships
         is_member = claims.is_admin or server_id in memberships.servers_of(claims.user_id)
         if not is_member or server_id not in memberships.names:
@@ -108,4 +108,11 @@ def _user_id_of(request: Request) -> UserId:
     try:
         return parse_user_id(request.parameters["id"])
     except Refused as refusal:  # what cannot exist is answered like what does not
+        raise HttpError(404, "not found") from refusal
+
+
+def _server_id_of(request: Request) -> ServerId:
+    try:
+        return parse_server_id(request.parameters["id"])
+    except Refused as refusal:
         raise HttpError(404, "not found") from refusal

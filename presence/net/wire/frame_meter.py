@@ -141,8 +141,6 @@ class FrameMeter:
                 self._mask = data[header_end - 4 : header_end] if data[start + 1] & 0x80 else b""
                 if not length:
                     self._report_control()
-        elif first & 0x80:
-            self._message_bytes = self._fragments = 0
         elif opcode:
             self._message_bytes, self._fragments = length, 1
         else:

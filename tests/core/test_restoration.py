@@ -1,0 +1,334 @@
+"""A user made from what is stored: after a crash of its actor, after a start of the server."""
+
+import attrs
+import pytest
+from core_life import ALICE, START, WALL, Life, run_of
+
+from presence.core.events import Claimed, Connected, Ending, TimePassed
+from presence.core.record import Record
+from presence.core.restoration import LiveConnection, Run, restored_user
+from presence.core.rules import Rules
+from presence.core.types import (
+    ConnectionId,
+    DeviceId,
+    Moment,
+    PublicView,
+    State,
+    Status,
+    Text,
+)
+from presence.core.versions import Versions
+
+ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
+HI, CHESS = Text("hi"), Text("chess")
+
+
+@pytest.fixture
+def life() -> Life:
+    """A user with a phone (connection 1), shown as dnd with a text and an activity."""
+    life = Life()
+    life.do(Claimed(100.0, "Alice", has_servers=True))
+    life.connect("phone")
+    life.say(1, intent=DND, custom_status=HI, activity=CHESS)
+    life.take_told()
+    return life
+
+
+# -- a crash of the actor --------------------------------------------------------------------
+
+
+def test_a_crash_is_seen_by_nobody(life):
+    life.connect("laptop", state=State.IDLE)
+    before = life.user.record
+    views = len(life.self_views)
+    life.crash()
+    assert (life.take_told(), life.user.record, len(life.self_views)) == ([], before, views)
+
+
+def test_after_a_crash_the_connections_that_live_are_as_they_were(life):
+    laptop = life.connect("laptop", state=State.IDLE)
+    life.crash()
+    life.end(1)
+    life.say(laptop, intent=ONLINE)
+    life.end(laptop)
+    assert life.take_statuses() == [AWAY, OFF]
+
+
+@pytest.mark.parametrize("ending", [Ending.LOST, Ending.POLL])
+def test_after_a_crash_a_lost_device_has_its_grace_anew(life, ending):
+    life.end(1, ending)
+    life.wait(5.0)
+    life.crash()
+    life.wait(9.9)
+    life.connect("phone")
+    life.wait(60.0)
+    assert life.take_told() == []
+
+
+def test_after_a_crash_a_lost_device_is_gone_after_the_grace(life):
+    life.lose(1)
+    life.wait(5.0)
+    life.crash()
+    life.wait(100.0)
+    assert life.take_timed_statuses() == [(15.0, OFF)]
+
+
+def test_after_a_crash_a_poller_is_held_even_where_there_is_no_grace():
+    life = Life(run=run_of(grace_after=0.0))
+    life.end(life.connect(), Ending.POLL)
+    life.crash()
+    life.wait(100.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (30.0, OFF)]
+
+
+@pytest.mark.parametrize(("asked", "length"), [(None, 300.0), (7200.0, 7200.0)])
+def test_after_a_crash_a_lease_reaches_as_far_as_a_new_one_would(asked, length):
+    life = Life()
+    life.patch(intent=DND, until=None if asked is None else life.now.wall + asked)
+    life.crash()
+    life.wait(20_000.0)
+    assert life.take_timed_statuses() == [(0.0, DND), (length, OFF)]
+
+
+def test_after_a_crash_a_device_that_was_gone_stays_gone(life):
+    life.end(1)
+    life.take_told()
+    life.crash()
+    assert (life.take_told(), life.user.attendance.is_over) == ([], True)
+
+
+def test_a_hidden_user_stays_hidden_over_a_crash(life):
+    life.say(1, appear_offline=True, custom_status=Text("secret"))
+    frozen = life.view
+    life.crash()
+    assert (life.view, life.user.self_view.custom_status) == (frozen, "secret")
+
+
+def test_what_ended_during_a_crash_is_over_after_it(life):
+    life.say(1, intent=AWAY, until=life.now.wall + 5.0, custom_status_until=life.now.wall + 5.0)
+    life.take_told()
+    record, life.wake_at = life.record, None
+    life.wait(60.0)
+    life.records.append(record)
+    life.crash()
+    [told] = life.take_told()
+    assert (told.view.status, told.view.custom_status) == (DND, None)
+
+
+def test_a_public_text_ends_after_a_crash_at_its_time(life):
+    life.say(1, custom_status_until=life.now.wall + 60.0)
+    life.say(1, intent=OFF)
+    life.take_told()
+    life.crash()
+    life.wait(100.0)
+    assert [(told.at - START, told.change.view.custom_status) for told in life.told] == [
+        (60.0, None)
+    ]
+
+
+def test_a_connection_whose_arrival_was_lost_in_a_crash_still_counts(life):
+    live = [LiveConnection(ConnectionId(9), DeviceId("laptop"), State.IDLE)]
+    record = Record(PublicView(ALICE, "Alice", OFF, version=7), "Alice", is_shown=True)
+    user = restored_user(record, life.run, life.now, live)
+    assert user.status is AWAY
+
+
+def test_intents_of_an_earlier_run_are_no_business_of_who_lives_now(life):
+    live = [LiveConnection(ConnectionId(9), DeviceId("laptop"), State.ONLINE)]
+    view = PublicView(ALICE, "Alice", OFF, version=7)
+    record = Record(view, "Alice", is_shown=True, intent=DND, attached_in=1)
+    run = Run(Versions(5), Rules(), settled_start=4, restart_grace_ends_at=0.0)
+    assert restored_user(record, run, life.now, live).status is ONLINE
+
+
+# -- a start of the server -------------------------------------------------------------------
+
+
+def test_after_a_start_nobody_is_shown_online(life):
+    life.restart()
+    view = life.view
+    assert (view.status, view.activity, view.custom_status) == (OFF, None, HI)
+    assert (life.take_told(), view.version > 2 * 2**32) == ([], True)
+
+
+def test_a_start_keeps_what_outlives_the_devices(life):
+    life.say(1, appear_offline=True, custom_status=Text("secret"))
+    frozen, life_self = life.view, life.user.self_view
+    life.restart()
+    life.wait(60.0)
+    assert life.view == frozen
+    view = life.user.self_view
+    assert (view.custom_status, view.appear_offline, view.username) == ("secret", True, "Alice")
+    assert (view.intent, life_self.intent) == (ONLINE, DND)
+    assert life.record.claims_at == 100.0
+
+
+@pytest.mark.parametrize("wish", [None, ONLINE, AWAY])
+@pytest.mark.parametrize("after", [0.0, 59.9])
+def test_who_returns_within_the_restart_grace_keeps_what_it_chose(life, wish, after):
+    life.restart()
+    life.wait(after)
+    life.connect("phone", intent=wish, state=State.ONLINE)
+    [told] = life.take_told()
+    assert (told.view.status, told.view.custom_status, told.view.activity) == (DND, HI, None)
+
+
+@pytest.mark.parametrize("wish", [None, ONLINE, DND])
+def test_a_deploy_outs_nobody(life, wish):
+    life.say(1, intent=OFF)
+    life.take_told()
+    life.restart()
+    life.connect("phone", intent=wish, state=State.ONLINE)
+    life.connect("laptop", intent=wish)
+    assert life.take_told() == []
+
+
+def test_a_wish_to_be_invisible_is_heard_after_a_start_too(life):
+    life.restart()
+    life.connect("phone", intent=OFF)
+    assert life.take_told() == []
+
+
+@pytest.mark.parametrize(("wish", "told"), [(DND, [DND]), (OFF, [])])
+def test_where_nothing_was_chosen_a_wish_holds_after_a_start(life, wish, told):
+    life.say(1, intent=ONLINE)
+    life.take_told()
+    life.restart()
+    life.connect("phone", intent=wish)
+    assert life.take_statuses() == told
+
+
+def test_a_device_that_was_offline_does_not_come_into_the_open_by_a_start(life):
+    life.say(1, state=State.OFFLINE)
+    life.take_told()
+    life.restart()
+    life.connect("phone", state=State.ONLINE)
+    assert life.take_told() == []
+
+
+def test_an_activity_does_not_outlive_a_start_even_in_secret(life):
+    life.say(1, intent=OFF)
+    life.say(1, activity=CHESS)
+    life.restart()
+    life.connect("phone")
+    assert (life.user.self_view.intent, life.user.self_view.activity) == (OFF, None)
+
+
+def test_after_the_restart_grace_the_user_begins_anew(life):
+    life.restart()
+    life.wait(60.0)
+    life.connect("phone")
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_a_user_first_looked_at_after_the_restart_grace_begins_anew(life):
+    run = Run(Versions(2), Rules(), settled_start=0, restart_grace_ends_at=START + 60.0)
+    record = attrs.evolve(life.record, view=attrs.evolve(life.view, status=OFF))
+    user = restored_user(record, run, Moment(START + 60.0, WALL))
+    connected = Connected(ConnectionId(1), DeviceId("phone"))
+    user.apply(connected, Moment(START + 60.0, WALL))
+    assert user.public.status is ONLINE
+
+
+@pytest.mark.parametrize(("settled", "status"), [(0, DND), (1, DND), (2, ONLINE)])
+def test_choices_outlast_a_run_that_did_not_outlive_its_own_grace(life, settled, status):
+    record = attrs.evolve(life.record, view=attrs.evolve(life.view, status=OFF), attached_in=1)
+    run = Run(Versions(3), Rules(), settled, restart_grace_ends_at=START + 60.0)
+    user = restored_user(record, run, life.now)
+    user.apply(Connected(ConnectionId(1), DeviceId("phone")), life.now)
+    assert user.public.status is status
+
+
+def test_starts_that_follow_each_other_keep_what_was_chosen(life):
+    for _ in range(3):
+        life.restart()
+        life.wait(30.0)
+    assert life.record.attached_in == 1
+    life.connect("phone")
+    assert life.take_statuses() == [DND]
+
+
+def test_a_device_that_returned_takes_no_other_along_when_it_leaves(life):
+    life.connect("laptop")
+    life.say(1, intent=OFF)
+    life.take_told()
+    life.restart()
+    life.end(life.connect("phone"))
+    life.wait(20.0)
+    life.connect("laptop", intent=ONLINE)
+    assert life.take_told() == []
+
+
+def test_who_returned_and_left_again_is_gone(life):
+    life.restart()
+    life.end(life.connect("phone"))
+    assert life.take_statuses() == [DND, OFF]
+    life.connect("phone")
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_a_status_that_ends_between_two_runs_is_over(life):
+    life.say(1, intent=OFF, until=life.now.wall + 30.0)
+    life.take_told()
+    life.restart(after=40.0)
+    life.connect("phone")
+    assert life.take_statuses() == [DND]
+
+
+def test_a_text_that_ends_between_two_runs_is_cleared(life):
+    life.say(1, custom_status_until=life.now.wall + 30.0)
+    life.restart(after=40.0)
+    assert life.view.custom_status is None
+    life.connect("phone")
+    assert [told.view.custom_status for told in life.take_told()] == [None]
+
+
+def test_a_text_still_to_end_ends_at_its_time_after_a_start(life):
+    life.say(1, custom_status_until=life.now.wall + 60.0)
+    life.take_told()
+    life.restart(after=10.0)
+    life.wait(100.0)
+    assert [(told.at - START, told.change.view.custom_status) for told in life.told] == [
+        (60.0, None)
+    ]
+
+
+def test_versions_grow_over_a_start(life):
+    before = life.view.version
+    life.end(1)
+    gone = life.view.version
+    life.restart()
+    life.connect("phone")
+    assert before < gone < life.view.version
+    assert life.view.version >> 32 == 2
+
+
+def test_a_view_that_nothing_changed_keeps_its_version_over_a_start(life):
+    life.end(1)
+    gone = life.view
+    life.restart()
+    life.do(TimePassed())
+    assert life.view == gone
+
+
+def test_a_command_over_rest_after_a_start_needs_no_connection(life):
+    life.say(1, intent=OFF)
+    life.take_told()
+    life.restart()
+    life.patch(custom_status=Text("secret"))
+    assert life.take_told() == []
+    life.patch(intent=ONLINE)
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_what_waits_while_others_are_awaited_lapses_with_the_last_device(life):
+    life.connect("laptop")
+    life.restart()
+    phone = life.connect("phone")
+    for number in range(6):
+        life.say(phone, intent=AWAY, custom_status=Text(f"{number}"), activity=CHESS)
+    life.end(phone)
+    life.take_told()
+    life.wait(30.0)
+    assert (life.take_told(), life.user.self_view.activity) == ([], None)
+    assert life.user.self_view.custom_status == "5"

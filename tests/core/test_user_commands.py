@@ -1,0 +1,395 @@
+"""The rate of change: five in twenty seconds, what waits, and what never waits."""
+
+import pytest
+from core_life import START, Life, run_of
+
+from presence.core.changes import Change
+from presence.core.events import Commanded, Ended, Ending, OverRate
+from presence.core.types import ConnectionId, State, Status, Text
+
+ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
+ALTERNATING = [DND, ONLINE, DND, ONLINE, DND]
+
+
+@pytest.fixture
+def life() -> Life:
+    """A user with a phone (connection 1) and a laptop (2), both online."""
+    life = Life()
+    life.connect("phone")
+    life.connect("laptop")
+    life.take_told()
+    return life
+
+
+def spend_budget(life: Life, every: float = 0.0) -> None:
+    """Five changes of the status, ending in dnd."""
+    for status in ALTERNATING:
+        life.say(1, intent=status)
+        life.wait(every)
+    assert life.take_statuses() == ALTERNATING
+
+
+# -- over a connection -----------------------------------------------------------------------
+
+
+def test_five_changes_apply_at_once_and_the_sixth_when_the_window_opens(life):
+    for status in [*ALTERNATING, ONLINE]:
+        life.say(1, intent=status)
+        life.wait(1.0)
+    life.wait(100.0)
+    times = [(float(second), status) for second, status in enumerate(ALTERNATING)]
+    assert life.take_timed_statuses() == [*times, (20.0, ONLINE)]
+
+
+def test_the_window_slides(life):
+    for _ in range(20):
+        life.say(1, intent=AWAY)
+        life.wait(2.5)
+        life.say(1, intent=DND)
+        life.wait(2.5)
+    times = [at for at, _ in life.take_timed_statuses()]
+    assert times == [20.0 * (number // 5) + 2.5 * (number % 5) for number in range(26)]
+
+
+def test_what_waits_merges_field_by_field_the_newest_of_each(life):
+    spend_budget(life)
+    life.say(1, intent=AWAY, activity=Text("chess"))
+    life.say(1, custom_status=Text("hi"))
+    life.say(1, intent=ONLINE, until=life.now.wall + 60.0)
+    life.say(2, custom_status=Text("ho"), custom_status_until=life.now.wall + 50.0)
+    assert life.take_told() == []
+    life.wait(20.0)
+    [told] = life.take_told()
+    view = told.view
+    assert (view.status, view.custom_status, view.activity) == (ONLINE, "ho", "chess")
+    assert view.custom_status_until == life.now.wall + 30.0
+    assert life.user.self_view.until == life.now.wall + 40.0
+    life.wait(100.0)
+    assert [(told.at - START, told.change.view.status) for told in life.told] == [
+        (50.0, ONLINE),
+        (60.0, AWAY),
+    ]
+
+
+def test_what_waits_is_one_change(life):
+    spend_budget(life)
+    for number in range(10):
+        life.say(1, custom_status=Text(f"{number}"))
+    life.wait(20.0)
+    for number in range(4):
+        life.say(1, custom_status=Text(f"more {number}"))
+    assert [told.view.custom_status for told in life.take_told()] == [
+        "9",
+        "more 0",
+        "more 1",
+        "more 2",
+        "more 3",
+    ]
+
+
+def test_states_of_several_connections_wait_side_by_side(life):
+    spend_budget(life)
+    life.say(1, intent=ONLINE)
+    life.say(1, state=State.IDLE)
+    life.say(2, state=State.IDLE)
+    life.wait(20.0)
+    assert life.take_statuses() == [AWAY]
+
+
+def test_what_waits_is_no_part_of_the_union(life):
+    spend_budget(life)
+    life.say(1, intent=AWAY)
+    assert (life.user.status, life.user.self_view.intent) == (DND, DND)
+
+
+def test_a_command_that_takes_back_what_waits_needs_no_window(life):
+    spend_budget(life)
+    life.say(1, intent=AWAY)
+    life.say(1, intent=DND)
+    life.wait(100.0)
+    assert life.take_told() == []
+
+
+def test_repeats_are_not_counted(life):
+    for _ in range(20):
+        life.say(1, intent=DND)
+    for status in [ONLINE, DND, ONLINE, DND]:
+        life.say(1, intent=status)
+    assert life.take_statuses() == ALTERNATING
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"intent": DND},
+        {"custom_status": Text("hi")},
+        {"activity": Text("chess")},
+        {"state": State.IDLE},
+        {"custom_status_until": None},
+    ],
+)
+def test_what_is_altered_is_counted_whatever_it_is(life, fields):
+    back = {
+        "intent": ONLINE,
+        "custom_status": None,
+        "activity": None,
+        "state": State.ONLINE,
+        "custom_status_until": life.now.wall + 900.0,
+    }
+    life.say(1, custom_status=Text("first"), custom_status_until=life.now.wall + 900.0)
+    for number in range(4):
+        life.say(1, **(fields if number % 2 == 0 else {key: back[key] for key in fields}))
+    assert life.patch(intent=AWAY) == [OverRate(20.0)]
+
+
+def test_arrivals_ends_pings_renewals_and_timers_are_not_counted(life):
+    life.say(1, custom_status=Text("hi"), custom_status_until=life.now.wall + 2.0)
+    for _ in range(10):
+        life.end(life.connect("tablet", state=State.IDLE), Ending.POLL)
+        life.ping(ConnectionId(1))
+        life.patch()
+    life.wait(3.0)
+    life.take_told()
+    for status in ALTERNATING[:4]:
+        life.say(1, intent=status)
+    assert life.take_statuses() == ALTERNATING[:4]
+
+
+def test_no_limit_is_none():
+    life = Life(run=run_of(max_presence_changes=0))
+    life.connect("phone")
+    for status in ALTERNATING * 20:
+        life.say(1, intent=status)
+        life.say(1, intent=ONLINE)
+    assert len(life.take_told()) == 1 + 6 * 20
+
+
+def test_an_end_that_passed_while_its_status_waited_shows_nothing(life):
+    spend_budget(life)
+    life.say(1, intent=AWAY, until=life.now.wall + 5.0)
+    life.say(1, custom_status=Text("hi"), custom_status_until=life.now.wall + 5.0)
+    life.wait(100.0)
+    assert life.take_told() == []
+
+
+# -- over REST -------------------------------------------------------------------------------
+
+
+def test_over_the_rate_a_rest_command_is_refused_and_nothing_applies(life):
+    spend_budget(life, every=1.0)
+    before = life.user.record
+    change = {"intent": AWAY, "custom_status": Text("hi"), "appear_offline": False}
+    assert life.patch(**change) == [OverRate(15.0)]
+    life.wait(100.0)
+    assert (life.take_told(), life.user.record) == ([], before)
+
+
+def test_a_rest_command_applies_from_the_moment_that_it_was_told(life):
+    spend_budget(life)
+    life.wait(7.0)
+    [refused] = life.patch(intent=AWAY)
+    assert refused == OverRate(13.0)
+    life.wait(refused.retry_after)
+    life.patch(intent=AWAY)
+    assert life.take_statuses() == [AWAY]
+
+
+def test_rest_and_connections_share_one_budget(life):
+    for number in range(5):
+        life.patch(custom_status=Text(f"{number}"))
+    life.say(1, intent=DND)
+    life.wait(20.0)
+    assert [at for at, _ in life.take_timed_statuses()] == [0.0] * 5 + [20.0]
+
+
+def test_a_refused_command_does_not_touch_what_waits(life):
+    spend_budget(life)
+    life.say(1, intent=ONLINE)
+    assert life.patch(intent=AWAY, custom_status=Text("hi")) == [OverRate(20.0)]
+    life.wait(20.0)
+    [told] = life.take_told()
+    assert (told.view.status, told.view.custom_status) == (ONLINE, None)
+
+
+# -- going offline by hand -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        pytest.param(lambda life: life.say(1, intent=OFF), id="status"),
+        pytest.param(lambda life: life.patch(intent=OFF), id="status over REST"),
+        pytest.param(lambda life: life.say(2, appear_offline=True), id="flag"),
+        pytest.param(lambda life: life.patch(appear_offline=True), id="flag over REST"),
+    ],
+)
+def test_hiding_is_never_delayed_and_takes_back_a_waiting_status(life, hide):
+    spend_budget(life)
+    life.say(1, intent=ONLINE, activity=Text("chess"))
+    hide(life)
+    assert life.take_statuses() == [OFF]
+    life.wait(100.0)
+    assert (life.take_told(), life.user.self_view.intent is not ONLINE) == ([], True)
+    assert life.user.self_view.activity is None
+
+
+def test_the_last_state_of_offline_is_never_delayed(life):
+    spend_budget(life)
+    life.end(2)
+    life.say(1, state=State.OFFLINE)
+    assert life.take_statuses() == [OFF]
+
+
+def test_a_waiting_text_is_kept_unseen_when_its_user_hides(life):
+    spend_budget(life)
+    life.say(1, custom_status=Text("hi"))
+    life.say(1, intent=OFF)
+    [told] = life.take_told()
+    assert (told.view.custom_status, life.user.self_view.custom_status) == (None, "hi")
+    life.say(1, intent=ONLINE)
+    life.wait(100.0)
+    assert [told.view.custom_status for told in life.take_told()] == ["hi"]
+
+
+def test_states_of_offline_that_wait_hide_as_soon_as_they_are_all_that_is_left(life):
+    spend_budget(life)
+    life.say(1, state=State.OFFLINE)
+    assert life.take_told() == []
+    life.say(2, state=State.OFFLINE)
+    assert life.take_statuses() == [OFF]
+
+
+def test_a_waiting_offline_hides_at_once_when_the_other_device_goes(life):
+    spend_budget(life)
+    life.say(1, state=State.OFFLINE)
+    life.end(2)
+    assert life.take_timed_statuses() == [(0.0, OFF)]
+
+
+def test_a_state_of_offline_is_never_delayed_while_hidden_so_that_no_timer_shows_the_user(life):
+    life.end(2)
+    life.say(1, intent=OFF, until=life.now.wall + 5.0)
+    for number in range(5):
+        life.say(1, custom_status=Text(f"{number}"))
+    life.say(1, state=State.OFFLINE)
+    life.wait(100.0)
+    assert life.take_statuses() == [OFF]
+
+
+def test_hiding_is_counted_so_that_nobody_flashes(life):
+    spend_budget(life)
+    life.say(1, intent=OFF)
+    life.say(1, intent=ONLINE)
+    life.wait(100.0)
+    assert life.take_timed_statuses() == [(0.0, OFF), (20.0, ONLINE)]
+
+
+# -- when the last device goes ---------------------------------------------------------------
+
+
+def test_if_the_last_device_goes_first_status_and_activity_lapse_and_the_text_is_kept(life):
+    spend_budget(life)
+    life.say(1, intent=AWAY, activity=Text("chess"), custom_status=Text("hi"))
+    life.end(1)
+    life.end(2)
+    [gone] = life.take_told()
+    assert (gone.view.status, gone.view.custom_status) == (OFF, None)
+    life.wait(100.0)
+    assert life.take_told() == []
+    life.connect()
+    [back] = life.take_told()
+    view = back.view
+    assert (view.status, view.custom_status, view.activity) == (ONLINE, "hi", None)
+
+
+def test_what_waits_for_a_connection_that_ended_applies_without_its_state(life):
+    spend_budget(life)
+    life.say(1, intent=ONLINE, state=State.IDLE)
+    life.end(1)
+    life.wait(20.0)
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_a_late_command_of_a_connection_that_ended_sets_no_status(life):
+    life.end(1)
+    life.end(2)
+    life.take_told()
+    change = Change(intent=DND, activity=Text("chess"), custom_status=Text("hi"))
+    life.do(Commanded(change, ConnectionId(2), may_wait=True))
+    assert life.take_told() == []
+    life.connect()
+    [told] = life.take_told()
+    view = told.view
+    assert (view.status, view.custom_status, view.activity) == (ONLINE, "hi", None)
+
+
+# -- commands given while hidden -------------------------------------------------------------
+
+
+def test_commands_given_while_hidden_have_a_budget_of_their_own(life):
+    life.say(1, intent=OFF)
+    for number in range(5):
+        life.patch(custom_status=Text(f"{number}"))
+    assert life.patch(custom_status=Text("more")) == [OverRate(20.0)]
+    assert life.user.self_view.custom_status == "4"
+
+
+def test_the_hidden_budget_is_dropped_on_becoming_visible(life):
+    life.say(1, appear_offline=True)
+    for number in range(4):
+        life.patch(custom_status=Text(f"{number}"))
+    life.say(1, appear_offline=False)
+    life.take_told()
+    for status in ALTERNATING[:3]:
+        life.say(1, intent=status)
+    assert life.take_statuses() == ALTERNATING[:3]
+    assert life.patch(intent=AWAY) == [OverRate(20.0)], "5 in the open: hide, show and three"
+
+
+def test_becoming_visible_has_to_fit_both_budgets(life):
+    life.say(1, intent=OFF)
+    for number in range(5):
+        life.patch(custom_status=Text(f"{number}"))
+    assert life.patch(intent=ONLINE) == [OverRate(20.0)]
+    life.say(1, intent=ONLINE)
+    life.wait(100.0)
+    assert life.take_timed_statuses() == [(0.0, OFF), (20.0, ONLINE)]
+
+
+def test_a_text_that_waits_while_hidden_is_among_the_first_that_is_shown(life):
+    life.say(1, state=State.OFFLINE)
+    life.say(2, state=State.OFFLINE)
+    for number in range(5):
+        life.say(1, custom_status=Text(f"{number}"))
+    life.say(1, custom_status=Text("last"), activity=Text("secret"))
+    life.take_told()
+    life.connect("tablet")
+    life.wait(100.0)
+    [told] = life.take_told()
+    view = told.view
+    assert (view.status, view.custom_status, view.activity) == (ONLINE, "last", None)
+
+
+def test_a_waiting_text_is_kept_unseen_when_the_sweep_hides_its_user():
+    life = Life(run=run_of(sweep_every=1.0, ping_expires_after=5.0))
+    phone = life.connect()
+    life.ping(phone)
+    for number in range(5):
+        life.say(phone, custom_status=Text(f"{number}"))
+    life.say(phone, custom_status=Text("last"), activity=Text("secret"))
+    life.take_told()
+    life.wait(6.0)
+    [told] = life.take_told()
+    assert (told.view.status, told.view.custom_status) == (OFF, "4")
+    life.ping(phone)
+    life.wait(100.0)
+    [told, _] = life.take_told()
+    assert (told.view.custom_status, told.view.activity) == ("last", None)
+
+
+def test_the_end_of_an_unknown_connection_leaves_what_waits(life):
+    spend_budget(life)
+    life.say(1, intent=ONLINE)
+    life.do(Ended(ConnectionId(99), Ending.CLEAN))
+    life.wait(20.0)
+    assert life.take_statuses() == [ONLINE]

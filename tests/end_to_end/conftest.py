@@ -1,0 +1,295 @@
+"""A real server process for each test, and clients that are not our code."""
+
+import importlib.util
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+READY_WITHIN = 15.0
+STOP_WITHIN = 15.0
+EVENT_WITHIN = 10.0
+
+
+def load(name):
+    """Make the file *name* of this folder importable: in importlib mode it is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+load("wire_client")
+load("bystanders")
+
+
+class RecordingClient:
+    """A user's WebSocket: a thread keeps every message and the time at which it came.
+
+    Made, it has its READY. It answers pings; it sends nothing by itself.
+    """
+
+    def __init__(self, url):
+        opening = connect(
+            url, proxy=None, compression=None, ping_interval=None, max_queue=None, close_timeout=3
+        )
+        self._socket = opening.__enter__()  # open beyond a block: `close` or `reset` ends it
+        self._news = threading.Condition()
+        self.frames = []
+        self.came_at = []
+        self.close_code = None
+        self._reader = threading.Thread(target=self._record, daemon=True)
+        self._reader.start()
+        self.wait_for(lambda frames: frames)
+
+    def _record(self):
+        with suppress(ConnectionClosed):
+            while True:
+                message = self._socket.recv()
+                with self._news:
+                    self.came_at.append(time.monotonic())
+                    self.frames.append(json.loads(message))
+                    self._news.notify_all()
+        with self._news:
+            self.close_code = self._socket.close_code
+            self._news.notify_all()
+
+    @property
+    def is_open(self):
+        return self.close_code is None
+
+    @property
+    def self_view(self):
+        """What READY said of the user itself."""
+        return self.frames[0]["d"]["user"]
+
+    @property
+    def told(self):
+        """All after READY, without versions; `told_of` has them."""
+        return [_without_versions(frame) for frame in self.frames[1:]]
+
+    def told_of(self, user):
+        """(version, status) of each event about another user, in order."""
+        events = []
+        for frame in list(self.frames[1:]):
+            data = frame.get("d", {})
+            if data.get("user_id") == user:
+                events.append((frame["v"], data["status"]))
+            elif data.get("member", {}).get("user_id") == user:
+                events.append((data["member"]["version"], data["member"]["status"]))
+        return events
+
+    def wait_for(self, is_there, within=EVENT_WITHIN):
+        """Wait until *is_there*, asked with all frames, says yes; returns its answer.
+
+        Raises ConnectionError where the connection ends first.
+        """
+        with self._news:
+            self._news.wait_for(lambda: is_there(self.frames) or not self.is_open, within)
+            answer = is_there(self.frames)
+            if not answer and not self.is_open:
+                raise ConnectionError(f"closed with {self.close_code}")
+            assert answer, f"not within {within} s, but: {self.frames[-20:]}"
+            return answer
+
+    def wait_closed(self, within=EVENT_WITHIN):
+        """Wait for the end of the connection; returns the close code (1006: there was none)."""
+        with self._news:
+            assert self._news.wait_for(lambda: self.close_code is not None, within)
+            return self.close_code
+
+    def send(self, message, **options):
+        self._socket.send(message, **options)
+
+    def set(self, status, **fields):
+        """Send a PRESENCE_UPDATE."""
+        self.send(json.dumps({"op": "PRESENCE_UPDATE", "d": {"status": status, **fields}}))
+
+    def beat(self, within=EVENT_WITHIN):
+        """Send a HEARTBEAT and wait for its answer: all that was sent before has been heard."""
+        before = sum(frame["op"] == "HEARTBEAT_ACK" for frame in self.frames)
+        self.send('{"op": "HEARTBEAT"}')
+        self.wait_for(
+            lambda frames: sum(frame["op"] == "HEARTBEAT_ACK" for frame in frames) > before, within
+        )
+
+    def close(self, code=1000):
+        """Say goodbye."""
+        self._socket.close(code)
+        self.wait_closed()
+
+    def reset(self):
+        """End the connection with a TCP reset, as a crash of the client's machine may."""
+        linger = struct.pack("ii", 1, 0)
+        with suppress(OSError):  # it was closed before
+            self._socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._socket.socket.close()  # first, for the library would say goodbye to TCP
+        self._socket.close_socket()
+        self.wait_closed()
+
+
+def _without_versions(value):
+    if isinstance(value, dict):
+        versions = ("v", "version")
+        return {
+            key: _without_versions(inner) for key, inner in value.items() if key not in versions
+        }
+    return [_without_versions(inner) for inner in value] if isinstance(value, list) else value
+
+
+class ServerProcess:
+    """`presence serve` on a free port of 127.0.0.1, in development mode.
+
+    *settings* become `PRESENCE_*` variables. The data directory stays when the
+    process is killed, so `start` may be called again.
+    """
+
+    def __init__(self, directory, **settings):
+        self.directory = directory
+        self.data = directory / "data"
+        self.settings = settings
+        self.process = None
+        self.port = None
+        self.starts = 0
+        self.clients = []
+
+    def start(self):
+        self.starts += 1
+        ready_file = self.directory / f"ready-{self.starts}.json"
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith("PRESENCE_")
+        }
+        for key, value in self.settings.items():
+            environment[f"PRESENCE_{key.upper()}"] = str(value)
+        arguments = ["serve", "--port", "0", "--data", self.data, "--ready-file", ready_file]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "presence", *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+        deadline = time.monotonic() + READY_WITHIN
+        while not ready_file.exists():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+        self.port = json.loads(ready_file.read_text())["http"]
+        return self
+
+    @property
+    def log_file(self):
+        return self.directory / "server.log"
+
+    @property
+    def log(self):
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def socket_url(self, user, **query):
+        extra = "".join(f"&{key}={value}" for key, value in query.items())
+        return f"ws://127.0.0.1:{self.port}/ws?user={user}{extra}"
+
+    def client(self, user, **query):
+        """A `RecordingClient` of *user*; it is cut off when the test ends, if not before."""
+        client = RecordingClient(self.socket_url(user, **query))
+        self.clients.append(client)
+        return client
+
+    def metric(self, name):
+        """The sum of a metric over its labels."""
+        text = self.request("GET", "/metrics")[2].decode()
+        lines = [line for line in text.splitlines() if line.partition("{")[0].split()[0] == name]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def request(self, method, path, *, user=None, token=None, body=None, timeout=10.0):
+        """Send one request; returns (status, headers, JSON or bytes)."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        if user is not None:
+            url += ("&" if "?" in path else "?") + f"user={user}"
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        request = urllib.request.Request(url, data=data, method=method)
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return _read(answer.status, answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return _read(error.code, error)
+
+    def token(self, user, *options):
+        """A token made by `presence token`."""
+        command = [sys.executable, "-m", "presence", "token", user, "--data", str(self.data)]
+        made = subprocess.run([*command, *options], capture_output=True, check=True, text=True)
+        return made.stdout.strip()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        """End the process as a power cut would end it, for what is not on its disk."""
+        self.process.kill()
+        self.process.wait(STOP_WITHIN)
+
+    def stop(self):
+        """Ask the process to end; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        return self.process.wait(STOP_WITHIN)
+
+
+def _read(status, answer):
+    body = answer.read()
+    is_json = answer.headers.get("content-type", "").startswith("application/json")
+    return status, answer.headers, json.loads(body) if is_json and body else body
+
+
+@contextmanager
+def _serving(directory, **settings):
+    server = ServerProcess(directory, **settings).start()
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.send_signal(signal.SIGCONT)
+            server.process.kill()
+            server.process.wait(STOP_WITHIN)
+        for client in server.clients:
+            client.reset()
+
+
+@pytest.fixture(scope="session")
+def open_server():
+    """As `serving`, for fixtures that live longer: the directory is given."""
+    return _serving
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """`with serving(grace_after=1) as server:` runs a server with these settings."""
+
+    def open_serving(**settings):
+        return _serving(tmp_path, **settings)
+
+    return open_serving
+
+
+@pytest.fixture
+def is_full():
+    """Whether to run at full size (PRESENCE_TEST_SCALE=full) and not at that of CI."""
+    return os.environ.get("PRESENCE_TEST_SCALE") == "full"

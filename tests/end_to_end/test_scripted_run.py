@@ -1,0 +1,184 @@
+"""Three users and what each of their connections is told, from the first frame to the last."""
+
+import time
+
+GRACE_AFTER = 1.0
+
+
+def changed(user, status, custom_status=None, activity=None):
+    """What others are told of a change."""
+    data = {
+        "user_id": user,
+        "status": status,
+        "custom_status": custom_status,
+        "activity": activity,
+    }
+    return {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": data}
+
+
+def appeared(user, status="online"):
+    """What others are told of a user who was never seen before."""
+    member = {
+        "user_id": user,
+        "username": user,
+        "status": status,
+        "custom_status": None,
+        "activity": None,
+    }
+    data = {"server_id": "everyone", "member": member}
+    return {"op": "DISPATCH", "t": "SERVER_MEMBER_ADD", "d": data}
+
+
+def self_view(user, status, custom_status=None, activity=None, intent=None):
+    return {
+        "id": user,
+        "username": user,
+        "status": status,
+        "intent": intent or status,
+        "until": None,
+        "appear_offline": False,
+        "custom_status": custom_status,
+        "custom_status_until": None,
+        "activity": activity,
+    }
+
+
+def own(*arguments, **fields):
+    """What a user's own connections are told."""
+    return {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": self_view(*arguments, **fields)}
+
+
+def members(client):
+    """READY's members as (id, status, custom status)."""
+    (server,) = client.frames[0]["d"]["servers"]
+    return [(each["user_id"], each["status"], each["custom_status"]) for each in server["members"]]
+
+
+def settle(*clients, on):
+    """Wait until *on* is the last thing that each client was told."""
+    for client in clients:
+        client.wait_for(lambda frames, client=client: client.told[-1:] == [on])
+
+
+def assert_versions_grow(*clients):
+    for client in clients:
+        for user in ("alice", "bob", "carol"):
+            versions = [version for version, _ in client.told_of(user)]
+            assert versions == sorted(set(versions))
+
+
+def test_every_connection_of_three_users_is_told_exactly_what_happened(serving):
+    with serving(grace_after=GRACE_AFTER, max_presence_changes=0) as server:
+        carol = server.client("carol")
+        assert members(carol) == [("carol", "online", None)]
+        tab = server.client("alice")
+        phone = server.client("alice", device="phone")  # a second one is no news
+        assert members(phone) == [("alice", "online", None), ("carol", "online", None)]
+        desk = server.client("bob", device="desk")
+        lap = server.client("bob", device="lap")
+        everybody = [carol, tab, phone, desk, lap]
+
+        # Statuses, and texts that are set, kept and cleared.
+        phone.set("away")
+        settle(carol, desk, lap, on=changed("alice", "away"))
+        desk.set("dnd", custom_status="In a meeting", activity="Slides")
+        settle(carol, tab, phone, on=changed("bob", "dnd", "In a meeting", "Slides"))
+        lap.set("online")
+        settle(carol, tab, phone, on=changed("bob", "online", "In a meeting", "Slides"))
+        lap.set("online", custom_status=None, activity=None)
+        settle(carol, tab, phone, on=changed("bob", "online"))
+        status, headers, body = server.request(
+            "PATCH", "/users/@me", user="alice", body={"custom_status": "Set by a bot"}
+        )
+        assert (status, headers["presence-persisted"]) == (200, None)
+        assert body == self_view("alice", "away", "Set by a bot")
+        settle(carol, desk, lap, on=changed("alice", "away", "Set by a bot"))
+
+        # Invisible: what is changed meanwhile is seen with the next visible status.
+        tab.set("offline")
+        settle(carol, desk, lap, on=changed("alice", "offline", "Set by a bot"))
+        phone.set("offline", custom_status="Unseen", activity="Unseen")
+        settle(tab, phone, on=own("alice", "offline", "Unseen", "Unseen"))
+        tab.set("online")
+        settle(carol, desk, lap, on=changed("alice", "online", "Unseen"))
+
+        # A reload is no news, whether other tabs are open or not.
+        tab.close(1001)
+        carol.close(1001)
+        carol_again, tab_again = server.client("carol"), server.client("alice")
+        assert members(carol_again) == [
+            ("alice", "online", "Unseen"),
+            ("bob", "online", None),
+            ("carol", "online", None),
+        ]
+        # Time itself is what is tested: a grace that was not taken back would end in it.
+        time.sleep(GRACE_AFTER + 0.5)
+
+        # One of two connections ends: no news. The last one says goodbye: offline at once.
+        tab_again.close(1000)
+        closed_at = time.monotonic()
+        phone.close(1000)
+        settle(carol_again, desk, lap, on=changed("alice", "offline", "Unseen"))
+        at_once = carol_again.came_at[-1] - closed_at
+
+        # Connections are reset: offline after the grace, counted from the last one's end.
+        desk.reset()
+        reset_at = time.monotonic()
+        lap.reset()
+        settle(carol_again, on=changed("bob", "offline"))
+        after_reset = carol_again.came_at[-1] - reset_at
+        print(f"\nclean goodbye seen after {at_once * 1000:.1f} ms")
+        print(f"reset seen after {after_reset:.3f} s, grace {GRACE_AFTER} s")
+        assert at_once < 0.5
+        assert GRACE_AFTER <= after_reset < GRACE_AFTER + 0.5
+
+        alices_story = [
+            changed("alice", "away"),
+            changed("alice", "away", "Set by a bot"),
+            changed("alice", "offline", "Set by a bot"),
+            changed("alice", "online", "Unseen"),
+        ]
+        bobs_story = [
+            changed("bob", "dnd", "In a meeting", "Slides"),
+            changed("bob", "online", "In a meeting", "Slides"),
+            changed("bob", "online"),
+        ]
+        alices_own = [
+            own("alice", "away", "Set by a bot"),
+            own("alice", "offline", "Set by a bot"),
+            own("alice", "offline", "Unseen", "Unseen"),
+            own("alice", "online", "Unseen"),
+        ]
+        assert carol.told == [
+            appeared("alice"),
+            appeared("bob"),
+            alices_story[0],
+            *bobs_story,
+            *alices_story[1:],
+        ]
+        assert carol_again.told == [
+            changed("alice", "offline", "Unseen"),
+            changed("bob", "offline"),
+        ]
+        for client in (tab, phone):
+            before_bob = [appeared("bob"), own("alice", "away"), *bobs_story]
+            assert client.told == [*before_bob, *alices_own]
+        for client in (desk, lap):
+            bobs_own = [
+                own("bob", "dnd", "In a meeting", "Slides"),
+                own("bob", "online", "In a meeting", "Slides"),
+                own("bob", "online"),
+            ]
+            assert client.told == [
+                alices_story[0],
+                *bobs_own,
+                *alices_story[1:],
+                changed("alice", "offline", "Unseen"),
+            ]
+        assert tab_again.told == []
+        assert_versions_grow(*everybody, carol_again)
+        print(
+            f"{sum(len(client.told) for client in everybody)} frames to 5 connections as expected"
+        )
+        assert server.stop() == 0
+        assert "Traceback" not in server.log

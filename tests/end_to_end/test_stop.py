@@ -1,0 +1,189 @@
+"""How the server ends, and how it says that it cannot start."""
+
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+
+CLIENTS = 50
+DRAINED_WITHIN = 10.0
+FORCED_WITHIN = 1.0
+SERVICE_RESTART = 1012
+
+UPGRADE = (
+    "GET /ws?user=mute HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def open_mute_client(server):
+    """A WebSocket whose client neither reads nor answers anything."""
+    stream = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    stream.sendall(UPGRADE.encode())
+    answer = b""
+    while b'"READY"' not in answer:
+        answer += stream.recv(4096)
+    return stream
+
+
+def try_to_serve(*arguments):
+    """Start a server that is to fail; returns the exit code and what it says in how long."""
+    began_at = time.monotonic()
+    command = [sys.executable, "-m", "presence", "serve", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    took = time.monotonic() - began_at
+    print(f"\nexit {done.returncode} after {took:.2f} s: {done.stderr.strip()}")
+    return done.returncode, done.stderr
+
+
+def assert_one_sentence(text, *words):
+    assert text.startswith("Error: ")
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    for word in words:
+        assert str(word) in text
+
+
+def test_a_stop_tells_everybody_to_come_back_and_publishes_nothing(serving):
+    with serving(max_presence_changes=0) as server:
+        clients = [server.client(f"user{index:02}", device="phone") for index in range(CLIENTS)]
+        mute = open_mute_client(server)
+        clients[1].set("dnd", custom_status="Deploying")
+        clients[2].set("offline")
+        clients[0].wait_for(lambda _: clients[0].told_of("user02")[-1:] != [])
+        clients[0].wait_for(lambda _: clients[0].told_of("user02")[-1][1] == "offline")
+        for client in clients:
+            client.beat()
+        told_before = [len(client.frames) for client in clients]
+
+        began_at = time.monotonic()
+        server.signal(signal.SIGTERM)
+        codes = [client.wait_closed() for client in clients]
+        exit_code = server.process.wait(DRAINED_WITHIN)
+        took = time.monotonic() - began_at
+        mute.close()
+        told = sum(len(client.frames) for client in clients) - sum(told_before)
+        print(f"\nSIGTERM: exit {exit_code} after {took:.2f} s,")
+        print(
+            f"{codes.count(SERVICE_RESTART)} of {CLIENTS} told 1012, {told} frames after the signal"
+        )
+        assert exit_code == 0
+        assert codes == [SERVICE_RESTART] * CLIENTS
+        assert told == 0
+        assert took < DRAINED_WITHIN
+        assert "Traceback" not in server.log
+
+        # Who comes back to the next process is as it was, whatever the connect asks for.
+        server.start()
+        observer = server.client("user00", device="phone")
+        busy = server.client("user01", device="phone", status="online")
+        hidden = server.client("user02", device="phone", status="online")
+        observer.wait_for(lambda _: observer.told_of("user01"))
+        assert (busy.self_view["status"], busy.self_view["custom_status"]) == ("dnd", "Deploying")
+        assert hidden.self_view["status"] == "offline"
+        assert [status for _, status in observer.told_of("user01")] == ["dnd"]
+        assert observer.told_of("user02") == []
+
+
+def test_nobody_is_let_in_while_the_server_drains(serving):
+    with serving() as server:
+        client = server.client("alice")
+        mute = open_mute_client(server)
+        server.signal(signal.SIGINT)
+        assert client.wait_closed() == SERVICE_RESTART
+        assert server.process.poll() is None  # it waits for the answer of the mute one
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        assert server.process.wait(DRAINED_WITHIN) == 0
+        mute.close()
+
+
+def test_a_second_signal_ends_the_process_at_once(serving):
+    with serving() as server:
+        client = server.client("alice")
+        mute = open_mute_client(server)
+        server.signal(signal.SIGTERM)
+        assert client.wait_closed() == SERVICE_RESTART
+        assert server.process.poll() is None
+        began_at = time.monotonic()
+        server.signal(signal.SIGTERM)
+        exit_code = server.process.wait(DRAINED_WITHIN)
+        took = time.monotonic() - began_at
+        mute.close()
+        print(f"\nsecond SIGTERM: exit {exit_code} after {took:.3f} s")
+        assert exit_code == 128 + signal.SIGTERM
+        assert took < FORCED_WITHIN
+        assert "stop_forced" in server.log
+        assert "Traceback" not in server.log
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, said = try_to_serve("--port", port, "--data", tmp_path / "data")
+    assert code == 69
+    assert_one_sentence(without_log(said), port)
+
+
+def test_a_second_server_on_the_same_data_is_refused(serving):
+    with serving() as server:
+        code, said = try_to_serve("--port", 0, "--data", server.data)
+        assert code == 74
+        assert_one_sentence(without_log(said), "another presence server", server.data)
+        server.client("alice").beat()
+        assert server.stop() == 0
+
+
+def make_newer_database(file):
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("CREATE TABLE meta (id INTEGER PRIMARY KEY, schema_version INTEGER)")
+        db.execute("INSERT INTO meta VALUES (1, 1000)")
+
+
+@pytest.mark.parametrize("how", ["file", "below a file", "presence.db", "secret.key", "newer"])
+def test_an_unusable_data_directory_is_named(serving, tmp_path, how):
+    data = tmp_path / "other"
+    if how == "file":
+        data.write_text("not a directory")
+    elif how == "below a file":
+        (tmp_path / "file").write_text("")
+        data = tmp_path / "file" / "data"
+    else:
+        data.mkdir()
+        if how == "newer":
+            make_newer_database(data / "presence.db")
+        else:
+            (data / how).mkdir()
+    code, said = try_to_serve("--port", 0, "--data", data)
+    assert code == 74
+    assert_one_sentence(without_log(said), data)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("swep_every = 3", ["swep_every", "sweep_every"], id="unknown"),
+        pytest.param("sweep_every = 0", ["sweep_every"], id="out of range"),
+        pytest.param("sweep_every = nan", ["sweep_every"], id="no number"),
+        pytest.param("socket_ping_every = 60", ["socket_lost_after"], id="at odds"),
+        pytest.param("sweep_every = ", ["not valid TOML"], id="not TOML"),
+        pytest.param('host = "0.0.0.0"\nis_development = true', ["--no-dev"], id="open to all"),
+    ],
+)
+def test_a_bad_setting_is_named(tmp_path, text, words):
+    file = tmp_path / "presence.toml"
+    file.write_text(text)
+    code, said = try_to_serve("--port", 0, "--data", tmp_path / "data", "--config", file)
+    assert code == 78
+    assert_one_sentence(said, *words)
+    assert not (tmp_path / "data").exists()
+
+
+def without_log(said):
+    """Standard error without the lines of the log."""
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("{"))

@@ -1,0 +1,387 @@
+"""Who is let in at `/ws`, what travels with the connect request, and the first frame."""
+
+import time
+from functools import partial
+
+import jwt
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, ConnectionRejected
+
+
+def signed(server, secret=None, algorithm="HS256", **claims):
+    """A token as another program would sign it."""
+    secret = secret or (server.config.data / "secret.key").read_text().strip()
+    now = time.time()
+    claims = {"sub": "alice", "iat": now, "exp": now + 900, **claims}
+    return jwt.encode(claims, secret, algorithm=algorithm)
+
+
+BAD_TOKENS = [
+    pytest.param(lambda server: None, "a token is needed", "missing", id="none"),
+    pytest.param(
+        lambda server: "abc", "the token is refused: malformed", "malformed", id="malformed"
+    ),
+    pytest.param(
+        lambda server: signed(server, secret="another secret of enough bytes!!"),
+        "the token is refused: wrong signature",
+        "wrong signature",
+        id="wrong secret",
+    ),
+    pytest.param(
+        lambda server: signed(server, exp=time.time() - 1),
+        "the token is refused: expired",
+        "expired",
+        id="expired",
+    ),
+    pytest.param(
+        lambda server: signed(server, token_type="refresh"),
+        "the token is refused: a refresh token",
+        "a refresh token",
+        id="refresh",
+    ),
+    pytest.param(
+        lambda server: signed(server, sub="a b"),
+        "the token is refused: no valid user",
+        "no valid user",
+        id="no user",
+    ),
+    pytest.param(
+        lambda server: signed(server, algorithm="HS512"),
+        "the token is refused: wrong algorithm",
+        "wrong algorithm",
+        id="algorithm",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "sentence", "reason"), BAD_TOKENS)
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+async def test_a_token_that_is_not_good_is_refused_before_the_upgrade(
+    start_server, make, sentence, reason
+):
+    server = await start_server(is_development=False)
+    token = make(server)
+    answer = await server.refusal("/ws" if token is None else f"/ws?token={token}")
+
+    assert (answer.status, answer.header("www-authenticate")) == (401, "Bearer")
+    assert answer.error == sentence
+    assert server.counted("presence_connections", dialect="together") == 0
+    assert server.counted("presence_tokens_refused", reason=reason) == 1
+
+
+async def test_a_token_may_stand_in_the_query(start_server):
+    server = await start_server(is_development=False)
+    client = await server.open(f"/ws?token={server.token('alice')}")
+    assert (await client.receive())["d"]["user"]["id"] == "alice"
+    assert client.connection.subprotocol is None
+
+
+async def test_a_token_may_stand_in_the_authorization_header(start_server):
+    server = await start_server(is_development=False)
+    bearer = f"Bearer {server.token('alice')}".encode()
+    client = await server.open("/ws", extra_headers=[(b"authorization", bearer)])
+    assert (await client.receive())["d"]["user"]["id"] == "alice"
+
+
+async def test_a_token_may_stand_in_the_subprotocol_which_is_answered_without_it(start_server):
+    server = await start_server(is_development=False)
+    client = await server.open("/ws", subprotocols=["bearer", server.token("alice")])
+    assert (await client.receive())["d"]["user"]["id"] == "alice"
+    assert client.connection.subprotocol == "bearer"
+
+
+async def test_a_bad_token_in_the_subprotocol_is_refused(start_server):
+    server = await start_server(is_development=False)
+    refused = await server.refusal("/ws", ("sec-websocket-protocol", "bearer, abc"))
+    assert refused.status == 401
+
+
+async def test_a_user_is_believed_in_development_mode_only(start_server):
+    server = await start_server(is_development=False)
+    assert (await server.refusal("/ws?user=alice")).status == 401
+
+
+async def test_in_development_mode_a_bad_token_is_refused_all_the_same(server):
+    assert (await server.refusal("/ws?user=alice&token=abc")).status == 401
+
+
+@pytest.mark.parametrize("user", ["", "@me", "007", "a%20b"])
+async def test_what_is_no_user_id_is_not_let_in(server, user):
+    assert (await server.refusal(f"/ws?user={user}")).status == 401
+
+
+async def test_a_token_is_good_for_the_device_it_names_only(start_server):
+    server = await start_server(max_devices_per_user=1)
+    token = server.token("alice", device="phone")
+    await server.connect("alice", device="phone")
+    await server.connect_with(token, device="tablet")  # is on the phone nevertheless
+
+    refused = await server.open("/ws?user=alice&device=tablet")
+    assert await refused.close_code() == 4008
+
+
+async def test_a_connection_that_names_no_device_gets_one_of_its_own(start_server):
+    server = await start_server(max_devices_per_user=2)
+    for _ in range(2):
+        await server.connect("alice")
+    assert await (await server.open("/ws?user=alice")).close_code() == 4008
+
+
+# -- wishes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("state=away", "state must be idle or offline"),
+        ("state=", "state must be idle or offline"),
+        ("status=invisible", "status must be online, away, dnd or offline"),
+        ("status=Online", "status must be online, away, dnd or offline"),
+        ("device=a%20b", "device must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ @ + = -"),
+        ("device=", "device must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ @ + = -"),
+    ],
+)
+async def test_a_wish_that_makes_no_sense_is_refused_and_named(server, query, problem):
+    answer = await server.refusal(f"/ws?user=alice&{query}")
+    assert (answer.status, answer.error) == (400, problem)
+    assert await server.status_of("alice") == 404
+
+
+@pytest.mark.parametrize(
+    ("wish", "own", "seen"),
+    [
+        ({}, "online", ["online"]),
+        ({"state": "idle"}, "away", ["away"]),
+        ({"state": "offline"}, "offline", []),
+        ({"status": "dnd"}, "dnd", ["dnd"]),
+        ({"status": "away"}, "away", ["away"]),
+        ({"status": "offline"}, "offline", []),
+        ({"state": "idle", "status": "dnd"}, "dnd", ["dnd"]),
+    ],
+)
+async def test_a_wish_holds_before_anything_is_published(server, wish, own, seen):
+    bob = await server.connect("bob")
+    _, ready = await server.join("alice", **wish)
+
+    assert ready["user"]["status"] == own
+    frames = await bob.rest()
+    assert [frame["t"] for frame in frames] == ["SERVER_MEMBER_ADD"] * len(seen)
+    assert [frame["d"]["member"]["status"] for frame in frames] == seen
+
+
+async def test_a_wished_status_is_an_intent(server):
+    _, ready = await server.join("alice", status="dnd")
+    assert ready["user"]["intent"] == "dnd"
+
+
+async def test_a_wished_status_is_heeded_only_where_no_device_is_attached(server):
+    first = await server.connect("alice", status="dnd")
+    _, ready = await server.join("alice", status="away")
+    assert ready["user"]["intent"] == "dnd"
+    assert await first.presence_of("alice") == []
+
+
+async def test_a_wished_status_is_not_heeded_within_the_grace_of_a_lost_connection(server):
+    first = await server.connect("alice", device="phone", status="dnd")
+    await first.vanish()
+    _, ready = await server.join("alice", device="phone", status="online")
+    assert ready["user"]["status"] == "dnd"
+
+
+# -- READY -----------------------------------------------------------------------------------
+
+
+async def test_ready_has_exactly_this_shape(start_server):
+    server = await start_server()
+    await server.connect_with(server.token("zoe", name="Zoë", servers=["s1"]))
+    gone = await server.connect_with(server.token("bob", servers=["s1"]))
+    await gone.update(status="online", custom_status="back soon", activity="chess")
+    await gone.leave()
+    client = await server.open(f"/ws?token={server.token('alice', name='Alice', servers=['s1'])}")
+    frame = await client.receive()
+
+    start = 2**32
+    members = [
+        {
+            "user_id": "alice",
+            "username": "Alice",
+            "status": "online",
+            "custom_status": None,
+            "activity": None,
+        },
+        {
+            "user_id": "zoe",
+            "username": "Zoë",
+            "status": "online",
+            "custom_status": None,
+            "activity": None,
+        },
+        {
+            "user_id": "bob",
+            "username": "bob",
+            "status": "offline",
+            "custom_status": "back soon",
+            "activity": None,
+        },
+    ]
+    versions = [[member.pop("version") for member in it["members"]] for it in frame["d"]["servers"]]
+    assert frame == {
+        "op": "DISPATCH",
+        "t": "READY",
+        "d": {
+            "user": {
+                "id": "alice",
+                "username": "Alice",
+                "status": "online",
+                "intent": "online",
+                "until": None,
+                "appear_offline": False,
+                "custom_status": None,
+                "custom_status_until": None,
+                "activity": None,
+            },
+            "servers": [
+                {"id": "everyone", "name": "everyone", "members": members},
+                {"id": "s1", "name": "s1", "members": members},
+            ],
+        },
+    }
+    assert versions[0] == versions[1]
+    alice, zoe, bob = versions[0]
+    assert start < zoe < bob < alice
+
+
+async def test_a_large_server_lists_the_first_only_and_says_how_many_there_are(start_server):
+    server = await start_server(large_threshold=3)
+    for user in ("ann", "bea", "cleo"):
+        gone = await server.connect(user)
+        await gone.leave()
+    await server.connect("zoe")
+    await server.connect("yves")
+    _, ready = await server.join("alice")
+
+    [everyone] = ready["servers"]
+    assert everyone["large"] is True
+    assert (everyone["member_count"], everyone["online_count"]) == (6, 3)
+    assert [it["user_id"] for it in everyone["members"]] == ["alice", "yves", "zoe"]
+
+    await server.node.writer.wait_committed(10**9, within=0.05)
+    _, ready = await server.join("dora", state="offline")
+    assert [it["user_id"] for it in ready["servers"][0]["members"]] == ["alice", "yves", "zoe"]
+
+
+async def test_a_large_server_fills_up_with_those_offline_and_a_small_one_is_not_large(
+    start_server,
+):
+    server = await start_server(large_threshold=3)
+    for user in ("ann", "bea"):
+        gone = await server.connect(user)
+        await gone.leave()
+    _, ready = await server.join("zoe")
+    [small] = ready["servers"]
+    assert list(small) == ["id", "name", "members"]
+    assert [it["user_id"] for it in small["members"]] == ["zoe", "ann", "bea"]
+
+    _, ready = await server.join("alice")
+    [large] = ready["servers"]
+    assert [it["user_id"] for it in large["members"]] == ["alice", "zoe", "ann"]
+
+
+async def test_live_events_come_of_those_a_large_server_does_not_list(start_server):
+    server = await start_server(large_threshold=1)
+    zoe = await server.connect("zoe")
+    alice, ready = await server.join("alice")
+    assert [it["user_id"] for it in ready["servers"][0]["members"]] == ["alice"]
+    await zoe.update(status="dnd")
+    assert await alice.presence_of("zoe") == ["dnd"]
+
+
+# -- refusals --------------------------------------------------------------------------------
+
+
+async def test_one_connection_too_many_of_a_user_is_refused_and_the_others_stay(start_server):
+    server = await start_server(max_connections_per_user=3)
+    clients = [await server.connect("alice") for _ in range(3)]
+    answer = await server.refusal("/ws?user=alice")
+
+    assert (answer.status, answer.header("retry-after")) == (429, "10")
+    assert answer.error == "too many connections of this user"
+    assert [await client.rest() for client in clients] == [[], [], []]
+    await server.connect("bob")
+    await clients[0].leave()
+    await server.connect("alice")
+
+
+async def test_the_default_is_twenty_connections_of_a_user(server):
+    for _ in range(20):
+        await server.connect("alice", device="phone")
+    assert (await server.refusal("/ws?user=alice")).status == 429
+
+
+async def test_many_who_come_at_the_same_moment_are_counted_too(start_server):
+    server = await start_server(max_connections_per_user=3)
+    outcomes = []
+
+    async def come():
+        try:
+            client = await server.open("/ws?user=alice")
+            outcomes.append((await client.receive())["t"])
+        except* ConnectionRejected:
+            outcomes.append(429)
+        except* ConnectionClosed:
+            outcomes.append(4008)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(come)
+    assert outcomes.count("READY") == 3
+    assert set(outcomes) <= {"READY", 429, 4008}
+
+
+async def test_while_draining_nobody_is_let_in_whatever_the_token(server):
+    server.node.is_draining = True
+    for resource in ("/ws?user=alice", "/ws?token=abc"):
+        answer = await server.refusal(resource)
+        assert (answer.status, answer.header("retry-after")) == (503, "1")
+        assert answer.error == "the server is stopping"
+    server.node.is_draining = False
+
+
+async def test_a_socket_elsewhere_is_not_found(server):
+    assert (await server.refusal("/wss?user=alice")).status == 404
+
+
+async def test_ws_without_an_upgrade_is_not_found(server):
+    assert (await server.request("GET", "/ws", user="alice")).status == 404
+
+
+async def test_an_upgrade_is_no_request(start_server):
+    server = await start_server(max_requests_per_second=1)
+    for _ in range(5):
+        await server.connect("alice")
+
+
+async def test_pages_of_other_origins_are_refused_before_the_upgrade(start_server):
+    server = await start_server(origins=("https://app.example",))
+    own = f"http://127.0.0.1:{server.port}"
+    open_from = partial(server.open, "/ws?user=alice")
+
+    for origin in (own, "https://app.example"):
+        await open_from(extra_headers=[(b"origin", origin.encode())])
+    for origin in ("https://evil.example", "null", f"{own}0"):
+        refused = await server.refusal("/ws?token=abc", ("origin", origin))
+        assert (refused.status, refused.error) == (403, "origin not allowed")
+
+
+async def test_in_development_mode_the_host_must_be_this_machine(server):
+    answer = await server.refusal("/ws?user=alice", host="evil.example")
+    assert answer.status == 403
+    assert answer.error == "in development mode the host must be this machine"
+
+
+async def test_a_token_of_an_unknown_user_creates_the_user(start_server):
+    server = await start_server(is_development=False)
+    await server.connect_with(server.token("alice", name="Alice", servers=["s1"]))
+    answer = await server.request("GET", "/users/alice", token=server.token("bob"))
+    assert (answer.status, answer.json["username"]) == (200, "Alice")

@@ -1,0 +1,287 @@
+"""How much and how fast a client may speak, and what ends by itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trio
+
+
+def padded(length):
+    """A heartbeat frame of exactly so many bytes."""
+    bare = '{"op":"HEARTBEAT","x":""}'
+    return bare.replace('""', f'"{"x" * (length - len(bare))}"')
+
+
+def at(seconds):
+    """The RFC 3339 time so many seconds from now."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+async def test_a_frame_of_16384_bytes_is_heard_and_one_byte_more_closes_with_1009(start_server):
+    server = await start_server(grace_after=5.0)
+    alice = await server.connect("alice")
+    await alice.send(padded(16_384))
+    assert await alice.receive() == {"op": "HEARTBEAT_ACK"}
+    await alice.send(padded(16_385))
+    assert await alice.close_code() == 1009
+    assert await server.status_of("alice") == "online"  # as a lost connection
+
+
+# -- frames per second -----------------------------------------------------------------------
+
+
+async def test_of_more_than_20_frames_in_a_second_heartbeats_are_dropped(server):
+    alice = await server.connect("alice")
+    for _ in range(26):
+        await alice.send({"op": "HEARTBEAT"})
+    await server.quiet()
+    assert server.counted("presence_frames_dropped", reason="over_rate") == 6
+
+
+async def test_of_more_frames_changes_merge_and_the_last_is_never_lost(start_server):
+    server = await start_server(max_presence_changes=0)
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await bob.rest()
+    began_at = trio.current_time()
+    await alice.update(status="dnd", activity="chess")
+    for number in range(40):
+        await alice.update(status="dnd", custom_status=str(number))
+    frames = []
+    while not frames or frames[-1]["custom_status"] != "39":
+        frames.append(await bob.next_of("PRESENCE_UPDATE"))
+
+    assert 0.5 < trio.current_time() - began_at < 2
+    assert len(frames) <= 21
+    assert frames[-1] == {
+        "user_id": "alice",
+        "status": "dnd",
+        "custom_status": "39",
+        "activity": "chess",
+    }
+    assert server.counted("presence_frames_dropped", reason="over_rate") == 0
+
+
+async def test_hiding_does_not_wait_for_the_frame_rate(start_server):
+    server = await start_server(max_frames_per_second=5, max_presence_changes=0)
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    for number in range(6):
+        await alice.update(status="online", custom_status=str(number))
+    await alice.update(status="offline")
+    began_at = trio.current_time()
+    while (await bob.next_of("PRESENCE_UPDATE"))["status"] != "offline":
+        pass
+    assert trio.current_time() - began_at < 0.5
+
+
+async def test_what_still_waits_when_the_client_leaves_is_not_lost(start_server):
+    server = await start_server(max_frames_per_second=5, max_presence_changes=0)
+    alice, other = await server.connect("alice"), await server.connect("alice")
+    for number in range(6):
+        await alice.update(status="dnd", custom_status=str(number))
+    await alice.leave()
+    assert (await other.self_views())[-1]["custom_status"] == "5"
+
+
+# -- presence changes in the window ----------------------------------------------------------
+
+
+@pytest.fixture
+async def paced(start_server):
+    """Two changes in 0.8 seconds."""
+    return await start_server(
+        max_presence_changes=2, presence_window=0.8, max_requests_per_second=0
+    )
+
+
+async def test_five_changes_apply_at_once_and_the_sixth_waits(start_server):
+    server = await start_server(presence_window=1.0)
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await bob.rest()
+    began_at = trio.current_time()
+    for number in range(8):
+        await alice.update(status="dnd", custom_status=str(number))
+    texts = []
+    while "7" not in texts:
+        texts.append((await bob.next_of("PRESENCE_UPDATE"))["custom_status"])
+        if texts == ["0", "1", "2", "3", "4"]:
+            assert trio.current_time() - began_at < 0.5
+    assert texts == ["0", "1", "2", "3", "4", "7"]
+    assert 0.9 < trio.current_time() - began_at < 2
+
+
+async def test_what_waits_merges_field_by_field_and_applies_when_the_window_opens(paced):
+    alice, bob = await paced.connect("alice"), await paced.connect("bob")
+    await bob.rest()
+    await alice.update(status="dnd")
+    await alice.update(status="online")
+    await alice.update(status="dnd")
+    await alice.update(status="dnd", custom_status="hello", activity="chess")
+    await alice.update(status="away", activity=None)
+    statuses = [await bob.next_of("PRESENCE_UPDATE") for _ in range(3)]
+    assert [it["status"] for it in statuses] == ["dnd", "online", "away"]
+    assert statuses[-1] == {
+        "user_id": "alice",
+        "status": "away",
+        "custom_status": "hello",
+        "activity": None,
+    }
+    assert await bob.rest() == []
+
+
+async def test_the_window_is_the_users_not_the_connections(paced):
+    first, second = await paced.connect("alice"), await paced.connect("alice")
+    bob = await paced.connect("bob")
+    await first.update(status="dnd")
+    await second.update(status="away")
+    await first.update(status="online")
+    assert await bob.presence_of("alice") == ["dnd", "away"]
+    assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "online"
+
+
+async def test_hiding_is_never_delayed_and_takes_back_what_waits(paced):
+    alice, bob = await paced.connect("alice"), await paced.connect("bob")
+    await alice.update(status="dnd")
+    await alice.update(status="away")
+    await alice.update(status="dnd", custom_status="secret")
+    await alice.update(status="offline")
+    frames = (await bob.rest())[-1:]
+    assert [(it["d"]["status"], it["d"]["custom_status"]) for it in frames] == [("offline", None)]
+    await trio.sleep(1.0)
+    assert await bob.rest() == []
+    view = (await alice.self_views())[-1]
+    assert (view["intent"], view["custom_status"]) == ("offline", "secret")
+
+
+async def test_over_rest_a_change_over_the_rate_is_refused_and_nothing_of_it_applies(paced):
+    bob = await paced.connect("bob")
+    await paced.connect("alice")
+    for status in ("dnd", "away"):
+        assert (await paced.patch("alice", status=status)).status == 200
+    await bob.rest()
+    refused = await paced.patch("alice", status="dnd", custom_status="x", appear_offline=False)
+
+    assert (refused.status, refused.header("retry-after")) == (429, "1")
+    assert refused.error == "too many changes of presence"
+    await trio.sleep(1.0)
+    assert await bob.rest() == []
+    view = (await paced.request("GET", "/users/@me", user="alice")).json
+    assert (view["intent"], view["custom_status"]) == ("away", None)
+    assert (await paced.patch("alice", status="dnd")).status == 200
+
+
+async def test_hiding_over_rest_is_never_refused(paced):
+    await paced.connect("alice")
+    for status in ("dnd", "away", "offline"):
+        assert (await paced.patch("alice", status=status)).status == 200
+    for flag in (True, True):
+        assert (await paced.patch("alice", appear_offline=flag)).status == 200
+    assert await paced.status_of("alice") == "offline"
+
+
+async def test_what_alters_nothing_is_not_counted(paced):
+    for _ in range(5):
+        assert (await paced.patch("alice", status="dnd")).status == 200
+        assert (await paced.patch("alice")).status == 200
+
+
+# -- what ends by itself ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("until", [0.4, at], ids=["relative", "RFC 3339"])
+async def test_an_intent_with_an_end_gives_the_former_one_back(server, until):
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await bob.rest()
+    await alice.update(status="away")
+    await alice.update(status="dnd", until=until(0.4) if callable(until) else until)
+    statuses = [(await bob.next_of("PRESENCE_UPDATE"))["status"] for _ in range(3)]
+    assert statuses == ["away", "dnd", "away"]
+    assert await bob.rest() == []
+    views = await alice.self_views()
+    assert [(it["intent"], it["until"] is None) for it in views] == [
+        ("away", True),
+        ("dnd", False),
+        ("away", True),
+    ]
+
+
+async def test_a_second_end_keeps_the_first_former_intent(server):
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await alice.update(status="dnd", until=5)
+    await alice.update(status="away", until=0.3)
+    assert await bob.presence_of("alice") == ["dnd", "away"]
+    assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "online"
+
+
+async def test_a_status_by_hand_without_an_end_ends_a_running_one(server):
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await alice.update(status="dnd", until=0.3)
+    await alice.update(status="dnd")
+    assert (await alice.self_views())[-1]["until"] is None
+    await trio.sleep(0.5)
+    assert await bob.presence_of("alice") == ["dnd"]
+
+
+@pytest.mark.parametrize("until", [0.3, at], ids=["relative", "RFC 3339"])
+async def test_a_custom_status_with_an_end_is_cleared_by_one_event(server, until):
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await bob.rest()
+    end = until(0.3) if callable(until) else until
+    await alice.update(status="online", custom_status="lunch", custom_status_until=end)
+    texts = [(await bob.next_of("PRESENCE_UPDATE"))["custom_status"] for _ in range(2)]
+    assert texts == ["lunch", None]
+    assert await bob.rest() == []
+
+
+async def test_the_end_of_a_text_alone_moves_that_of_the_present_text(server):
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await alice.update(status="online", custom_status="lunch")
+    await alice.update(status="online", custom_status_until=0.3)
+    texts = [frame["d"]["custom_status"] for frame in await bob.rest()]
+    assert texts == ["lunch"]
+    assert (await bob.next_of("PRESENCE_UPDATE"))["custom_status"] is None
+
+
+async def test_a_public_text_ends_on_time_while_its_user_is_hidden(server):
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await alice.update(status="online", custom_status="lunch", custom_status_until=0.5)
+    await alice.update(status="offline", custom_status="secret")
+    frames = [frame["d"] for frame in await bob.rest()]
+    assert [(it["status"], it["custom_status"]) for it in frames] == [
+        ("online", "lunch"),
+        ("offline", "lunch"),
+    ]
+    ended = await bob.next_of("PRESENCE_UPDATE")
+    assert (ended["status"], ended["custom_status"]) == ("offline", None)
+
+
+async def test_a_text_that_ended_while_the_server_was_down_is_gone_with_the_start(start_server):
+    server = await start_server()
+    await server.patch("alice", status="online", custom_status="lunch", custom_status_until=0.2)
+    await server.stop()
+    await trio.sleep(0.2)
+    server = await start_server()
+    assert (await server.request("GET", "/users/alice", user="bob")).json["custom_status"] is None
+    assert (await server.request("GET", "/users/@me", user="alice")).json["custom_status"] is None
+
+
+# -- devices ---------------------------------------------------------------------------------
+
+
+async def test_one_device_too_many_is_closed_with_4008_and_the_others_stay(start_server):
+    server = await start_server(max_devices_per_user=2)
+    first, second = [await server.connect("alice") for _ in range(2)]
+    refused = await server.open("/ws?user=alice")
+    assert await refused.close_code() == 4008
+    assert (await first.rest(), await second.rest()) == ([], [])
+    await second.leave()
+    await server.connect("alice")
+
+
+async def test_after_five_arrivals_a_goodbye_counts_as_a_lost_connection(start_server):
+    server = await start_server(grace_after=0.4)
+    bob = await server.connect("bob")
+    for _ in range(5):
+        alice = await server.connect("alice")
+        await alice.leave()
+    assert await bob.presence_of("alice") == ["offline", "online"] * 4
+    assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "offline"

@@ -1,0 +1,234 @@
+"""The addresses of administration: servers, members and users."""
+
+import pytest
+
+WRITES = [
+    ("PUT", "/servers/s1", None),
+    ("DELETE", "/servers/s1", None),
+    ("PUT", "/servers/s1/members", {"members": []}),
+    ("PUT", "/servers/s1/members/alice", None),
+    ("DELETE", "/servers/s1/members/alice", None),
+    ("PUT", "/users/alice", None),
+    ("DELETE", "/users/alice", None),
+    ("POST", "/users/alice/revoke", None),
+    ("POST", "/users/alice/disconnect", None),
+]
+
+
+@pytest.fixture
+async def closed(start_server):
+    """A server without development mode and without `everyone`."""
+    server = await start_server(is_development=False, everyone_server=False)
+
+    async def administer(method, path, body=None):
+        answer = await server.request(method, path, token=server.admin(), body=body)
+        assert (answer.status, answer.body) == (204, b""), answer
+        assert answer.header("presence-persisted") is None
+
+    server.administer = administer
+    return server
+
+
+async def members_of(server, server_id="s1"):
+    answer = await server.request("GET", f"/servers/{server_id}/members", token=server.admin())
+    return [it["user_id"] for it in answer.json["members"]]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [*WRITES, ("GET", "/servers", None)])
+async def test_only_an_administrator_is_let_in(closed, method, path, body):
+    refused = await closed.request(method, path, token=closed.token("alice"), body=body)
+    assert (refused.status, refused.error) == (403, "an admin token is needed")
+    assert (await closed.request(method, path, body=body)).status == 401
+
+
+async def test_servers_are_made_renamed_listed_and_deleted(closed):
+    await closed.administer("PUT", "/servers/s2", {"name": "Team"})
+    await closed.administer("PUT", "/servers/s1")
+    await closed.administer("PUT", "/servers/s2")  # no name: as it was
+    answer = await closed.request("GET", "/servers", token=closed.admin())
+    assert answer.json == {"servers": [{"id": "s1", "name": "s1"}, {"id": "s2", "name": "Team"}]}
+    await closed.administer("PUT", "/servers/s2", {"name": "Crew"})
+    await closed.administer("DELETE", "/servers/s1")
+    answer = await closed.request("GET", "/servers", token=closed.admin())
+    assert answer.json == {"servers": [{"id": "s2", "name": "Crew"}]}
+
+
+async def test_what_was_administered_outlives_a_crash(start_server):
+    server = await start_server(everyone_server=False)
+    for path, body in (
+        ("/servers/s1", {"name": "Team"}),
+        ("/servers/s1/members/alice", None),
+        ("/users/alice", {"username": "Alice"}),
+    ):
+        await server.request("PUT", path, token=server.admin(), body=body)
+    await server.crash()
+    server = await start_server(everyone_server=False)
+    _, ready = await server.join("alice")
+    [it] = ready["servers"]
+    assert (it["id"], it["name"], it["members"][0]["username"]) == ("s1", "Team", "Alice")
+
+
+async def test_members_are_added_and_removed_live(closed):
+    await closed.administer("PUT", "/servers/s1", {"name": "Team"})
+    alice = await closed.connect_with(closed.token("alice"))
+    bob = await closed.connect_with(closed.token("bob"))
+    await alice.update(status="dnd")
+    await closed.administer("PUT", "/servers/s1/members/bob")
+    await bob.rest()
+    await closed.administer("PUT", "/servers/s1/members/alice")
+
+    [own] = [frame for frame in await alice.rest() if frame["t"] != "PRESENCE_UPDATE"]
+    assert (own["t"], own["d"]["id"], own["d"]["name"]) == ("SERVER_ADD", "s1", "Team")
+    assert [(it["user_id"], it["status"]) for it in own["d"]["members"]] == [
+        ("alice", "dnd"),
+        ("bob", "online"),
+    ]
+    [other] = await bob.rest()
+    assert other["t"] == "SERVER_MEMBER_ADD"
+    assert (other["d"]["server_id"], other["d"]["member"]["status"]) == ("s1", "dnd")
+
+    await closed.administer("DELETE", "/servers/s1/members/alice")
+    assert [(it["t"], it["d"]) for it in await alice.rest()] == [
+        ("SERVER_REMOVE", {"server_id": "s1"})
+    ]
+    assert [(it["t"], it["d"]) for it in await bob.rest()] == [
+        ("SERVER_MEMBER_REMOVE", {"server_id": "s1", "user_id": "alice"})
+    ]
+    await alice.update(status="away")
+    assert await bob.rest() == []
+
+
+async def test_deleting_a_server_takes_it_from_everybody(closed):
+    await closed.administer("PUT", "/servers/s1")
+    alice = await closed.connect_with(closed.token("alice", servers=["s1"]))
+    await closed.administer("DELETE", "/servers/s1")
+    assert [(it["t"], it["d"]) for it in await alice.rest()] == [
+        ("SERVER_REMOVE", {"server_id": "s1"})
+    ]
+    answer = await closed.request("GET", "/servers/s1/members", token=closed.token("alice"))
+    assert answer.status == 404
+
+
+async def test_a_list_of_members_replaces_those_made_by_administration(closed):
+    await closed.administer("PUT", "/servers/s1")
+    await closed.connect_with(closed.token("claimed", servers=["s1"]))
+    await closed.administer("PUT", "/servers/s1/members", {"members": ["ann", "bob", "ann"]})
+    assert await members_of(closed) == ["ann", "bob", "claimed"]
+    await closed.administer("PUT", "/servers/s1/members", {"members": ["bob", "zoe"]})
+    assert await members_of(closed) == ["bob", "claimed", "zoe"]
+    await closed.administer("PUT", "/servers/s1/members", {"members": []})
+    assert await members_of(closed) == ["claimed"]
+
+
+async def test_a_claim_takes_nobody_out_whom_an_administrator_put_in(closed):
+    await closed.administer("PUT", "/servers/s1")
+    await closed.administer("PUT", "/servers/s1/members/alice")
+    await closed.connect_with(closed.token("alice", servers=[]))
+    assert await members_of(closed) == ["alice"]
+
+
+async def test_a_member_that_is_new_is_created_and_seen_offline(closed):
+    await closed.administer("PUT", "/servers/s1")
+    await closed.administer("PUT", "/servers/s1/members/alice")
+    answer = await closed.request("GET", "/users/alice", token=closed.admin())
+    assert (answer.json["status"], answer.json["username"]) == ("offline", "alice")
+    assert answer.json["last_seen"] is None
+
+
+async def test_putting_a_user_creates_it_at_once_and_renames_it_live(start_server):
+    server = await start_server()
+    bob = await server.connect("bob")
+
+    async def put(body):
+        answer = await server.request("PUT", "/users/alice", token=server.admin(), body=body)
+        assert answer.status == 204
+
+    await put(None)
+    await put({"username": "Alice"})
+    await put({"username": "Alice"})
+    frames = await bob.rest()
+    assert [(it["t"], it["d"]["member"]["username"]) for it in frames] == [
+        ("SERVER_MEMBER_ADD", "alice"),
+        ("SERVER_MEMBER_ADD", "Alice"),
+    ]
+    alice, ready = await server.join("alice")
+    assert ready["user"]["username"] == "Alice"
+    await put({"username": "Alicia"})
+    assert [it["username"] for it in await alice.self_views()] == ["Alicia"]
+
+
+async def test_an_administrator_sees_the_public_view_of_everybody(closed):
+    alice = await closed.connect_with(closed.token("alice", servers=["s1"]))
+    await alice.update(status="offline", custom_status="secret")
+    await alice.rest()
+    for path in ("/users/alice", "/servers/s1/members"):
+        answer = await closed.request("GET", path, token=closed.admin())
+        assert answer.status == 200
+        assert b"secret" not in answer.body
+    answer = await closed.request(
+        "POST", "/users/presence", token=closed.admin(), body={"ids": ["alice", "nobody"]}
+    )
+    assert [(it["id"], it["status"]) for it in answer.json["users"]] == [("alice", "offline")]
+
+
+async def test_asking_with_an_admin_token_creates_nobody(closed):
+    for path in ("/users/@me", "/users/root", "/servers"):
+        await closed.request("GET", path, token=closed.admin())
+    answer = await closed.request("GET", "/users/root", token=closed.admin())
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/servers/none", None),
+        ("PUT", "/servers/none/members", {"members": []}),
+        ("PUT", "/servers/none/members/alice", None),
+        ("DELETE", "/servers/none/members/alice", None),
+        ("DELETE", "/users/nobody", None),
+        ("POST", "/users/nobody/revoke", None),
+        ("POST", "/users/nobody/disconnect", None),
+    ],
+)
+async def test_what_does_not_exist_is_not_found(closed, method, path, body):
+    answer = await closed.request(method, path, token=closed.admin(), body=body)
+    assert (answer.status, answer.error) == (404, "not found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "problem"),
+    [
+        ("PUT", "/servers/a%20b", None, "server id must be 1 to 128 characters"),
+        ("PUT", "/servers/everyone", None, "server id everyone is kept by the server itself"),
+        ("DELETE", "/servers/everyone", None, "server id everyone is kept by the server itself"),
+        ("PUT", "/servers/s1", {"name": ""}, "name must not be empty or blank"),
+        ("PUT", "/servers/s1", {"name": 5}, "name must be a string or null"),
+        ("PUT", "/servers/s1", {"title": "x"}, "title is not a known key"),
+        ("PUT", "/servers/s1/members", None, "body is not valid JSON"),
+        ("PUT", "/servers/s1/members", {}, "members is missing"),
+        ("PUT", "/servers/s1/members", {"members": ["@me"]}, "members is not a valid user id"),
+        (
+            "PUT",
+            "/servers/s1/members",
+            {"members": ["a"] * 10_001},
+            "members has more than 10000 entries",
+        ),
+        ("PUT", "/servers/s1/members/07", None, "user id is not a canonical number"),
+        ("PUT", "/users/a%20b", None, "user id is not a valid user id"),
+        ("PUT", "/users/alice", {"username": " "}, "username must not be empty or blank"),
+        ("PUT", "/users/alice", {"username": "x" * 129}, "username is longer than 128 characters"),
+        ("DELETE", "/users/07", None, "user id is not a canonical number"),
+    ],
+)
+async def test_what_makes_no_sense_is_named(closed, method, path, body, problem):
+    await closed.administer("PUT", "/servers/s1")
+    answer = await closed.request(method, path, token=closed.admin(), body=body)
+    assert answer.status == 400
+    assert answer.error.startswith(problem)
+
+
+async def test_a_server_gets_many_new_members_at_once(closed):
+    users = [f"user-{number:05}" for number in range(300)]
+    await closed.administer("PUT", "/servers/s1")
+    await closed.administer("PUT", "/servers/s1/members", {"members": users})
+    assert await members_of(closed) == users[:100]

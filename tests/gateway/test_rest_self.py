@@ -1,0 +1,279 @@
+"""`/users/@me`: one's own presence over REST, with and without a connection."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trio
+
+from presence.errors import StoreUnavailable
+
+BARE = {
+    "id": "alice",
+    "username": "alice",
+    "status": "offline",
+    "intent": "online",
+    "until": None,
+    "appear_offline": False,
+    "custom_status": None,
+    "custom_status_until": None,
+    "activity": None,
+}
+
+
+async def me(server, user="alice"):
+    answer = await server.request("GET", "/users/@me", user=user)
+    assert answer.status == 200
+    return answer.json
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+async def test_an_unknown_user_gets_the_default_view_and_is_not_created(server):
+    assert await me(server) == BARE
+    assert await server.status_of("alice") == 404
+    assert len(server.node.users) == 0
+    assert await server.node.writer.read_user("alice") is None
+
+
+async def test_the_self_view_shows_what_is_hidden_and_the_own_id_the_public_view(server):
+    alice = await server.connect("alice")
+    await alice.update(status="dnd", custom_status="busy")
+    await alice.update(status="offline", custom_status="secret")
+    await alice.rest()
+    assert await me(server) == BARE | {"intent": "offline", "custom_status": "secret"}
+    own = (await server.request("GET", "/users/alice", user="alice")).json
+    others = (await server.request("GET", "/users/alice", user="bob")).json
+    assert own == others
+    assert own["custom_status"] == "busy"
+
+
+@pytest.mark.parametrize("token", [None, "abc"])
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+async def test_nobody_gets_in_without_a_valid_token(start_server, method, token):
+    server = await start_server(is_development=False)
+    answer = await server.request(method, "/users/@me?user=alice", token=token, body={})
+    assert (answer.status, answer.header("www-authenticate")) == (401, "Bearer")
+    assert answer.error.startswith("a token is needed" if token is None else "the token is refused")
+
+
+async def test_a_token_in_the_query_of_rest_is_none(start_server):
+    server = await start_server(is_development=False)
+    assert (await server.request("GET", f"/users/@me?token={server.token('a')}")).status == 401
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_of_the_token_is_read_in_any_case(start_server, scheme):
+    server = await start_server(is_development=False)
+    headers = [("authorization", f"{scheme} {server.token('alice')}")]
+    assert (await server.request("GET", "/users/@me", headers=headers)).status == 200
+
+
+# -- changing --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["online", "away", "dnd", "offline"])
+async def test_each_of_the_four_statuses_is_taken(server, status):
+    answer = await server.patch("alice", status=status)
+    assert (answer.status, answer.header("presence-persisted")) == (200, None)
+    assert answer.json == BARE | {"status": status, "intent": status}
+    assert await me(server) == answer.json
+
+
+async def test_several_fields_at_once_are_one_change(server):
+    bob = await server.connect("bob")
+    await server.patch("alice", status="online")
+    await bob.rest()
+    await server.patch("alice", status="dnd", custom_status="busy", activity="chess")
+    assert [frame["d"] for frame in await bob.rest()] == [
+        {"user_id": "alice", "status": "dnd", "custom_status": "busy", "activity": "chess"}
+    ]
+
+
+async def test_own_connections_are_told_like_by_the_gateway(server):
+    alice = await server.connect("alice")
+    await server.patch("alice", custom_status="hello")
+    online = BARE | {"status": "online", "custom_status": "hello"}
+    assert await alice.self_views() == [online]
+
+
+async def test_what_is_not_named_stays_and_null_or_blank_clears(server):
+    await server.connect("alice")
+    await server.patch("alice", status="dnd", custom_status="busy", activity="chess")
+    kept = (await server.patch("alice", status="away")).json
+    assert (kept["custom_status"], kept["activity"]) == ("busy", "chess")
+    cleared = (await server.patch("alice", custom_status="  ", activity=None)).json
+    assert (cleared["status"], cleared["custom_status"], cleared["activity"]) == (
+        "away",
+        None,
+        None,
+    )
+
+
+async def test_a_text_is_kept_in_nfc_without_zero_width_characters(server):
+    answer = await server.patch("alice", custom_status="cafe\u0301\u200b")
+    assert answer.json["custom_status"] == "caf\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"status": "invisible"}, "status must be one of online, away, dnd, offline"),
+        ({"status": None}, "status must be one of online, away, dnd, offline"),
+        ({"status": 1}, "status must be one of online, away, dnd, offline"),
+        ({"custom_status": "x" * 129}, "custom_status is longer than 128 characters"),
+        ({"activity": "x" * 129}, "activity is longer than 128 characters"),
+        ({"custom_status": 5}, "custom_status must be a string or null"),
+        ({"activity": ["x"]}, "activity must be a string or null"),
+        ({"activity": "a\u0000b"}, "activity holds a character that is not allowed"),
+        ({"until": 60}, "until needs a status"),
+        ({"status": "dnd", "until": -1}, "until must lie in the future, at most 365 days ahead"),
+        ({"status": "dnd", "until": "soon"}, "until is not an RFC 3339 time"),
+        (
+            {"custom_status_until": True},
+            "custom_status_until must be a number of seconds, an RFC 3339 time or null",
+        ),
+        ({"appear_offline": "true"}, "appear_offline must be true or false"),
+        ({"appear_offline": None}, "appear_offline must be true or false"),
+        ({"username": "Alice"}, "username is not a known key"),
+        ({"afk": True}, "afk is not a known key"),
+        (["dnd"], "body must be a JSON object"),
+        (b"{", "body is not valid JSON"),
+        (b"", "body is not valid JSON"),
+        (b'{"status":"dnd","status":"online"}', "body names a key twice"),
+        (b'{"activity":"\\ud800"}', "body is not valid JSON"),
+    ],
+)
+async def test_what_is_wrong_is_named_and_nothing_is_applied(server, body, problem):
+    if isinstance(body, dict):
+        body = {"custom_status": "never", "appear_offline": True} | body
+        body.setdefault("status", "away") if "until" not in body else None
+    answer = await server.request("PATCH", "/users/@me", user="alice", body=body)
+
+    assert (answer.status, answer.error) == (400, problem)
+    assert await me(server) == BARE
+    assert await server.node.writer.read_user("alice") is None
+
+
+async def test_appear_offline_hides_until_it_is_taken_back(server):
+    await server.connect("alice")
+    bob = await server.connect("bob")
+    answer = await server.patch("alice", appear_offline=True)
+    assert (answer.json["status"], answer.json["intent"]) == ("offline", "online")
+    assert (await server.patch("alice", status="dnd")).json["status"] == "offline"
+    assert await bob.presence_of("alice") == ["offline"]
+    await server.patch("alice", appear_offline=False)
+    assert await bob.presence_of("alice") == ["dnd"]
+
+
+async def test_appear_offline_outlives_devices_and_a_restart(start_server):
+    server = await start_server()
+    await server.patch("alice", appear_offline=True)
+    await server.stop()
+    server = await start_server()
+    _, ready = await server.join("alice")
+    assert (ready["user"]["status"], ready["user"]["appear_offline"]) == ("offline", True)
+    assert await server.status_of("alice") == 404
+
+
+async def test_ends_are_answered_as_times_in_utc(server):
+    end = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=1)
+    answer = await server.patch(
+        "alice", status="dnd", until=3600, custom_status="x", custom_status_until=60
+    )
+    until = datetime.fromisoformat(answer.json["until"])
+    text_until = datetime.fromisoformat(answer.json["custom_status_until"])
+    assert answer.json["until"].endswith("Z")
+    assert timedelta(seconds=3539) < until - text_until < timedelta(seconds=3541)
+    assert until.tzinfo == end.tzinfo
+
+
+# -- the lease of those without a connection -------------------------------------------------
+
+
+async def test_naming_a_status_attaches_for_the_length_of_the_lease(start_server):
+    server = await start_server(lease_after=0.4)
+    bob = await server.connect("bob")
+    began_at = trio.current_time()
+    await server.patch("alice", status="dnd", custom_status="bot")
+    assert (await bob.next_of("SERVER_MEMBER_ADD"))["member"]["status"] == "dnd"
+    assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "offline"
+    assert 0.4 <= trio.current_time() - began_at < 1.2
+    assert await me(server) == BARE | {"custom_status": "bot"}
+
+
+async def test_a_text_alone_does_not_attach(server):
+    bob = await server.connect("bob")
+    answer = await server.patch("alice", custom_status="hello", activity="chess")
+    assert answer.json == BARE | {"custom_status": "hello"}
+    assert await bob.rest() == []
+    assert await server.status_of("alice") == 404
+
+
+async def test_any_patch_renews_the_lease_that_lives(start_server):
+    server = await start_server(lease_after=0.5, max_requests_per_second=0)
+    await server.patch("alice", status="online")
+    for _ in range(4):
+        await trio.sleep(0.25)
+        assert (await server.patch("alice")).json["status"] == "online"
+    assert await server.wait_status("alice", "offline") < 1.2
+
+
+async def test_a_lease_lasts_up_to_the_end_of_its_status_where_that_is_later(start_server):
+    server = await start_server(lease_after=0.2)
+    bob = await server.connect("bob")
+    began_at = trio.current_time()
+    await server.patch("alice", status="dnd", until=0.7)
+    assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "offline"
+    assert 0.7 <= trio.current_time() - began_at < 1.5
+
+
+async def test_who_has_a_connection_gets_no_lease(start_server):
+    server = await start_server(lease_after=0.2)
+    alice, bob = await server.connect("alice"), await server.connect("bob")
+    await server.patch("alice", status="dnd")
+    await alice.leave()
+    assert await bob.presence_of("alice") == ["dnd", "offline"]
+
+
+async def test_a_lease_keeps_the_user_shown_when_its_last_connection_goes(server):
+    bob = await server.connect("bob")
+    await server.patch("alice", status="dnd")
+    alice = await server.connect("alice")
+    await alice.leave()
+    assert await bob.presence_of("alice") == []
+    assert await server.status_of("alice") == "dnd"
+
+
+# -- stored, or said not to be ---------------------------------------------------------------
+
+
+async def test_an_answer_comes_after_the_commit(start_server):
+    server = await start_server()
+    await server.patch("alice", status="dnd", custom_status="hello")
+    await server.crash()
+    server = await start_server()
+    assert (await me(server))["custom_status"] == "hello"
+
+
+async def test_where_the_store_fails_the_answer_says_so_and_the_broadcast_goes_on(
+    server, monkeypatch
+):
+    bob = await server.connect("bob")
+    await server.connect("alice")
+    break_store(server, monkeypatch)
+    answer = await server.patch("alice", status="dnd")
+
+    assert (answer.status, answer.header("presence-persisted")) == (200, "false")
+    assert answer.json["status"] == "dnd"
+    assert await bob.presence_of("alice") == ["dnd"]
+    monkeypatch.undo()
+    answer = await server.patch("alice", status="away")
+    assert (answer.status, answer.header("presence-persisted")) == (200, None)
+
+
+def break_store(server, monkeypatch):
+    async def write(batch):
+        raise StoreUnavailable("disk full")
+
+    monkeypatch.setattr(server.node.writer._store, "write", write)

@@ -1,0 +1,252 @@
+"""The session of one socket, against a socket that only remembers."""
+
+import time
+
+import attrs
+import pytest
+import trio
+
+from presence.core.changes import Change
+from presence.core.events import Commanded, TimePassed
+from presence.core.types import ConnectionId, PublicView, SelfView, State, Status, UserId
+from presence.live.claims import Claims
+from presence.live.listener import (
+    Announcement,
+    EndReason,
+    MemberAdded,
+    MemberRemoved,
+    PresenceChanged,
+)
+from presence.live.ports import Revocation
+from presence.net.gateway_together import TogetherSession, TogetherSpeech
+from presence.net.session import CLOSE_CODES, SELF, SocketTimes, Wishes, merge_commands
+from presence.net.websocket import SocketEnded
+
+
+@attrs.define(eq=False)
+class MemoryStream:
+    """Remembers what was written, by key where it has one."""
+
+    pushed: list = attrs.field(factory=list)
+    latest: dict = attrs.field(factory=dict)
+    cuts: list = attrs.field(factory=list)
+
+    def push(self, frame):
+        self.pushed.append(frame)
+
+    def push_snapshot(self, chunks):
+        self.pushed.append(b"".join(chunks))
+
+    def offer(self, key, frame):
+        self.latest[key] = frame
+
+    def drop(self, key):
+        self.latest.pop(key, None)
+
+    def cut(self, reason):
+        self.cuts.append(reason)
+
+
+class MemorySocket:
+    """A socket whose client does what the test says."""
+
+    def __init__(self):
+        self.heard_at = trio.current_time()
+        self.stream = MemoryStream()
+        self.closes = []
+        self.pings = []
+        self.say, self._heard = trio.open_memory_channel(10)
+
+    async def receive(self):
+        message = await self._heard.receive()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def close_soon(self, code, reason):
+        self.closes.append((code, reason))
+        self.say.send_nowait(SocketEnded(is_clean=True))
+
+    def ping_nowait(self):
+        self.pings.append(trio.current_time())
+
+
+@pytest.fixture
+def make_session(server):
+    """A session of *user* on a `MemorySocket`, not yet running."""
+
+    def make(user="alice", *, of=server, times=None, issued_at=None, **wishes):
+        issued_at = time.time() if issued_at is None else issued_at
+        socket = MemorySocket()
+        session = TogetherSession(
+            of.node,
+            socket,
+            TogetherSpeech(),
+            Claims(UserId(user), expires_at=time.time() + 900, issued_at=issued_at),
+            Wishes(**wishes),
+            times or SocketTimes(),
+            20,
+            of.counters,
+        )
+        return session, socket
+
+    return make
+
+
+async def test_it_comes_and_goes(server, make_session, nursery):
+    session, socket = make_session()
+    nursery.start_soon(session.run)
+    await server.quiet()
+    assert b'"t":"READY"' in socket.stream.pushed[0]
+    assert await server.status_of("alice") == "online"
+    await socket.say.send(SocketEnded(is_clean=True))
+    await server.quiet()
+    assert len(server.node.directory) == 0
+    assert await server.status_of("alice") == "offline"
+
+
+async def test_a_token_revoked_between_admission_and_arrival_lets_nobody_in(
+    server, make_session, nursery
+):
+    session, socket = make_session(issued_at=100.0)
+    server.node.revocations[UserId("alice")] = Revocation(UserId("alice"), 100.0)
+    nursery.start_soon(session.run)
+    await server.quiet()
+    assert socket.closes == [(4001, "token expired or revoked")]
+    assert socket.stream.pushed == []
+    assert await server.status_of("alice") == 404
+
+
+async def test_a_token_of_after_the_revocation_is_good(server, make_session, nursery):
+    session, socket = make_session(issued_at=100.5)
+    server.node.revocations[UserId("alice")] = Revocation(UserId("alice"), 100.0)
+    nursery.start_soon(session.run)
+    await server.quiet()
+    assert socket.closes == []
+    assert len(socket.stream.pushed) == 1
+
+
+async def test_the_server_ending_it_is_no_goodbye_even_where_the_client_answers_1000(
+    server, make_session, nursery
+):
+    session, _ = make_session()
+    nursery.start_soon(session.run)
+    await server.quiet()
+    session.end(EndReason.TOKEN)
+    await server.quiet()
+    assert await server.status_of("alice") == "online"  # its grace runs
+
+
+async def test_every_reason_has_its_close_code():
+    assert {reason: CLOSE_CODES[reason] for reason in EndReason} == {
+        EndReason.STOPPING: 1012,
+        EndReason.SLOW: 4008,
+        EndReason.TOKEN: 4001,
+        EndReason.DISCONNECTED: 4002,
+        EndReason.REPLACED: 4003,
+        EndReason.TOO_MANY_DEVICES: 4008,
+        EndReason.CRASHED: 1011,
+    }
+
+
+async def test_connections_without_a_device_have_different_ones(make_session):
+    sessions = [make_session()[0] for _ in range(3)]
+    assert len({session.device for session in sessions}) == 3
+    assert make_session(device="phone")[0].device == "phone"
+
+
+async def test_the_self_view_that_waits_takes_no_users_place(make_session):
+    session, socket = make_session()
+    view = PublicView(UserId("self"), "self", Status.DND)
+    news = Announcement(PresenceChanged(view, view), 7)
+    session.offer(news.key, news)
+    online = Status.ONLINE
+    session.show_self(
+        SelfView(UserId("alice"), "alice", online, online, None, False, None, None, None)
+    )
+    assert set(socket.stream.latest) == {"self", SELF}
+
+
+async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
+    start_server, make_session, tmp_path
+):
+    server = await start_server(everyone_server=False, data=tmp_path / "other")
+    session, socket = make_session(of=server)
+    view = PublicView(UserId("bob"), "bob", Status.DND)
+    for news in (
+        MemberAdded("s1", view),
+        PresenceChanged(view, view),
+        MemberRemoved("s1", UserId("bob")),
+    ):
+        announcement = Announcement(news, 7)
+        session.offer(announcement.key, announcement)
+    [(key, frame)] = socket.stream.latest.items()
+    assert key == ("s1", "bob")
+    assert b"SERVER_MEMBER_REMOVE" in frame
+
+
+# -- silence ---------------------------------------------------------------------------------
+
+
+async def test_it_is_pinged_in_time_and_cut_when_silent(server, make_session, nursery):
+    session, socket = make_session(times=SocketTimes(ping_every=0.1, lost_after=0.35))
+    began_at = trio.current_time()
+    nursery.start_soon(session.run)
+    with trio.fail_after(5):
+        while not socket.stream.cuts:  # noqa: ASYNC110 - plain state of another task
+            await trio.sleep(0.01)
+    assert socket.stream.cuts == ["silent"]
+    assert 0.3 < trio.current_time() - began_at < 1
+    assert len(socket.pings) == 3
+    await socket.say.send(SocketEnded(is_clean=False))
+
+
+async def test_after_a_stall_a_silent_socket_gets_one_more_chance(server, make_session, nursery):
+    times = SocketTimes(ping_every=30.0, lost_after=45.0, stall_grace_after=0.2)
+    session, socket = make_session(times=times)
+    nursery.start_soon(session.run)
+    await server.quiet()
+    socket.heard_at -= 100
+    session._watch_silence(stalled=True)
+    assert socket.stream.cuts == []
+    with trio.fail_after(5):
+        while not socket.stream.cuts:  # noqa: ASYNC110 - plain state of another task
+            await trio.sleep(0.01)
+    await socket.say.send(SocketEnded(is_clean=False))
+
+
+# -- commands --------------------------------------------------------------------------------
+
+
+def command(connection=1, **fields):
+    return Commanded(Change(**fields), ConnectionId(connection), may_wait=True)
+
+
+async def test_commands_that_wait_become_one():
+    older = command(intent=Status.DND, state=State.ONLINE)
+    newer = command(intent=Status.AWAY, activity=None)
+    assert merge_commands(older, newer) == command(
+        intent=Status.AWAY, state=State.ONLINE, activity=None
+    )
+
+
+async def test_anything_else_replaces_what_waits():
+    assert merge_commands(TimePassed(), command()) == command()
+
+
+async def test_a_crash_of_the_users_actor_while_arriving_closes_with_1011(
+    server, make_session, nursery, monkeypatch
+):
+    def fail(listener):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(server.node.directory, "welcome", fail)
+    session, socket = make_session()
+    nursery.start_soon(session.run)
+    await server.quiet()
+    assert socket.closes == [(1011, "internal error")]
+    monkeypatch.undo()
+    bob = await server.connect("bob")
+    await bob.update(status="dnd")
+    assert await server.status_of("bob") == "dnd"
+    assert server.counted("presence_actor_restarts") == 1

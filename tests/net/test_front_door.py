@@ -1,0 +1,185 @@
+"""Listening, accepting, limits per address, stopping."""
+
+import errno
+import resource
+import socket
+from ipaddress import ip_network
+
+import pytest
+import trio
+
+from presence.errors import PortTaken, StartFailed
+from presence.net.front_door import open_listener
+from presence.net.request import Response
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_a_port_in_use_is_named():
+    with await open_listener("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is in use"):
+            await open_listener("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+async def test_an_address_that_is_not_ours_is_named(host):
+    with pytest.raises(StartFailed, match=f"cannot listen on {host}:1234"):
+        await open_listener(host, 1234)
+
+
+async def test_a_port_can_be_taken_again_at_once(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(GET)
+    await client.answer()
+    door.door.stop_accepting()
+    door.door.end_connections(0)
+    await client.wait_end()
+    with await open_listener("127.0.0.1", door.port) as again:
+        assert again.getsockname()[1] == door.port
+
+
+async def test_the_connection_over_the_limit_of_its_address_is_refused(open_door):
+    door = await open_door(max_connections_per_address=3)
+    clients = [await door.connect() for _ in range(3)]
+    await door.wait_until(lambda: door.door.connection_count == 3)
+    for _ in range(3):
+        newcomer = await door.connect()
+        status, headers, body = await newcomer.answer()
+        assert (status, headers["retry-after"]) == (429, "10")
+        assert body == b'{"error":"too many connections from this address"}'
+        assert await newcomer.wait_end() == b""
+    assert (door.counts["addresses_refused"], door.door.connection_count) == (3, 3)
+    for client in clients:
+        await client.send(GET)
+        assert (await client.answer())[0] == 200
+    await clients[0].stream.aclose()
+    await door.wait_until(lambda: door.door.connection_count == 2)
+    again = await door.connect()
+    await again.send(GET)
+    assert (await again.answer())[0] == 200
+
+
+async def test_who_forges_a_forwarded_address_is_counted_all_the_same(open_door):
+    door = await open_door(max_connections_per_address=1)
+    client = await door.connect()
+    status, _, _ = await client.upgrade("/ws", "X-Forwarded-For: 9.9.9.9")
+    assert status == 101
+    second = await door.connect()
+    await second.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 8.8.8.8\r\n\r\n")
+    assert (await second.answer())[0] == 429
+
+
+async def test_sockets_through_a_proxy_are_counted_by_client(open_door):
+    door = await open_door(
+        max_connections_per_address=2, trusted_proxies=[ip_network("127.0.0.0/8")]
+    )
+    statuses, clients = [], []
+    for client_address in ["9.9.9.9"] * 3 + ["8.8.8.8"]:
+        clients.append(await door.connect())
+        status, _, _ = await clients[-1].upgrade("/ws", f"X-Forwarded-For: {client_address}")
+        statuses.append(status)
+    assert statuses == [101, 101, 429, 101]
+    await clients[0].stream.aclose()
+    await door.wait_until(lambda: door.door.connection_count == 3)
+    assert (await clients[2].upgrade("/ws", "X-Forwarded-For: 9.9.9.9"))[0] == 101
+
+
+async def test_requests_through_a_proxy_hold_their_place_only_while_they_run(open_door):
+    peers = []
+
+    async def answer(request):
+        peers.append(request.peer)
+        return Response(204)
+
+    door = await open_door(
+        answer=answer,
+        max_connections_per_address=1,
+        trusted_proxies=[ip_network("127.0.0.0/8")],
+    )
+    client = await door.connect()
+    for address in ("9.9.9.9", "9.9.9.9", "2001:db8::1"):
+        head = f"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6, {address}\r\n\r\n"
+        await client.send(head.encode())
+        assert (await client.answer())[0] == 204
+    assert peers == ["9.9.9.9", "9.9.9.9", "2001:db8::1"]
+
+
+async def test_stopping_closes_the_listener_and_idle_connections_but_no_request(open_door):
+    is_asked, may_answer = trio.Event(), trio.Event()
+
+    async def answer(request):
+        if request.path == "/slow":
+            is_asked.set()
+            await may_answer.wait()
+        return Response(204)
+
+    door = await open_door(answer=answer)
+    idle, busy = await door.connect(), await door.connect()
+    await idle.send(GET)
+    await idle.answer()
+    await busy.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    await is_asked.wait()
+    door.door.stop_accepting()
+    assert await idle.wait_end() == b""
+    may_answer.set()
+    status, headers, _ = await busy.answer()
+    assert (status, headers["connection"]) == (204, "close")
+    assert await busy.wait_end() == b""
+    await busy.stream.aclose()
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    with pytest.raises(OSError, match="connect"):
+        await door.connect()
+
+
+async def test_what_does_not_end_by_itself_is_cancelled_at_the_deadline(open_door):
+    async def answer(request):
+        await trio.sleep_forever()
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(GET)
+    await door.wait_until(lambda: door.door.connection_count == 1)
+    door.door.stop_accepting()
+    door.door.end_connections(0.1)
+    with trio.fail_after(5):
+        assert await client.wait_end() == b""
+    await door.wait_until(lambda: door.door.connection_count == 0)
+
+
+async def test_accepting_goes_on_after_file_descriptors_ran_out(open_door):
+    door = await open_door(max_connections_per_address=0)
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    waiting = [socket.socket() for _ in range(3)]
+    used = max(sock.fileno() for sock in waiting)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
+        for sock in waiting:
+            sock.connect(("127.0.0.1", door.port))
+        await door.wait_until(lambda: door.counts["accepts_put_off"] >= 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+    with trio.fail_after(2):
+        await door.wait_until(lambda: door.door.connection_count == 3)
+    for sock in waiting:
+        sock.close()
+    client = await door.connect()
+    await client.send(GET)
+    assert (await client.answer())[0] == 200
+
+
+async def test_a_peer_that_left_before_it_was_accepted_is_passed_over(open_door, monkeypatch):
+    door = await open_door()
+    accept, failures = socket.socket.accept, [errno.ECONNABORTED, errno.EPROTO]
+
+    def accept_or_fail(listener):
+        if failures:
+            raise OSError(failures.pop(), "gone")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", accept_or_fail)
+    client = await door.connect()
+    await client.send(GET)
+    assert (await client.answer())[0] == 200
+    assert failures == []
