@@ -2,7 +2,7 @@
 
 PresenceError
 ├── Refused             input from outside that we do not take; names the field
-├── StoreUnavailable    the database cannot be read now
+├── StoreUnavailable    the database cannot be read or written now
 ├── TokenRefused        a token that lets nobody in; says why
 └── StartFailed         the server cannot start; carries the exit code
     ├── BadConfig           78
@@ -25,7 +25,7 @@ class Refused(PresenceError):
 
 
 class StoreUnavailable(PresenceError):
-    """The store cannot answer a read now; what depends on it fails closed."""
+    """The store cannot be read or written now; what depends on a read fails closed."""
 
 
 class TokenRefused(PresenceError):

@@ -64,8 +64,8 @@ class Node:
                 case ShowSelf(view):
                     self._show_self(user_id, view)
                 case Save(record):
-                    self.records[user_id] = record
                     ticket = self.writer.save(record)
+                    self.records[user_id] = record
                 case WakeAt(at):
                     self.wake(user_id, at)
         return ticket

@@ -25,6 +25,7 @@ from presence.errors import DataUnusable, StoreUnavailable
 from presence.live.ports import Batch, MembershipRow, Opening, Revocation, UnreadableRow
 from presence.live.writer import Writer
 
+NOBODY = 65534
 ADA, BOB = UserId("ada"), UserId("bob")
 HIDDEN = Record(PublicView(ADA, "Ada", version=1), "Ada", is_shown=True, appear_offline=True)
 
@@ -139,11 +140,20 @@ async def test_a_database_that_cannot_be_opened_is_named_with_the_reason(directo
         await SqliteStore(directory).open(1000.0)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_read_only_directory_is_named_with_the_reason(made: Path) -> None:
-    os.chmod(made, 0o500)
-    with pytest.raises(DataUnusable, match=f"{made} cannot be used: Permission denied"):
-        await SqliteStore(made).open(1000.0)
+@pytest.fixture
+def read_only(made: Path) -> Iterator[Path]:
+    """A directory into which this process may not write; root is somebody else meanwhile."""
+    made.chmod(0o500)
+    user_id = os.geteuid()
+    if user_id == 0:
+        os.seteuid(NOBODY)
+    yield made
+    os.seteuid(user_id)
+
+
+async def test_a_read_only_directory_is_named_with_the_reason(read_only: Path) -> None:
+    with pytest.raises(DataUnusable, match=f"{read_only} cannot be used: Permission denied"):
+        await SqliteStore(read_only).open(1000.0)
 
 
 async def test_a_start_under_the_lock_of_another_program_is_refused(directory: Path) -> None:
