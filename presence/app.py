@@ -182,6 +182,9 @@ class Server:
         self._counters = Counters()
         self._counters.show(Level.OPEN_CONNECTIONS, lambda: len(node.directory))
         self._counters.show(Level.UNSAVED_RECORDS, lambda: node.writer.statistics().waiting)
+        self._counters.show(Level.STORE_FAILURES, lambda: node.writer.statistics().failures)
+        self._counters.show(Level.VISIBLE_USERS, lambda: node.roster.visible_count)
+        self._counters.show(Level.OFFERS, lambda: node.fanout.broadcaster.statistics().offers)
         self._counters.show(Level.LIVE_ACTORS, lambda: len(node.users))
 
     async def run(self, on_ready: Callable[[int], None], stop: trio.Event) -> None:

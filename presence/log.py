@@ -23,33 +23,17 @@ MAX_TEXT: Final = 8000
 class Happening(enum.StrEnum):
     """What a log line can be about."""
 
-    STARTED = "started"
     LISTENING = "listening"
     DRAINING = "draining"
     STOPPED = "stopped"
     STOP_FORCED = "stop_forced"
     SECRET_EXPOSED = "secret_exposed"
-    OPEN_FILES = "open_files"
     ACTOR_CRASHED = "actor_crashed"
     RESTARTS_EXHAUSTED = "restarts_exhausted"
     REQUEST_CRASHED = "request_crashed"
-    CONNECTION_OPENED = "connection_opened"
-    CONNECTION_CLOSED = "connection_closed"
-    CONNECTION_REFUSED = "connection_refused"
-    HANDSHAKE_FAILED = "handshake_failed"
-    TOKEN_REFUSED = "token_refused"
-    FRAME_DROPPED = "frame_dropped"
-    LISTENER_TOO_SLOW = "listener_too_slow"
-    PROCESS_STALLED = "process_stalled"
-    USER_DELETED = "user_deleted"
-    USER_REVOKED = "user_revoked"
-    USER_DISCONNECTED = "user_disconnected"
-    STORE_OPENED = "store_opened"
     STORE_MOVED_ASIDE = "store_moved_aside"
     STORE_WRITE_FAILED = "store_write_failed"
-    STORE_READ_FAILED = "store_read_failed"
     STORE_RECOVERED = "store_recovered"
-    STORE_ROW_UNREADABLE = "store_row_unreadable"
 
 
 class Count(enum.Enum):
@@ -61,26 +45,16 @@ class Count(enum.Enum):
         self.label = label
 
     CONNECTIONS = "presence_connections", "Connections accepted.", "dialect"
-    CONNECTIONS_ENDED = "presence_connections_ended", "Connections ended.", "reason"
+    CONNECTIONS_ENDED = "presence_connections_ended", "Connections ended.", "ending"
     CONNECTIONS_REFUSED = "presence_connections_refused", "Refused before the upgrade.", "reason"
     TOKENS_REFUSED = "presence_tokens_refused", "Tokens refused.", "reason"
     REQUESTS = "presence_requests", "HTTP requests answered.", "status"
-    FRAMES_RECEIVED = "presence_frames_received", "Frames from clients.", "dialect"
     FRAMES_DROPPED = "presence_frames_dropped", "Frames from clients not acted upon.", "reason"
-    FRAMES_SENT = "presence_frames_sent", "Frames handed to connections."
-    CHANGES_PUBLISHED = "presence_changes_published", "Changes of a public view."
-    CHANGES_DELAYED = "presence_changes_delayed", "Commands that waited for the rate window."
-    UPDATES_MERGED = "presence_updates_merged", "Updates replaced by a newer one of the same user."
-    DEVICES_SWEPT = "presence_devices_swept", "Devices found silent by the sweep."
-    ACTORS_STARTED = "presence_actors_started", "User actors started."
     ACTOR_RESTARTS = "presence_actor_restarts", "Restarts after a crash."
-    STORE_WRITES = "presence_store_writes", "Batches committed."
-    STORE_FAILURES = "presence_store_failures", "Reads and writes that failed.", "operation"
-    STALLS = "presence_stalls", "Times the process stood still for over five seconds."
 
 
 class Level(enum.Enum):
-    """A number that goes up and down; read when the metrics are asked for."""
+    """A number that is read when the metrics are asked for."""
 
     def __init__(self, metric: str, meaning: str) -> None:
         self.metric = metric
@@ -88,7 +62,10 @@ class Level(enum.Enum):
 
     OPEN_CONNECTIONS = "presence_open_connections", "Connections open now."
     LIVE_ACTORS = "presence_live_actors", "User actors alive now."
+    VISIBLE_USERS = "presence_visible_users", "Users whom others see online, away or busy."
     UNSAVED_RECORDS = "presence_unsaved_records", "Changed records not yet committed."
+    STORE_FAILURES = "presence_store_failures", "Writes that failed since the start."
+    OFFERS = "presence_offers", "Updates offered to connections since the start."
 
 
 class Counters:

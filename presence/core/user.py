@@ -319,7 +319,7 @@ class User:
         if waiting is not None:
             self.choices = self.choices.after(waiting.change.only_text(), now)
             self.pace.waiting = waiting.without_texts()
-        activity = None if named is UNSET or not self.attendance.devices else named
+        activity = None if named is UNSET else named
         self.choices = attrs.evolve(self.choices, activity=activity)
 
     def _publish(self, view: PublicView) -> Publish:

@@ -52,7 +52,7 @@ class Look:
 
 @attrs.frozen
 class Reseat:
-    """The user belongs to other servers now: its connections are to be told."""
+    """The user belongs to more servers now: its connections are to get their snapshots."""
 
 
 @attrs.frozen

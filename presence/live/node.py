@@ -146,9 +146,18 @@ class Node:
         return self.writer.forget_user(revocation.user_id)
 
     def reseat(self, shift: Shift) -> None:
-        """Have the user's own connections told which servers it joined and left."""
-        if self.directory.count_of(shift.user_id) and (shift.joined or shift.left):
+        """Tell the user's own connections which servers it left; joining takes its actor."""
+        self.unseat(shift.user_id)
+        if self.directory.count_of(shift.user_id) and shift.joined:
             self.users.tell_nowait(shift.user_id, Reseat(), slot="reseat")
+
+    def unseat(self, user_id: UserId) -> None:
+        """From now on the user's connections hear nothing of servers that it left."""
+        present = self.memberships.servers_of(user_id)
+        for listener in self.directory.welcomed(user_id):
+            for server_id in sorted(self.fanout.servers_of(listener) - present):
+                self.fanout.leave(listener, server_id)
+                listener.remove_server(server_id)
 
     def is_revoked(self, claims: Claims) -> bool:
         """True if the token was issued before its user was revoked or deleted."""

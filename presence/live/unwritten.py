@@ -80,3 +80,17 @@ class Layers:
     def committed(self) -> Iterator[dict[UserId, Record | None]]:
         """What is kept, newest first."""
         return (users for _, users in reversed(self._kept))
+
+
+def check_storable(record: Record) -> None:
+    """Refuse, in the task of who saves it, a record that would make every batch fail."""
+    view = record.view
+    texts = (view.username, view.custom_status, view.activity)
+    own_texts = (record.name, record.custom_status, record.activity)
+    for text in (*texts, *own_texts, *record.device_states):
+        if text is not None:
+            text.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
+    times = (view.custom_status_until, view.last_seen, record.custom_status_until)
+    for time in (*times, record.intent_until, record.claims_at):
+        if time is not None and not math.isfinite(time):
+            raise ValueError(f"the record of {view.user_id} has a time that is none")

@@ -176,25 +176,26 @@ class UserActor(Behaviour[Message]):
         if self._journal is not None:
             self._journal.note_claims(claims)
             return
+        claimed = self._claimed_by(claims)
+        self._apply(claimed)
+        if claimed.has_servers:
+            self._node.claim(self._id, claims.servers or ())
+            if self._user.public.is_visible:
+                self._node.show_claims(self._user.public)
+            await self._reseat()
+
+    def _claimed_by(self, claims: Claims) -> Claimed:
+        """Of several tokens the claim of the newest holds, among equals that of the last used."""
         holds = claims.servers is not None and claims.issued_at >= self._user.claims_at
-        self._apply(Claimed(claims.issued_at, claims.name, has_servers=holds))
-        if not holds or claims.servers is None:
-            return
-        self._node.claim(self._id, claims.servers)
-        if self._user.public.is_visible:
-            self._node.show_claims(self._user.public)
-        await self._reseat()
+        return Claimed(claims.issued_at, claims.name, has_servers=holds)
 
     async def _reseat(self) -> None:
         """Bring the user's connections to the servers that it belongs to now."""
         node, present = self._node, self._node.memberships.servers_of(self._id)
+        node.unseat(self._id)
         joined: set[ServerId] = set()
         for listener in node.directory.welcomed(self._id):
-            seated = node.fanout.servers_of(listener)
-            joined |= present - seated
-            for server_id in sorted(seated - present):
-                node.fanout.leave(listener, server_id)
-                listener.remove_server(server_id)
+            joined |= present - node.fanout.servers_of(listener)
         if joined:
             await node.roster.snapshots(joined, self._seat)
 
@@ -272,9 +273,13 @@ class UserActor(Behaviour[Message]):
             return
         self._journal = None
         for claims in journal.claims:
-            await self._accept(claims)
+            claimed = self._claimed_by(claims)
+            self._user.apply(claimed, self._node.clock.now())  # to be told with all the rest
+            if claimed.has_servers:
+                self._node.claim(self._id, claims.servers or ())
         self._user = journal.lived_by(self._user)
         self._apply(TimePassed())
+        await self._reseat()
 
     def _read_soon(self) -> None:
         at = self._node.clock.now().mono + READ_AGAIN_AFTER

@@ -17,7 +17,7 @@ from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
 from presence.errors import StoreUnavailable
 from presence.live.ports import MembershipRow, Revocation, Store
-from presence.live.unwritten import Changes, Layers
+from presence.live.unwritten import Changes, Layers, check_storable
 
 _HEARTBEAT_EVERY = 10.0
 _REPORT_EVERY = 10.0
@@ -102,7 +102,7 @@ class Writer:
 
     def save(self, record: Record) -> int:
         """Store *record*; one that no database could keep raises ValueError."""
-        _check_storable(record)
+        check_storable(record)
         self._waiting.users[record.view.user_id] = record
         return self._issue_ticket()
 
@@ -289,17 +289,3 @@ def _put_view(views: dict[UserId, PublicView], user_id: UserId, record: Record |
 
 def _is_shown(record: Record | None) -> bool:
     return record is not None and record.is_shown
-
-
-def _check_storable(record: Record) -> None:
-    """Refuse, in the task of who saves it, a record that would make every batch fail."""
-    view = record.view
-    texts = (view.username, view.custom_status, view.activity)
-    own_texts = (record.name, record.custom_status, record.activity)
-    for text in (*texts, *own_texts, *record.device_states):
-        if text is not None:
-            text.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
-    times = (view.custom_status_until, view.last_seen, record.custom_status_until)
-    for time in (*times, record.intent_until, record.claims_at):
-        if time is not None and not math.isfinite(time):
-            raise ValueError(f"the record of {view.user_id} has a time that is none")

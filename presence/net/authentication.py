@@ -1,14 +1,12 @@
 """Who is asking: tokens, revocations, development users, and how often they may ask."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from presence.core.identity import parse_user_id
-from presence.core.types import UserId
 from presence.errors import Refused, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
-from presence.live.ports import Revocation
 from presence.net.admission import RequestRates, address_group
 from presence.net.request import HttpError, Request
 
@@ -21,7 +19,7 @@ class Authentication:
     def __init__(
         self,
         verify: Verify,
-        revocations: Mapping[UserId, Revocation],
+        is_revoked: Callable[[Claims], bool],
         rates: RequestRates,
         clock: Clock,
         *,
@@ -29,7 +27,7 @@ class Authentication:
         on_refused: Callable[[str], None],
     ) -> None:
         self._verify = verify
-        self._revocations = revocations
+        self._is_revoked = is_revoked
         self._rates = rates
         self._clock = clock
         self._is_development = is_development
@@ -46,7 +44,7 @@ class Authentication:
             raise HttpError(401, "a token is needed", CHALLENGE)
         try:
             claims = self._verify(token, now)
-            if is_revoked(claims, self._revocations):
+            if self._is_revoked(claims):
                 raise TokenRefused("revoked")
         except TokenRefused as refusal:
             self._on_refused(refusal.reason)
@@ -82,12 +80,6 @@ class Authentication:
         except Refused as refusal:
             raise HttpError(401, str(refusal), CHALLENGE) from refusal
         return Claims(user_id, expires_at=math.inf, issued_at=now)
-
-
-def is_revoked(claims: Claims, revocations: Mapping[UserId, Revocation]) -> bool:
-    """True if the token of *claims* was issued before its user was revoked or deleted."""
-    revocation = revocations.get(claims.user_id)
-    return revocation is not None and claims.issued_at <= revocation.revoked_at
 
 
 def bearer_of(request: Request) -> str | None:

@@ -167,7 +167,7 @@ class TogetherGateway:
                 await socket.close(CLOSE_CODES[EndReason.SLOW], TOO_MANY)
                 return
             self._counters.add(Count.CONNECTIONS, "together")
-            await TogetherSession(
+            ending = await TogetherSession(
                 self._node,
                 socket,
                 self._speech,
@@ -177,6 +177,7 @@ class TogetherGateway:
                 self._max_frames_per_second,
                 self._counters,
             ).run()
+            self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
 
         return Admitted(SUBPROTOCOL if is_bearer else None, serve)
 

@@ -28,7 +28,6 @@ from presence.live.claims import Claims
 from presence.live.listener import Announcement, Dialect, EndReason, MemberRemoved, Welcome
 from presence.live.messages import Arrive, Message
 from presence.live.node import Node
-from presence.net.authentication import is_revoked
 from presence.net.websocket import SocketEnded, WebSocket
 
 ARRIVE_TIMEOUT = 30.0
@@ -164,18 +163,14 @@ class Session(ABC):
 
     # -- its life ----------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Come, listen until the socket ends, go."""
+    async def run(self) -> Ending:
+        """Come, listen until the socket ends, go; returns how it ended."""
         ending = Ending.LOST
         self._node.directory.add(self, self._wishes.state or State.ONLINE)
         try:
             self._watch_token()
             self._watch_silence()
-            # No await since `add`: who is revoked from here on is found in the directory.
-            if is_revoked(self._claims, self._node.revocations):
-                self.end(EndReason.TOKEN)
-            else:
-                await self._arrive()
+            await self._arrive()
             while True:
                 self.hear(await self._socket.receive())
         except SocketEnded as ended:
@@ -185,6 +180,7 @@ class Session(ABC):
             self.end(EndReason.CRASHED)
         finally:
             self._leave(ending)
+        return ending
 
     async def _arrive(self) -> None:
         wishes = self._wishes

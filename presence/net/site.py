@@ -15,6 +15,7 @@ from presence.net.gateway_together import TogetherGateway
 from presence.net.http import Site
 from presence.net.limits import NetLimits
 from presence.net.origin import OriginRules
+from presence.net.request import Request, Response
 from presence.net.rest.administration import AdministrationRest
 from presence.net.rest.operations import Operations
 from presence.net.rest.together import TogetherRest
@@ -40,14 +41,20 @@ def build_site(node: Node, plan: SitePlan, counters: Counters) -> Site:
     """The routes of REST, administration and operations, and the gateways."""
     authentication = Authentication(
         plan.verify,
-        node.revocations,
+        node.is_revoked,
         RequestRates(plan.max_requests_per_second, 2 * plan.max_requests_per_second),
         node.clock,
         is_development=plan.limits.is_development,
         on_refused=lambda reason: counters.add(Count.TOKENS_REFUSED, reason),
     )
-    routes = build_routes(node, plan, authentication, counters)
     origins = OriginRules(plan.limits.origins, plan.limits.is_development)
+    router = Router(build_routes(node, plan, authentication, counters), origins)
+
+    async def answer(request: Request) -> Response:
+        response = await router.answer(request)
+        counters.add(Count.REQUESTS, str(response.status))
+        return response
+
     gateway = TogetherGateway(
         node,
         authentication,
@@ -57,7 +64,7 @@ def build_site(node: Node, plan: SitePlan, counters: Counters) -> Site:
         max_frames_per_second=plan.limits.max_frames_per_second,
     )
     return Site(
-        answer=Router(routes, origins).answer,
+        answer=answer,
         sockets=gateway,
         on_crash=plan.on_crash,
         count=lambda name: counters.add(Count.CONNECTIONS_REFUSED, name),

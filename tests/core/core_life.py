@@ -235,6 +235,8 @@ class Life:
                 case Save(record):
                     self.records.append(record)
                 case WakeAt(at):
+                    # The timer would take a wake in the past for a stall of its own.
+                    assert at is None or at >= self.mono
                     self.wake_at = at
                 case OverRate() | TooManyDevices():
                     pass

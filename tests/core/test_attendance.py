@@ -101,6 +101,13 @@ def test_what_would_be_is_told_without_doing_it():
     assert attendance.counted() == [State.ONLINE]
 
 
+def test_what_would_be_includes_what_only_a_hold_attaches():
+    attendance = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
+    attendance.end(ConnectionId(2), Ending.LOST, 0.0)
+    states = {ConnectionId(1): State.OFFLINE}
+    assert attendance.counted_after(states, frozenset()) == [State.OFFLINE, State.ONLINE]
+
+
 @pytest.mark.parametrize(
     ("states", "returning", "alters"),
     [

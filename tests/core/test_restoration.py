@@ -104,6 +104,15 @@ def test_a_hidden_user_stays_hidden_over_a_crash(life):
     assert (life.view, life.user.self_view.custom_status) == (frozen, "secret")
 
 
+def test_after_a_crash_the_users_devices_are_told_what_it_changed(life):
+    life.connect("phone", state=State.IDLE)
+    life.say(1, intent=ONLINE)
+    life.lose(1)
+    life.crash()
+    assert life.take_statuses() == [ONLINE, AWAY]
+    assert life.self_views[-1].status is AWAY
+
+
 def test_what_ended_during_a_crash_is_over_after_it(life):
     life.say(1, intent=AWAY, until=life.now.wall + 5.0, custom_status_until=life.now.wall + 5.0)
     life.take_told()
@@ -283,6 +292,28 @@ def test_a_text_that_ends_between_two_runs_is_cleared(life):
     assert [told.view.custom_status for told in life.take_told()] == [None]
 
 
+def test_a_user_is_restored_without_what_is_over(life):
+    until = life.now.wall + 30.0
+    life.say(1, intent=AWAY, until=until, custom_status_until=until)
+    view = attrs.evolve(life.view, status=OFF, activity=None, custom_status=None)
+    record = attrs.evolve(life.record, view=attrs.evolve(view, custom_status_until=None))
+    later = Moment(START + 40.0, START + WALL + 40.0)
+    run = Run(Versions(2), Rules(), settled_start=0, restart_grace_ends_at=START + 90.0)
+    user = restored_user(record, run, later)
+    user.apply(Connected(ConnectionId(1), DeviceId("phone")), later)
+    view = user.self_view
+    assert (view.status, view.until, view.custom_status, view.activity) == (DND, None, None, None)
+
+
+def test_an_activity_is_not_restored_to_who_stays_hidden(life):
+    life.say(1, intent=OFF)
+    life.say(1, activity=CHESS)
+    run = Run(Versions(2), Rules(), settled_start=0, restart_grace_ends_at=START + 90.0)
+    user = restored_user(life.record, run, life.now)
+    user.apply(Connected(ConnectionId(1), DeviceId("phone")), life.now)
+    assert (user.self_view.intent, user.self_view.activity) == (OFF, None)
+
+
 def test_a_text_still_to_end_ends_at_its_time_after_a_start(life):
     life.say(1, custom_status_until=life.now.wall + 60.0)
     life.take_told()
@@ -332,3 +363,13 @@ def test_what_waits_while_others_are_awaited_lapses_with_the_last_device(life):
     life.wait(30.0)
     assert (life.take_told(), life.user.self_view.activity) == ([], None)
     assert life.user.self_view.custom_status == "5"
+
+
+def test_an_activity_dies_with_the_last_device_though_others_are_awaited(life):
+    life.connect("laptop")
+    life.say(1, intent=OFF)
+    life.restart()
+    phone = life.connect("phone")
+    life.say(phone, activity=CHESS)
+    life.end(phone)
+    assert (life.user.self_view.intent, life.user.self_view.activity) == (OFF, None)

@@ -211,6 +211,17 @@ def test_a_refused_command_does_not_touch_what_waits(life):
     assert (told.view.status, told.view.custom_status) == (ONLINE, None)
 
 
+def test_a_lease_that_shows_the_user_is_a_change_like_any_other(life):
+    spend_budget(life)
+    life.end(1)
+    life.end(2)
+    assert life.patch(intent=ONLINE) == [OverRate(20.0)]
+    life.wait(20.0)
+    life.take_told()
+    life.patch(intent=ONLINE)
+    assert life.take_statuses() == [ONLINE]
+
+
 # -- going offline by hand -------------------------------------------------------------------
 
 
@@ -266,12 +277,15 @@ def test_a_waiting_offline_hides_at_once_when_the_other_device_goes(life):
     assert life.take_timed_statuses() == [(0.0, OFF)]
 
 
-def test_a_state_of_offline_is_never_delayed_while_hidden_so_that_no_timer_shows_the_user(life):
+@pytest.mark.parametrize(
+    "fields", [{"state": State.OFFLINE}, {"intent": OFF}, {"appear_offline": True}]
+)
+def test_hiding_once_more_is_not_delayed_either_so_that_no_timer_shows_the_user(life, fields):
     life.end(2)
     life.say(1, intent=OFF, until=life.now.wall + 5.0)
     for number in range(5):
         life.say(1, custom_status=Text(f"{number}"))
-    life.say(1, state=State.OFFLINE)
+    life.say(1, **fields)
     life.wait(100.0)
     assert life.take_statuses() == [OFF]
 
@@ -338,12 +352,24 @@ def test_the_hidden_budget_is_dropped_on_becoming_visible(life):
     life.say(1, appear_offline=True)
     for number in range(4):
         life.patch(custom_status=Text(f"{number}"))
+    life.patch(appear_offline=False)
+    life.say(1, appear_offline=True)
+    for number in range(5):
+        life.patch(custom_status=Text(f"more {number}"))
+    assert life.take_statuses() == [OFF, ONLINE, OFF]
+    assert life.user.self_view.custom_status == "more 4"
+
+
+def test_what_is_done_in_secret_does_not_use_up_the_budget_of_the_open(life):
+    life.say(1, appear_offline=True)
+    for number in range(4):
+        life.patch(custom_status=Text(f"{number}"))
     life.say(1, appear_offline=False)
     life.take_told()
     for status in ALTERNATING[:3]:
         life.say(1, intent=status)
     assert life.take_statuses() == ALTERNATING[:3]
-    assert life.patch(intent=AWAY) == [OverRate(20.0)], "5 in the open: hide, show and three"
+    assert life.patch(intent=AWAY) == [OverRate(20.0)], "five in the open: hide, show and three"
 
 
 def test_becoming_visible_has_to_fit_both_budgets(life):

@@ -143,6 +143,14 @@ def test_a_poller_is_gone_30_seconds_after_the_end_of_the_poll(life):
     assert life.take_timed_statuses() == [(0.0, ONLINE), (60.0, OFF)]
 
 
+def test_short_polls_one_after_another_are_no_flapping(life):
+    for _ in range(20):
+        life.end(life.connect(), Ending.POLL)
+        life.wait(1.0)
+    life.wait(60.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (49.0, OFF)]
+
+
 def test_a_poll_that_says_idle_makes_its_device_idle_at_once(life):
     life.end(life.connect(state=State.ONLINE), Ending.POLL)
     life.connect(state=State.IDLE)

@@ -1,6 +1,7 @@
 """A real server process for each test, and clients that are not our code."""
 
 import importlib.util
+import faulthandler
 import json
 import os
 import signal
@@ -153,12 +154,14 @@ def _without_versions(value):
 class ServerProcess:
     """`presence serve` on a free port of 127.0.0.1, in development mode.
 
-    *settings* become `PRESENCE_*` variables. The data directory stays when the
+    *settings* become `PRESENCE_*` variables; *program* is another one than ours
+    that takes the same arguments. The data directory stays when the
     process is killed, so `start` may be called again.
     """
 
-    def __init__(self, directory, **settings):
+    def __init__(self, directory, *, program=("-m", "presence"), **settings):
         self.directory = directory
+        self.program = program
         self.data = directory / "data"
         self.settings = settings
         self.process = None
@@ -177,7 +180,7 @@ class ServerProcess:
         arguments = ["serve", "--port", "0", "--data", self.data, "--ready-file", ready_file]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "presence", *map(str, arguments)],
+                [sys.executable, *map(str, [*self.program, *arguments])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -292,4 +295,7 @@ def serving(tmp_path):
 @pytest.fixture
 def is_full():
     """Whether to run at full size (PRESENCE_TEST_SCALE=full) and not at that of CI."""
-    return os.environ.get("PRESENCE_TEST_SCALE") == "full"
+    is_full = os.environ.get("PRESENCE_TEST_SCALE") == "full"
+    if is_full:  # which takes longer than pytest lets a test take without showing where it is
+        faulthandler.cancel_dump_traceback_later()
+    return is_full

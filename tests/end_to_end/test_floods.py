@@ -10,7 +10,7 @@ from wire_client import WireClient, resident_bytes
 
 ATTACK = Path(__file__).with_name("flood_attack.py")
 ATTACKERS = 10
-SECONDS = 10.0 if IS_FULL else 2.0
+SECONDS = 10.0 if IS_FULL else 1.5
 GROWTH_AT_MOST = 30 << 20
 OUTCOMES = {
     "empty_fragments": "1009",

@@ -21,11 +21,13 @@ IN_ONE_SERVER = {f"publisher{number}": f"/ws?user=publisher{number}" for number 
 
 
 class Publishers:
-    """Users that change one after another, each time to a text of its own."""
+    """Users that change one after another, each to a text of its own.
 
-    def __init__(self, server, count, target="/ws?user={}"):
-        names = [f"publisher{number:03}" for number in range(count)]
-        self._clients = {name: WireClient(server.port, target.format(name)) for name in names}
+    *targets* by user id say how each is let in.
+    """
+
+    def __init__(self, server, targets):
+        self._clients = {name: WireClient(server.port, targets[name]) for name in targets}
         self.newest = {}
         self._round = 0
 
@@ -67,12 +69,7 @@ def test_a_stuck_listener_gets_the_newest_of_each_user_once_it_reads_again(servi
             publishers.change_all()
         quick.beat()
 
-        told = [
-            stuck.wait_shown(name, custom_status=text)
-            for name, text in sorted(publishers.newest.items())
-        ]
-
-        assert len(told) == USERS
+        stuck.wait_texts(publishers.newest)
         stuck.beat()
         seen, all_changes = versions(stuck.messages()), versions(quick.messages())
         for user, own in seen.items():
@@ -165,8 +162,7 @@ def test_stuck_listeners_bind_no_more_memory_however_much_changes(serving):
             )
             assert peak - full_bytes < GROWTH_AT_MOST
             for client in stuck:
-                for name, text in publishers.newest.items():
-                    client.wait_shown(name, custom_status=text)
+                client.wait_texts(publishers.newest)
                 client.socket.close()
 
 

@@ -61,6 +61,9 @@ class WireClient:
     def __exit__(self, *_):
         self.socket.close()
 
+    def __del__(self):
+        self.socket.close()  # left open where a test failed: the warning would hide why
+
     # -- sending -----------------------------------------------------------------------------
 
     def send(self, opcode, payload=b"", *, is_final=True):
@@ -123,6 +126,13 @@ class WireClient:
     def wait_shown(self, user, within=ANSWER_WITHIN, **wanted):
         """Wait until *user* is shown as *wanted*; returns the event's data."""
         return self.wait_for(lambda message: shows(message, user, **wanted), within)
+
+    def wait_texts(self, texts, within=ANSWER_WITHIN):
+        """Wait until each user was shown with its custom status of *texts*, in any order."""
+        missing = set(texts.items())
+        while missing:
+            data = self.wait_for(lambda message: "v" in message, within)["d"]
+            missing.discard((data["user_id"], data["custom_status"]))
 
     def beat(self, within=ANSWER_WITHIN):
         """Send a heartbeat and wait for its answer; returns the messages that came before it."""

@@ -16,7 +16,7 @@ from presence.app import open_server
 from presence.config import Config
 
 WITHIN = 5.0
-QUIET_AFTER = 0.03
+QUIET_AFTER = 0.01
 HEARTBEAT = {"op": "HEARTBEAT"}
 UPGRADE = (
     ("upgrade", "websocket"),
@@ -52,9 +52,10 @@ class Answer:
 class Client:
     """One WebSocket client of the Together gateway."""
 
-    def __init__(self, connection, stream):
+    def __init__(self, connection, stream, quiet):
         self.connection = connection
         self._stream = stream
+        self._quiet = quiet
 
     async def receive(self):
         """The next frame, as JSON."""
@@ -73,7 +74,7 @@ class Client:
 
     async def rest(self):
         """Every frame up to now: waits until nothing moves, then asks for an answer."""
-        await wait_all_tasks_blocked(QUIET_AFTER)
+        await self._quiet()
         await self.send(HEARTBEAT)
         frames = []
         while (frame := await self.receive()) != ACK:
@@ -114,12 +115,12 @@ class Client:
     async def leave(self):
         """Say goodbye with 1000."""
         await self.connection.aclose()
-        await wait_all_tasks_blocked(QUIET_AFTER)
+        await self._quiet()
 
     async def vanish(self):
         """Go without a goodbye."""
         await trio.aclose_forcefully(self._stream)
-        await wait_all_tasks_blocked(QUIET_AFTER)
+        await self._quiet()
 
 
 class RunningServer:
@@ -171,7 +172,17 @@ class RunningServer:
     async def open(self, resource, **options):
         """Open a WebSocket that ends with the test."""
         with trio.fail_after(WITHIN):
-            return await self._clients.start(_hold_socket, self.port, resource, options)
+            return await self._clients.start(self._hold_socket, resource, options)
+
+    async def _hold_socket(self, resource, options, *, task_status):
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        async with stream, trio.open_nursery() as nursery:
+            host = f"127.0.0.1:{self.port}"
+            connection = await wrap_client_stream(
+                nursery, stream, host, resource, message_queue_size=1000, **options
+            )
+            task_status.started(Client(connection, stream, self.quiet))
+            await trio.sleep_forever()
 
     async def join(self, user, **query):
         """Open a WebSocket as *user* of development mode; returns the client and READY's data."""
@@ -202,8 +213,11 @@ class RunningServer:
     # -- looking -----------------------------------------------------------------------------
 
     async def quiet(self):
-        """Wait until nothing moves any more."""
-        await wait_all_tasks_blocked(QUIET_AFTER)
+        """Wait until nothing moves any more, and no user's actor waits for the store."""
+        with trio.fail_after(WITHIN):
+            await wait_all_tasks_blocked(QUIET_AFTER)
+            while self.node.users.statistics().working:
+                await wait_all_tasks_blocked(QUIET_AFTER)
 
     async def status_of(self, user, *, seen_by="onlooker"):
         """What others see of a user, 404 for one they may not see."""
@@ -211,12 +225,10 @@ class RunningServer:
         return answer.json["status"] if answer.status == 200 else answer.status
 
     async def wait_status(self, user, status):
-        """Wait until others see *user* so; returns how many seconds that took."""
-        began_at = trio.current_time()
+        """Wait until others see *user* so."""
         with trio.fail_after(WITHIN):
             while await self.status_of(user) != status:  # noqa: ASYNC110 - asked over HTTP
                 await trio.sleep(0.02)
-        return trio.current_time() - began_at
 
     def counted(self, metric, **labels):
         """The value of a counter."""
@@ -226,17 +238,6 @@ class RunningServer:
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
         return 0.0
-
-
-async def _hold_socket(port, resource, options, *, task_status):
-    host = f"127.0.0.1:{port}"
-    stream = await trio.open_tcp_stream("127.0.0.1", port)
-    async with stream, trio.open_nursery() as nursery:
-        connection = await wrap_client_stream(
-            nursery, stream, host, resource, message_queue_size=1000, **options
-        )
-        task_status.started(Client(connection, stream))
-        await trio.sleep_forever()
 
 
 async def _exchange(stream, method, path, fields, data):

@@ -43,14 +43,14 @@ async def test_of_more_frames_changes_merge_and_the_last_is_never_lost(start_ser
     alice, bob = await server.connect("alice"), await server.connect("bob")
     await bob.rest()
     began_at = trio.current_time()
-    await alice.update(status="dnd", activity="chess")
     for number in range(40):
-        await alice.update(status="dnd", custom_status=str(number))
+        activity = {"activity": "chess"} if number == 30 else {}
+        await alice.update(status="dnd", custom_status=str(number), **activity)
     frames = []
     while not frames or frames[-1]["custom_status"] != "39":
         frames.append(await bob.next_of("PRESENCE_UPDATE"))
 
-    assert 0.5 < trio.current_time() - began_at < 2
+    assert 0.5 < trio.current_time() - began_at < 4
     assert len(frames) <= 21
     assert frames[-1] == {
         "user_id": "alice",
@@ -106,7 +106,7 @@ async def test_five_changes_apply_at_once_and_the_sixth_waits(start_server):
         if texts == ["0", "1", "2", "3", "4"]:
             assert trio.current_time() - began_at < 0.5
     assert texts == ["0", "1", "2", "3", "4", "7"]
-    assert 0.9 < trio.current_time() - began_at < 2
+    assert 0.9 < trio.current_time() - began_at < 4
 
 
 async def test_what_waits_merges_field_by_field_and_applies_when_the_window_opens(paced):
@@ -207,7 +207,7 @@ async def test_an_intent_with_an_end_gives_the_former_one_back(server, until):
 async def test_a_second_end_keeps_the_first_former_intent(server):
     alice, bob = await server.connect("alice"), await server.connect("bob")
     await alice.update(status="dnd", until=5)
-    await alice.update(status="away", until=0.3)
+    await alice.update(status="away", until=0.6)
     assert await bob.presence_of("alice") == ["dnd", "away"]
     assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "online"
 
@@ -235,7 +235,7 @@ async def test_a_custom_status_with_an_end_is_cleared_by_one_event(server, until
 async def test_the_end_of_a_text_alone_moves_that_of_the_present_text(server):
     alice, bob = await server.connect("alice"), await server.connect("bob")
     await alice.update(status="online", custom_status="lunch")
-    await alice.update(status="online", custom_status_until=0.3)
+    await alice.update(status="online", custom_status_until=0.6)
     texts = [frame["d"]["custom_status"] for frame in await bob.rest()]
     assert texts == ["lunch"]
     assert (await bob.next_of("PRESENCE_UPDATE"))["custom_status"] is None
@@ -243,7 +243,7 @@ async def test_the_end_of_a_text_alone_moves_that_of_the_present_text(server):
 
 async def test_a_public_text_ends_on_time_while_its_user_is_hidden(server):
     alice, bob = await server.connect("alice"), await server.connect("bob")
-    await alice.update(status="online", custom_status="lunch", custom_status_until=0.5)
+    await alice.update(status="online", custom_status="lunch", custom_status_until=0.8)
     await alice.update(status="offline", custom_status="secret")
     frames = [frame["d"] for frame in await bob.rest()]
     assert [(it["status"], it["custom_status"]) for it in frames] == [
@@ -278,7 +278,7 @@ async def test_one_device_too_many_is_closed_with_4008_and_the_others_stay(start
 
 
 async def test_after_five_arrivals_a_goodbye_counts_as_a_lost_connection(start_server):
-    server = await start_server(grace_after=0.4)
+    server = await start_server(grace_after=0.8)
     bob = await server.connect("bob")
     for _ in range(5):
         alice = await server.connect("alice")

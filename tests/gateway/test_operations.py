@@ -7,6 +7,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.errors import StoreUnavailable
 from presence.net.limits import NetLimits
+from presence.net.request import Request
+from presence.net.rest.operations import is_local
 from presence.net.session import SocketTimes
 from presence.net.site import SitePlan, build_routes
 from presence.openapi import openapi_document
@@ -64,6 +66,23 @@ async def test_metrics_behind_a_proxy_need_an_admin_token(server, header):
     assert (await server.request("GET", "/metrics", headers=headers, token=token)).status == 403
     answer = await server.request("GET", "/metrics", headers=headers, token=server.admin())
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "claim"),
+    [
+        ("127.0.0.1", {}, True),
+        ("127.8.8.8", {}, True),
+        ("::1", {}, True),
+        ("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}, False),
+        ("10.0.0.1", {}, False),
+        ("2001:db8::1", {}, False),
+        ("localhost", {}, False),
+        ("", {}, False),
+    ],
+)
+async def test_local_is_who_asks_from_this_machine_itself(peer, headers, claim):
+    assert is_local(Request("GET", "/metrics", headers=headers, peer=peer)) is claim
 
 
 # -- development tokens ----------------------------------------------------------------------

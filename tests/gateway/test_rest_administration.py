@@ -2,6 +2,8 @@
 
 import pytest
 
+from presence.errors import StoreUnavailable
+
 WRITES = [
     ("PUT", "/servers/s1", None),
     ("DELETE", "/servers/s1", None),
@@ -181,6 +183,7 @@ async def test_asking_with_an_admin_token_creates_nobody(closed):
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
+        ("GET", "/servers/none/members", None),
         ("DELETE", "/servers/none", None),
         ("PUT", "/servers/none/members", {"members": []}),
         ("PUT", "/servers/none/members/alice", None),
@@ -232,3 +235,18 @@ async def test_a_server_gets_many_new_members_at_once(closed):
     await closed.administer("PUT", "/servers/s1")
     await closed.administer("PUT", "/servers/s1/members", {"members": users})
     assert await members_of(closed) == users[:100]
+
+
+async def test_where_the_store_fails_the_answer_says_so_and_members_are_told(closed, monkeypatch):
+    await closed.administer("PUT", "/servers/s1")
+    alice = await closed.connect_with(closed.token("alice"))
+
+    async def write(batch):
+        raise StoreUnavailable("disk full")
+
+    monkeypatch.setattr(closed.node.writer._store, "write", write)
+    path = "/servers/s1/members/alice"
+    answer = await closed.request("PUT", path, token=closed.admin())
+    assert (answer.status, answer.header("presence-persisted")) == (204, "false")
+    assert [frame["t"] for frame in await alice.rest()] == ["SERVER_ADD"]
+    monkeypatch.undo()

@@ -1,6 +1,7 @@
 """What REST tells of others, and what it must not tell."""
 
 import re
+from ipaddress import ip_network
 from urllib.parse import unquote
 
 import pytest
@@ -279,6 +280,19 @@ async def test_who_has_no_token_is_counted_by_address(start_server):
     # A user may be called like that address.
     token = server.token("127.0.0.1")
     assert (await server.request("GET", "/users/@me", token=token)).status == 200
+
+
+async def test_behind_a_trusted_proxy_an_ipv6_client_is_its_network(start_server):
+    server = await start_server(
+        is_development=False,
+        max_requests_per_second=1,
+        trusted_proxies=(ip_network("127.0.0.1/32"),),
+    )
+    statuses = []
+    for client in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"):
+        headers = [("x-forwarded-for", client)]
+        statuses.append((await server.request("GET", "/users/@me", headers=headers)).status)
+    assert statuses == [401, 401, 429, 401]
 
 
 async def test_an_admin_token_has_no_request_limit(start_server):

@@ -8,6 +8,7 @@ import trio
 
 from presence.core.changes import Change
 from presence.core.events import Commanded, TimePassed
+from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, PublicView, SelfView, State, Status, UserId
 from presence.live.claims import Claims
 from presence.live.listener import (
@@ -102,6 +103,8 @@ async def test_it_comes_and_goes(server, make_session, nursery):
     await socket.say.send(SocketEnded(is_clean=True))
     await server.quiet()
     assert len(server.node.directory) == 0
+    assert server.node.fanout.broadcaster.statistics().readers == 0
+    assert len(server.node.timer) <= 2  # the settling of the start, and the user's rate window
     assert await server.status_of("alice") == "offline"
 
 
@@ -164,7 +167,7 @@ async def test_the_self_view_that_waits_takes_no_users_place(make_session):
     session.show_self(
         SelfView(UserId("alice"), "alice", online, online, None, False, None, None, None)
     )
-    assert set(socket.stream.latest) == {"self", SELF}
+    assert list(socket.stream.latest) == ["self", SELF]
 
 
 async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
@@ -185,6 +188,16 @@ async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
     assert b"SERVER_MEMBER_REMOVE" in frame
 
 
+async def test_the_snapshot_of_a_joined_server_takes_what_waits_of_its_members_along(make_session):
+    session, socket = make_session()
+    view = PublicView(UserId("bob"), "bob", Status.DND)
+    news = Announcement(PresenceChanged(view, view), 7)
+    session.offer(news.key, news)
+    session.add_server(ServerSnapshot("s1", "Team", [view], False, 1, 1))
+    assert socket.stream.latest == {}
+    assert b"SERVER_ADD" in socket.stream.pushed[-1]
+
+
 # -- silence ---------------------------------------------------------------------------------
 
 
@@ -196,8 +209,8 @@ async def test_it_is_pinged_in_time_and_cut_when_silent(server, make_session, nu
         while not socket.stream.cuts:  # noqa: ASYNC110 - plain state of another task
             await trio.sleep(0.01)
     assert socket.stream.cuts == ["silent"]
-    assert 0.3 < trio.current_time() - began_at < 1
-    assert len(socket.pings) == 3
+    assert 0.3 < trio.current_time() - began_at < 4
+    assert len(socket.pings) in (2, 3)
     await socket.say.send(SocketEnded(is_clean=False))
 
 

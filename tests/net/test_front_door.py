@@ -122,7 +122,8 @@ async def test_stopping_closes_the_listener_and_idle_connections_but_no_request(
     await busy.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
     await is_asked.wait()
     door.door.stop_accepting()
-    assert await idle.wait_end() == b""
+    with trio.fail_after(5):
+        assert await idle.wait_end() == b""
     may_answer.set()
     status, headers, _ = await busy.answer()
     assert (status, headers["connection"]) == (204, "close")

@@ -98,6 +98,15 @@ async def test_a_head_over_the_limit_is_answered_431(open_door, size, pieces):
 
 
 HOST = "Host: x"
+
+
+async def test_a_head_a_little_over_the_limit_is_refused_although_it_came_whole(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(request_head("GET /a", "X-Filler: " + "f" * 16_384))
+    assert (await client.answer())[0] == 431
+
+
 SMUGGLED = [
     pytest.param("POST /", [HOST, "Content-Length: 3", "Transfer-Encoding: chunked"], id="cl te"),
     pytest.param("POST /", [HOST, "Content-Length: 3", "Content-Length: 4"], id="two lengths"),

@@ -1,0 +1,77 @@
+"""A server that does to its listeners what a test says, and both load clients."""
+
+import os
+import threading
+from contextlib import contextmanager, suppress
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import serve
+
+from bench import load as load_module
+from bench.load import Load
+from bench.machine import choose_cores
+from bench.native import find_compiler
+
+
+class ScriptedServer:
+    """Calls *deal* with the listeners and each message of a publisher."""
+
+    def __init__(self, deal):
+        self._deal = deal
+        self._lock = threading.Lock()
+        self.listeners = {}
+        self._server = serve(self._handle, "127.0.0.1", 0, compression=None, ping_interval=None)
+        self.port = self._server.socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def _handle(self, connection):
+        path = connection.request.path
+        if path != "/publish":
+            self.listeners[path] = connection
+        with suppress(ConnectionClosed):
+            for message in connection:
+                with self._lock:
+                    self._deal(self.listeners, message)
+
+    def stop(self):
+        self._server.shutdown()
+        self._thread.join()
+
+
+@pytest.fixture
+def scripted():
+    """`scripted(deal)` starts a server; it stops with the test."""
+    servers = []
+
+    def start(deal):
+        servers.append(ScriptedServer(deal))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(params=["native", "python"] if find_compiler() else ["python"])
+def loading(request, tmp_path, monkeypatch):
+    """`with loading(server, plan) as load:` opens all connections, with each of the clients."""
+    if request.param == "python":
+        monkeypatch.setattr(load_module, "build", lambda name: None)
+
+    @contextmanager
+    def open_load(server, plan):
+        with Load(
+            plan,
+            port=server.port,
+            server_pid=os.getpid(),
+            greets=False,
+            wraps=False,
+            cores=choose_cores(),
+            directory=tmp_path,
+        ) as load:
+            load.bring_up()
+            yield load
+
+    return open_load

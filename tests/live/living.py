@@ -1,0 +1,431 @@
+"""One node with the real supervision tree, in virtual time; its clients are made of lists."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from presence.adapters.store_memory import MemoryStore
+from presence.app import Server, build_node
+from presence.config import Config
+from presence.core.changes import Change
+from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
+from presence.core.types import DeviceId, State
+from presence.core.versions import Versions
+from presence.errors import StoreUnavailable
+from presence.live.administration import Administration
+from presence.live.claims import Claims
+from presence.live.clock import Clock
+from presence.live.listener import MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.messages import Arrive, Command, Look
+from presence.live.ports import UnreadableRow
+from presence.live.writer import Writer
+from presence.net.session import merge_commands
+
+WALL = 1_000_000.0
+"""Unix time at which the virtual clock of a run begins."""
+ASK_TIMEOUT = 40.0
+
+
+def say(view):
+    """A view as the transcripts have it: `ada online 'lunch' (chess)`."""
+    name = "" if view.username == view.user_id else f"={view.username}"
+    text = "" if view.custom_status is None else f" {view.custom_status!r}"
+    activity = "" if view.activity is None else f" ({view.activity})"
+    return f"{view.user_id}{name} {view.status.value}{text}{activity}"
+
+
+def say_server(server):
+    members = ", ".join(map(say, server.members))
+    counts = f" {server.online_count}/{server.member_count}" if server.is_large else ""
+    return f"{server.id}{counts}[{members}]"
+
+
+class Plain:
+    """A dialect that has an event for everything that others see."""
+
+    def frame(self, news, version):
+        match news:
+            case PresenceChanged(before, view):
+                return None if say(before) == say(view) else say(view).encode()
+            case MemberAdded(server_id, view):
+                return f"+{server_id} {say(view)}".encode()
+            case MemberRemoved(server_id, user_id):
+                return f"-{server_id} {user_id}".encode()
+
+
+class Numbers:
+    """A dialect like that of VoicePing: away is online, and texts are not told."""
+
+    def number(self, view):
+        return {"online": 1, "away": 1, "dnd": 2, "offline": 0}[view.status.value]
+
+    def frame(self, news, version):
+        match news:
+            case PresenceChanged(before, view) if self.number(before) != self.number(view):
+                return f"{view.user_id} {self.number(view)}".encode()
+            case MemberAdded(_, view):
+                return f"{view.user_id} {self.number(view)}".encode()
+            case _:
+                return None
+
+
+PLAIN = Plain()
+NUMBERS = Numbers()
+
+
+class FakeListener:
+    """A connection that notes what it is told, and believes it as a client would.
+
+    `told` are pairs of the virtual time and a line, `values` of the time and
+    the whole value. What no client may ever be told goes to `wrong`.
+    """
+
+    def __init__(self, living, claims, device, dialect):
+        self._living = living
+        self.claims = claims
+        self.user_id = claims.user_id
+        self.issued_at = claims.issued_at
+        self.connection = living.node.directory.new_connection()
+        self.device = DeviceId(device or f"~{self.connection}")
+        self.dialect = dialect
+        self.told = []
+        self.values = []
+        self.wrong = []
+        self.servers = {}
+        """What the client believes: the views of the members of each server."""
+        self.self_view = None
+        self.is_over = False
+        self._versions = {}
+        self._taken = 0
+
+    @property
+    def lines(self):
+        return [line for _, line in self.told]
+
+    def take(self):
+        """The lines since this was last asked."""
+        lines = self.lines[self._taken :]
+        self._taken = len(self.told)
+        return lines
+
+    def take_timed(self):
+        taken = self.told[self._taken :]
+        self._taken = len(self.told)
+        return taken
+
+    # -- what it is told ---------------------------------------------------------------------
+
+    def welcome(self, welcome):
+        if self.servers or self.told:
+            self.wrong.append("a snapshot that is not the first")
+        self.self_view = welcome.self_view
+        self.values.append((trio.current_time(), welcome))
+        for server in welcome.servers:
+            self._believe_server(server)
+        servers = "; ".join(map(say_server, welcome.servers))
+        self._note(f"READY {welcome.self_view.status.value}: {servers}")
+
+    def offer(self, key, announcement):
+        self._check(announcement)
+        self.values.append((trio.current_time(), announcement.news))
+        frame = announcement.frame(self.dialect)
+        if frame is not None:
+            self._note(frame.decode())
+            self._believe(announcement.news)
+
+    def show_self(self, view):
+        self.self_view = view
+        text = "" if view.custom_status is None else f" {view.custom_status!r}"
+        activity = "" if view.activity is None else f" ({view.activity})"
+        self._note(f"SELF {view.status.value} ({view.intent.value}){text}{activity}")
+
+    def add_server(self, server):
+        self.values.append((trio.current_time(), server))
+        self._believe_server(server)
+        self._note(f"JOIN {say_server(server)}")
+
+    def remove_server(self, server_id):
+        self.servers.pop(server_id, None)
+        self._note(f"LEAVE {server_id}")
+
+    def end(self, reason):
+        if not self.is_over:
+            self.is_over = True
+            self.told.append((trio.current_time(), f"END {reason.name}"))
+            self._living.nursery.start_soon(self._hang_up)
+
+    async def _hang_up(self):
+        self._living.leave(self, Ending.LOST)
+
+    def _note(self, line):
+        if self.is_over:
+            return  # as a socket that closes
+        self.told.append((trio.current_time(), line))
+
+    # -- what it believes --------------------------------------------------------------------
+
+    def _believe_server(self, server):
+        for view in server.members:
+            self._see(view)
+        self.servers[server.id] = {view.user_id: view for view in server.members}
+
+    def _believe(self, news):
+        match news:
+            case PresenceChanged(_, view):
+                for members in self.servers.values():
+                    if view.user_id in members:
+                        members[view.user_id] = view
+            case MemberAdded(server_id, view):
+                if server_id not in self.servers:
+                    self.wrong.append(f"{server_id} is none of its servers")
+                self.servers.setdefault(server_id, {})[view.user_id] = view
+                self._believe(PresenceChanged(view, view))  # it stands for the status
+            case MemberRemoved(server_id, user_id):
+                self.servers.get(server_id, {}).pop(user_id, None)
+
+    def _check(self, announcement):
+        news = announcement.news
+        if isinstance(news, MemberRemoved):
+            return
+        if news.view.user_id == self.user_id:
+            self.wrong.append("its own public view")
+        newest = self._versions.get(news.view.user_id, -1)
+        is_repeat = isinstance(news, MemberAdded) and news.view.version == newest
+        if news.view.version <= newest and not is_repeat:
+            self.wrong.append(f"{say(news.view)} is not newer than what it had")
+        self._see(news.view)
+
+    def _see(self, view):
+        newest = self._versions.get(view.user_id, 0)
+        if view.version and view.version < newest:
+            self.wrong.append(f"{say(view)} is older than what it had")
+        self._versions[view.user_id] = max(newest, view.version)
+
+
+@attrs.define
+class FaultyStore:
+    """A memory store whose views come late, or that cannot be read, as long as told to."""
+
+    inner: MemoryStore = attrs.field(factory=MemoryStore)
+    views_take: float = 0.0
+    is_unreadable: bool = False
+    unreadable_rows: set = attrs.field(factory=set)
+    was_moved_aside: bool = False
+    write_crashes: int = 0
+    views_read: list = attrs.field(factory=list)
+
+    async def open(self, now_wall):
+        opening = await self.inner.open(now_wall)
+        return attrs.evolve(opening, was_moved_aside=self.was_moved_aside)
+
+    async def read_latest_version(self):
+        return await self.inner.read_latest_version()
+
+    async def read_user(self, user_id):
+        self._fail_if_told()
+        if user_id in self.unreadable_rows:
+            raise UnreadableRow(user_id)
+        return await self.inner.read_user(user_id)
+
+    async def read_views(self, user_ids):
+        self.views_read.append(list(user_ids))
+        found = await self.inner.read_views(user_ids)
+        await self._take_time()
+        return found
+
+    async def read_shown_ids(self, after, limit):
+        found = await self.inner.read_shown_ids(after, limit)
+        await self._take_time()
+        return found
+
+    async def write(self, batch):
+        if self.write_crashes:
+            self.write_crashes -= 1
+            raise RuntimeError("told to crash")
+        await self.inner.write(batch)
+
+    async def aclose(self):
+        await self.inner.aclose()
+
+    async def _take_time(self):
+        await trio.sleep(self.views_take)
+        self._fail_if_told()
+
+    def _fail_if_told(self):
+        if self.is_unreadable:
+            raise StoreUnavailable("told to be unreadable")
+
+
+class FakeDoor:
+    def __init__(self):
+        self.is_closed = trio.Event()
+
+    def stop_accepting(self):
+        pass
+
+    def end_connections(self, within):
+        self.is_closed.set()
+
+
+class DoorlessServer(Server):
+    """The server of `presence.app`, with nobody at the door but the test."""
+
+    def __init__(self, config, opening, node):
+        super().__init__(config, opening, node)
+        self.crashes = []
+
+    async def _keep_door(self, *, task_status):
+        self._door = FakeDoor()
+        task_status.started()
+        await self._door.is_closed.wait()
+
+    def _note_crash(self, name, error, restart_in):
+        self.crashes.append((trio.current_time(), name, type(error).__name__))
+
+
+class Living:
+    """A running node, and what a test does to it."""
+
+    def __init__(self, server, store, nursery, stop):
+        self.server = server
+        self.node = server.node
+        self.store = store
+        self.nursery = nursery
+        self.stop = stop.set
+        self.admin = Administration(server.node)
+        self.listeners = []
+
+    @property
+    def crashes(self):
+        return self.server.crashes
+
+    async def connect(
+        self, user_id, device=None, *, state=None, intent=None, dialect=PLAIN, **claims
+    ):
+        """Open a connection and wait for what it gets first."""
+        listener = self.start_connecting(user_id, device, state=state, dialect=dialect, **claims)
+        await self.arrive(listener, state, intent)
+        return listener
+
+    def start_connecting(self, user_id, device=None, *, state=None, dialect=PLAIN, **claims):
+        """A connection that the directory knows, and its user not yet."""
+        listener = FakeListener(self, self.claims(user_id, **claims), device, dialect)
+        self.listeners.append(listener)
+        self.node.directory.add(listener, state or State.ONLINE)
+        return listener
+
+    async def arrive(self, listener, state=None, intent=None):
+        connected = Connected(listener.connection, listener.device, state, intent)
+        await self.node.users.ask(
+            listener.user_id,
+            lambda reply: Arrive(connected, listener.claims, listener, reply),
+            timeout=ASK_TIMEOUT,
+            slot=("arrive", listener.connection),
+        )
+
+    def leave(self, listener, ending=Ending.CLEAN):
+        """The connection ends, as that of a session does."""
+        listener.is_over = True
+        self.node.directory.remove(listener)
+        self.node.fanout.unsubscribe(listener)
+        if not self.node.is_draining:
+            ended = Ended(listener.connection, ending)
+            slot = ("ended", listener.connection)
+            self.node.users.tell_nowait(listener.user_id, ended, slot=slot)
+
+    def command(self, listener, **change):
+        """Say something over a connection."""
+        commanded = Commanded(Change(**change), listener.connection, may_wait=True)
+        slot = ("command", listener.connection)
+        self.node.users.tell_nowait(listener.user_id, commanded, slot=slot, merge=merge_commands)
+
+    def ping(self, listener):
+        slot = ("pinged", listener.connection)
+        self.node.users.tell_nowait(listener.user_id, Pinged(listener.connection), slot=slot)
+
+    async def patch(self, user_id, *, servers=None, name=None, issued_at=None, **change):
+        """Ask for a change over REST; the answer."""
+        claims = self.claims(user_id, servers=servers, name=name, issued_at=issued_at)
+        commanded = Commanded(Change(**change), None, may_wait=False)
+        return await self.node.users.ask(
+            user_id, lambda reply: Command(commanded, claims, reply), timeout=ASK_TIMEOUT
+        )
+
+    async def look(self, user_id):
+        """The self view."""
+        return await self.node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)
+
+    def claims(self, user_id, *, servers=None, name=None, issued_at=None):
+        issued_at = self.node.clock.now().wall + 1.0 if issued_at is None else issued_at
+        return Claims(user_id, float("inf"), issued_at, servers=servers, name=name)
+
+    async def views(self, *user_ids):
+        """What others get of users now, as lines."""
+        return [say(view) for view in await self.node.roster.views(user_ids)]
+
+    async def settle(self):
+        """Let everything happen that happens without time passing."""
+        await wait_all_tasks_blocked()
+
+    async def wait(self, seconds):
+        """Let time pass, and what follows from it happen."""
+        await trio.sleep(seconds)
+        await wait_all_tasks_blocked()
+
+    def take_all(self):
+        """What each connection was told since this was last asked."""
+        return [listener.take() for listener in self.listeners]
+
+    # -- what must hold whenever nothing changes any more ------------------------------------
+
+    async def check_beliefs(self):
+        """Every client of a full dialect believes what is so, and was told nothing wrong."""
+        await self.settle()
+        for listener in self.listeners:
+            assert (listener.user_id, listener.wrong) == (listener.user_id, [])
+            is_full = listener.dialect is PLAIN and not listener.is_over
+            if is_full and self.node.directory.is_open(listener):
+                await self._check_beliefs_of(listener)
+
+    async def _check_beliefs_of(self, listener):
+        wanted = self.node.memberships.servers_of(listener.user_id)
+        snapshots = await self.node.roster.snapshots(wanted, lambda snapshots: snapshots)
+        truth = {each.id: each for each in snapshots}
+        assert listener.servers.keys() == truth.keys()
+        for server_id, believed in listener.servers.items():
+            if not truth[server_id].is_large:
+                members = {view.user_id: view for view in truth[server_id].members}
+                assert others(believed, listener) == others(members, listener)
+
+
+def others(views, listener):
+    return {key: say(view) for key, view in views.items() if key != listener.user_id}
+
+
+@asynccontextmanager
+async def open_living(store=None, **settings) -> AsyncIterator[Living]:
+    """Start a node on *store* and stop it again, as `presence.app` does."""
+    store = FaultyStore() if store is None else store
+    clock = Clock(wall=lambda: WALL + trio.current_time())
+    opening = await store.open(clock.now().wall)
+    versions = Versions(opening.start_number)
+    versions.latest = max(versions.latest, await store.read_latest_version())
+    writer = Writer(
+        store,
+        wall=clock.wall,
+        on_failure=lambda error, waiting: None,
+        on_recovery=lambda failures, seconds: None,
+    )
+    config = Config(**settings)
+    server = DoorlessServer(config, opening, build_node(config, clock, opening, versions, writer))
+    stop, is_ready = trio.Event(), trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run, lambda port: is_ready.set(), stop)
+        await is_ready.wait()
+        yield Living(server, store, nursery, stop)
+        await wait_all_tasks_blocked()
+        stop.set()
+    await store.aclose()

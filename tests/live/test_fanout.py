@@ -1,0 +1,187 @@
+"""Who is told what: one audience per change, each connection once."""
+
+import attrs
+import pytest
+from living import NUMBERS, PLAIN, open_living
+
+from actors import Broadcaster
+from presence.core.memberships import MembershipRow, Memberships
+from presence.core.types import EVERYONE, PublicView, ServerId, Status
+from presence.core.versions import Versions
+from presence.live.directory import Directory
+from presence.live.fanout import Fanout
+from presence.live.listener import Announcement, MemberAdded, MemberRemoved, PresenceChanged
+
+ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
+CHESS, GO = ServerId("chess"), ServerId("go")
+BOB = PublicView("bob", "bob")
+
+
+# Whole nodes ------------------------------------------------------------------------------
+
+
+async def test_who_shares_several_servers_is_told_once(store, autojump_clock):
+    async with open_living(store, everyone_server=False) as living:
+        both = ("chess", "go")
+        ada = await living.connect("ada", servers=both)
+        ada_again = await living.connect("ada", servers=both)
+        carl = await living.connect("carl", servers=("go",))
+        stranger = await living.connect("zoe", servers=("tennis",))
+        bob = await living.connect("bob", servers=both)
+        await living.settle()
+        living.take_all()
+        living.command(bob, intent=DND)
+        await living.settle()
+        everybody = (ada, ada_again, carl, stranger, bob)
+        assert [listener.take() for listener in everybody] == [
+            ["bob dnd"],
+            ["bob dnd"],
+            ["bob dnd"],
+            [],
+            ["SELF dnd (dnd)"],
+        ]
+        await living.check_beliefs()
+
+
+async def test_a_dialect_is_told_only_what_it_has_an_event_for(living, autojump_clock):
+    ada = await living.connect("ada", dialect=NUMBERS)
+    bob = await living.connect("bob")
+    await living.settle()
+    for change in ({"intent": AWAY}, {"custom_status": "lunch"}, {"intent": DND}):
+        living.command(bob, **change)
+        await living.settle()
+    assert ada.lines[1:] == ["bob 1", "bob 2"]
+
+
+async def test_a_change_that_is_overtaken_while_it_waits_is_not_lost_to_any_dialect(
+    living, autojump_clock
+):
+    """From dnd to dnd with a text is no event of numbers, but from online it is."""
+    ada = await living.connect("ada", dialect=NUMBERS)
+    bob, laptop = await living.connect("bob"), await living.connect("bob")
+    await living.settle()
+    living.command(bob, intent=DND)
+    living.command(laptop, custom_status="lunch")
+    await living.settle()
+    assert ada.lines[1:] == ["bob 1", "bob 2"]
+    assert living.node.fanout.broadcaster.statistics().offers == 2
+
+
+# The fanout alone -------------------------------------------------------------------------
+
+
+class Notes:
+    """A reader that notes the frames of one dialect."""
+
+    def __init__(self, dialect=PLAIN):
+        self.dialect = dialect
+        self.lines = []
+
+    def offer(self, key, announcement):
+        frame = announcement.frame(self.dialect)
+        if frame is not None:
+            self.lines.append(frame.decode())
+
+
+@pytest.fixture
+def versions():
+    return Versions(0)
+
+
+@pytest.fixture
+def fanout(versions):
+    """Bob is in chess and go; the broadcaster has not run yet."""
+    rows = [MembershipRow("bob", server_id, by_admin=True) for server_id in (CHESS, GO)]
+    memberships = Memberships({}, rows, has_everyone=False)
+    broadcaster = Broadcaster(merge=Announcement.merged_with)
+    return Fanout(broadcaster, memberships, Directory(), versions)
+
+
+async def run_out(fanout):
+    fanout.broadcaster.close()
+    await fanout.broadcaster.run()
+
+
+def become(fanout, versions, view, status, **texts):
+    """Announce that *view* changes; what it is then."""
+    changed = attrs.evolve(view, status=status, version=versions.next(), **texts)
+    fanout.announce(view, changed, frozenset())
+    return changed
+
+
+async def test_an_addition_stands_for_the_status_to_all_who_get_it(fanout, versions):
+    in_both, in_chess, in_go = Notes(), Notes(), Notes()
+    fanout.subscribe(in_both, [CHESS, GO], 0)
+    fanout.subscribe(in_chess, [CHESS], 0)
+    fanout.subscribe(in_go, [GO], 0)
+    online = attrs.evolve(BOB, status=ONLINE, version=versions.next())
+    fanout.announce(BOB, online, {GO})
+    await run_out(fanout)
+    assert in_both.lines == ["+go bob online"]
+    assert (in_chess.lines, in_go.lines) == (["bob online"], ["+go bob online"])
+
+
+async def test_a_new_name_is_told_in_every_server_and_nothing_else(fanout, versions):
+    reader = Notes()
+    fanout.subscribe(reader, [CHESS, GO], 0)
+    fanout.announce(BOB, attrs.evolve(BOB, username="Bob", version=versions.next()), frozenset())
+    await run_out(fanout)
+    assert reader.lines == ["+chess bob=Bob offline", "+go bob=Bob offline"]
+
+
+async def test_who_came_between_two_changes_is_told_the_newer_even_if_it_undoes_the_older(
+    fanout, versions
+):
+    early, late = Notes(NUMBERS), Notes(NUMBERS)
+    fanout.subscribe(early, [CHESS], 0)
+    online = attrs.evolve(BOB, status=ONLINE)
+    busy = become(fanout, versions, online, DND)
+    fanout.subscribe(late, [CHESS], versions.latest)  # with a snapshot that says dnd
+    become(fanout, versions, busy, AWAY)
+    await run_out(fanout)
+    # Online to away is no event of numbers; a repeat does no harm, a lost change would.
+    assert late.lines == ["bob 1"]
+    assert early.lines == ["bob 1"]
+
+
+async def test_who_came_after_a_change_is_not_told_of_it(fanout, versions):
+    late = Notes()
+    become(fanout, versions, BOB, ONLINE)
+    fanout.subscribe(late, [CHESS], versions.latest)
+    await run_out(fanout)
+    assert late.lines == []
+
+
+async def test_three_changes_at_once_are_told_if_any_step_has_an_event(fanout, versions):
+    reader = Notes(NUMBERS)
+    fanout.subscribe(reader, [CHESS], 0)
+    view = attrs.evolve(BOB, status=ONLINE)
+    for status, text in ((DND, None), (DND, "lunch"), (DND, "dessert")):
+        view = become(fanout, versions, view, status, custom_status=text)
+    await run_out(fanout)
+    assert reader.lines == ["bob 2"]
+
+
+def test_merged_announcements_say_the_newest_from_each_view_that_a_listener_may_have():
+    views = [attrs.evolve(BOB, status=each, version=n) for n, each in enumerate(Status)]
+    asked = []
+
+    class Asking:
+        def frame(self, news, version):
+            asked.append((news.before.version, news.view.version, version))
+
+    steps = [Announcement(PresenceChanged(views[n], views[n + 1]), n + 1) for n in range(3)]
+    merged = steps[0].merged_with(steps[1]).merged_with(steps[2])
+    dialect = Asking()
+    assert merged.frame(dialect) is None
+    assert merged.frame(dialect) is None  # encoded once
+    assert asked == [(0, 3, 3), (1, 3, 3), (2, 3, 3)]
+    assert (merged.key, merged.version, merged.news) == ("bob", 3, steps[2].news)
+
+
+def test_of_additions_and_removals_the_newest_holds():
+    added = Announcement(MemberAdded(CHESS, BOB), 1)
+    removed = Announcement(MemberRemoved(CHESS, BOB.user_id), 2)
+    assert added.key == removed.key != Announcement(MemberAdded(EVERYONE, BOB), 3).key
+    assert added.merged_with(removed) is removed
+    assert removed.merged_with(added) is added

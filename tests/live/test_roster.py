@@ -1,0 +1,303 @@
+"""The table of public views: snapshots, pages, eviction, and a store that is slow or away."""
+
+import attrs
+import pytest
+import trio
+
+from presence.core.memberships import MembershipRow, Memberships
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import EVERYONE, PublicView, ServerId, Status
+from presence.errors import StoreUnavailable
+from presence.live.roster import Roster
+
+CHESS = ServerId("chess")
+
+
+def view_of(user_id, status=Status.OFFLINE, version=1):
+    return PublicView(user_id, user_id, status, version=version)
+
+
+def online(user_id, version=2):
+    return view_of(user_id, Status.ONLINE, version)
+
+
+@attrs.define
+class Reader:
+    """Views as they are stored, in time or late."""
+
+    views: dict = attrs.field(factory=dict)
+    reads: list = attrs.field(factory=list)
+    takes: float = 0.0
+    is_away: bool = False
+
+    async def read_views(self, user_ids):
+        self.reads.append(list(user_ids))
+        found = {key: self.views[key] for key in user_ids if key in self.views}
+        await self._take_time()
+        return found
+
+    async def read_shown_ids(self, after, limit):
+        found = sorted(key for key in self.views if key > after)[:limit]
+        await self._take_time()
+        return found
+
+    async def _take_time(self):
+        if self.takes:
+            await trio.sleep(self.takes)
+        if self.is_away:
+            raise StoreUnavailable("told to be away")
+
+
+@pytest.fixture
+def reader():
+    return Reader({key: view_of(key) for key in ("ada", "bob", "carl", "dora")})
+
+
+@pytest.fixture
+def memberships():
+    rows = [MembershipRow(key, CHESS, by_admin=True) for key in ("carl", "ada", "bob")]
+    return Memberships({CHESS: "Chess club"}, rows, has_everyone=True)
+
+
+def roster_of(reader, memberships, *, large_threshold=250, capacity=100):
+    return Roster(
+        reader,
+        memberships,
+        shown_count=len(reader.views),
+        large_threshold=large_threshold,
+        capacity=capacity,
+    )
+
+
+@pytest.fixture
+def roster(reader, memberships):
+    return roster_of(reader, memberships)
+
+
+async def snapshot(roster, server_id=CHESS):
+    (taken,) = await roster.snapshots([server_id], list)
+    return taken
+
+
+def ids(views):
+    return [view.user_id for view in views]
+
+
+# Views ------------------------------------------------------------------------------------
+
+
+async def test_views_come_in_the_order_asked_without_those_who_are_not_shown(roster):
+    views = await roster.views(["dora", "nobody", "ada", "dora"])
+    assert views == [view_of("dora"), view_of("ada"), view_of("dora")]
+
+
+async def test_what_was_read_once_is_in_the_table(roster, reader):
+    await roster.views(["ada"])
+    await roster.views(["ada", "bob"])
+    assert reader.reads == [["ada"], ["bob"]]
+
+
+async def test_the_least_used_is_evicted_and_read_again(reader, memberships):
+    roster = roster_of(reader, memberships, capacity=2)
+    for asked in (["ada"], ["bob"], ["ada"], ["carl"], ["ada"], ["bob"]):
+        assert ids(await roster.views(asked)) == asked
+    assert reader.reads == [["ada"], ["bob"], ["carl"], ["bob"]]
+
+
+async def test_a_question_of_more_than_the_table_holds_is_answered_whole(reader, memberships):
+    roster = roster_of(reader, memberships, capacity=1)
+    wanted = ["ada", "bob", "carl", "dora"]
+    assert ids(await roster.views(wanted)) == wanted
+
+
+async def test_who_is_visible_is_never_evicted(reader, memberships):
+    roster = roster_of(reader, memberships, capacity=1)
+    roster.put(online("ada"), is_first=False)
+    roster.put(online("bob"), is_first=False)
+    await roster.views(["carl", "dora"])
+    reader.reads.clear()
+    assert await roster.views(["ada", "bob"]) == [online("ada"), online("bob")]
+    assert (reader.reads, roster.visible_count) == ([], 2)
+
+
+async def test_the_user_s_own_actor_leaves_no_trace_of_having_asked(reader, memberships):
+    roster = roster_of(reader, memberships, capacity=2)
+    await roster.views(["ada"])
+    await roster.views(["bob"])
+    assert roster.shown_now("ada") == view_of("ada")
+    await roster.views(["carl"])
+    assert (roster.shown_now("ada"), roster.shown_now("bob")) == (None, view_of("bob"))
+
+
+async def test_a_change_that_comes_while_others_are_read_is_in_the_answer(
+    roster, reader, nursery, autojump_clock
+):
+    reader.takes = 5.0
+    await roster.views(["ada"])
+    answers = []
+
+    async def ask():
+        answers.extend(await roster.views(["ada", "bob"]))
+
+    nursery.start_soon(ask)
+    await trio.sleep(1)
+    roster.put(online("ada", 7), is_first=False)
+    roster.put(online("bob", 8), is_first=False)
+    await trio.sleep(10)
+    assert answers == [online("ada", 7), online("bob", 8)]
+
+
+async def test_views_that_cannot_be_read_are_an_error(roster, reader):
+    reader.is_away = True
+    roster.put(online("ada"), is_first=False)
+    assert await roster.views(["ada"]) == [online("ada")]
+    with pytest.raises(StoreUnavailable):
+        await roster.views(["ada", "bob"])
+
+
+# Snapshots --------------------------------------------------------------------------------
+
+
+async def test_a_snapshot_has_those_not_offline_first_then_by_id(roster):
+    roster.put(online("carl"), is_first=False)
+    members = [online("carl"), view_of("ada"), view_of("bob")]
+    assert await snapshot(roster) == ServerSnapshot(
+        CHESS, "Chess club", members, is_large=False, member_count=3, online_count=1
+    )
+    assert ids((await snapshot(roster, EVERYONE)).members) == ["carl", "ada", "bob", "dora"]
+
+
+async def test_a_large_server_is_cut_but_counts_all(reader, memberships):
+    roster = roster_of(reader, memberships, large_threshold=2)
+    roster.put(online("carl"), is_first=False)
+    for server_id, count in ((CHESS, 3), (EVERYONE, 4)):
+        taken = await snapshot(roster, server_id)
+        assert ids(taken.members) == ["carl", "ada"]
+        assert (taken.is_large, taken.member_count, taken.online_count) == (True, count, 1)
+    for user_id in ("bob", "dora"):
+        roster.put(online(user_id), is_first=False)
+    assert ids((await snapshot(roster, EVERYONE)).members) == ["bob", "carl"]
+
+
+async def test_a_server_just_at_the_threshold_is_not_large(reader, memberships):
+    roster = roster_of(reader, memberships, large_threshold=3)
+    assert not (await snapshot(roster)).is_large
+    assert (await snapshot(roster, EVERYONE)).is_large
+
+
+async def test_no_task_runs_between_a_snapshot_and_what_follows(
+    roster, reader, nursery, autojump_clock
+):
+    reader.takes = 1.0
+    taken = []
+
+    async def change():
+        for version in range(10, 100):
+            roster.put(online("ada", version), is_first=False)
+            await trio.lowlevel.checkpoint()
+
+    def note(snapshots):
+        taken.append((snapshots[0].members[0], roster.shown_now("ada")))
+
+    await roster.views(["bob", "carl"])
+    nursery.start_soon(change)
+    for _ in range(20):
+        await roster.snapshots([CHESS], note)
+        await trio.lowlevel.checkpoint()
+    assert len(taken) == 20
+    assert all(shown == latest for shown, latest in taken)
+
+
+async def test_who_comes_and_goes_while_ids_are_read_is_counted_as_it_is_then(
+    roster, reader, nursery, autojump_clock
+):
+    reader.takes = 5.0
+    taken = []
+
+    async def take():
+        taken.append(await snapshot(roster, EVERYONE))
+
+    nursery.start_soon(take)
+    await trio.sleep(1)
+    roster.put(view_of("eve"), is_first=True)
+    roster.put(online("frank"), is_first=True)
+    roster.put(view_of("gus"), is_first=True)
+    roster.forget("gus", {EVERYONE})
+    roster.forget("dora", {EVERYONE, CHESS})
+    await trio.sleep(6)  # the views of those who are offline are being read
+    roster.forget("bob", {EVERYONE, CHESS})
+    roster.put(view_of("dora", version=9), is_first=True)
+    await trio.sleep(20)
+    assert [(each.user_id, each.version) for each in taken[0].members] == [
+        ("frank", 2),
+        ("ada", 1),
+        ("carl", 1),
+        ("dora", 9),
+        ("eve", 1),
+    ]
+    assert (taken[0].member_count, taken[0].online_count) == (5, 1)
+
+
+async def test_members_that_cannot_be_read_are_bare_in_a_snapshot(roster, reader):
+    roster.put(online("bob"), is_first=False)
+    reader.is_away = True
+    bare = [PublicView("ada", "ada"), PublicView("carl", "carl")]
+    assert (await snapshot(roster)).members == [online("bob"), *bare]
+    assert (await snapshot(roster, EVERYONE)).members == [online("bob")]
+    reader.is_away = False
+    # What could not be read was not kept.
+    assert (await snapshot(roster)).members == [online("bob"), view_of("ada"), view_of("carl")]
+
+
+# Changes of memberships, deletion ---------------------------------------------------------
+
+
+async def test_the_count_of_those_online_follows_memberships_and_views(roster, memberships):
+    roster.put(online("dora"), is_first=False)
+    roster.put(online("ada"), is_first=False)
+
+    async def counts():
+        return [(await snapshot(roster, each)).online_count for each in (CHESS, EVERYONE)]
+
+    assert await counts() == [1, 2]
+    roster.shift(memberships.admit("dora", CHESS))
+    assert await counts() == [2, 2]
+    roster.shift(memberships.dismiss("ada", CHESS))
+    assert await counts() == [1, 2]
+    roster.put(view_of("dora", version=9), is_first=False)
+    assert await counts() == [0, 1]
+
+
+async def test_who_is_deleted_is_in_no_answer(roster, reader):
+    roster.put(online("ada"), is_first=False)
+    del reader.views["ada"]
+    roster.forget("ada", {CHESS, EVERYONE})
+    assert (await roster.views(["ada"]), roster.visible_count) == ([], 0)
+    taken = await snapshot(roster, EVERYONE)
+    assert (ids(taken.members), taken.member_count, taken.online_count) == (
+        ["bob", "carl", "dora"],
+        3,
+        0,
+    )
+
+
+# Pages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("server_id", [CHESS, EVERYONE])
+async def test_pages_go_by_id_whatever_the_status(roster, server_id):
+    roster.put(online("carl"), is_first=False)
+    everybody = ["ada", "bob", "carl", *(["dora"] if server_id == EVERYONE else [])]
+    paged, after = [], ""
+    while page := ids(await roster.page(server_id, after, 2)):
+        assert len(page) <= 2
+        paged += page
+        after = page[-1]
+    assert paged == everybody
+
+
+async def test_a_page_that_cannot_be_read_is_an_error(roster, reader):
+    reader.is_away = True
+    for server_id in (CHESS, EVERYONE):
+        with pytest.raises(StoreUnavailable):
+            await roster.page(server_id, "", 10)
