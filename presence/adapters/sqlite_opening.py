@@ -22,8 +22,11 @@ def begin_run(db: Database, now_wall: float) -> None:
     meta = _read_meta(db)
     versions = Versions(meta.start_number + 1)
     before_all = versions.latest
+    has_crashed = meta.ended_start != meta.start_number
     with write_transaction(db):
         db.execute("UPDATE meta SET start_number = ?", [versions.start_number])
+        if has_crashed:  # who was told of newer versions must not find the stored ones old
+            db.execute("UPDATE meta SET version_floor = ?", [before_all])
         db.register_function(versions.next, name="next_version", replace=True)
         db.execute(_SHOW_OFFLINE, {"seen_at": meta.committed_at, "now": now_wall})
         db.execute(_CLEAR_TEXTS, {"now": now_wall})
@@ -71,6 +74,12 @@ def read_opening(db: Database, now_wall: float) -> Opening:
     )
 
 
+def read_version_floor(db: Database) -> int:
+    """The least version that any view has: one of a run that followed a crash, or 0."""
+    floor = table(db, "meta").get(1)["version_floor"]
+    return floor if isinstance(floor, int) else 0
+
+
 def _read_servers(db: Database) -> Iterator[tuple[ServerId, str]]:
     for row in table(db, "servers").rows:
         name = row["name"]
@@ -111,6 +120,7 @@ def _read_text_ends(db: Database) -> Iterator[tuple[UserId, float]]:
 class _Meta:
     start_number: int = attrs.field(validator=attrs.validators.instance_of(int))
     settled_start: int = attrs.field(validator=attrs.validators.instance_of(int))
+    ended_start: int = attrs.field(validator=attrs.validators.instance_of(int))
     committed_at: float = attrs.field(validator=attrs.validators.instance_of(float))
     moved_aside: int = attrs.field(validator=attrs.validators.in_((0, 1)))
 

@@ -35,6 +35,8 @@ def _create_meta(db: Database) -> None:
         "schema_version": 0,
         "start_number": 0,
         "settled_start": 0,
+        "ended_start": 0,
+        "version_floor": 0,
         "committed_at": 0.0,
         "latest_version": 0,
         "moved_aside": 0,

@@ -30,6 +30,8 @@ class MemoryStore:
     _settled_start: int = attrs.field(default=0, init=False)
     _committed_at: float = attrs.field(default=0.0, init=False)
     _latest_version: int = attrs.field(default=0, init=False)
+    _ended_start: int = attrs.field(default=0, init=False)
+    _version_floor: int = attrs.field(default=0, init=False)
     _is_open: bool = attrs.field(default=False, init=False)
 
     async def open(self, now_wall: float) -> Opening:
@@ -38,18 +40,21 @@ class MemoryStore:
         self._is_open = True
         self._start_number += 1
         versions = Versions(self._start_number)
+        if self._ended_start != self._start_number - 1:
+            self._version_floor = versions.latest
         for user_id, record in self._users.items():
             self._users[user_id] = self._record_at_start(record, now_wall, versions)
         return self._report()
 
     def _record_at_start(self, record: Record, now_wall: float, versions: Versions) -> Record:
-        view = record.view
+        stored = record.view
+        view = stored
         if view.is_visible:
             last_seen = max(view.last_seen or self._committed_at, self._committed_at)
             view = attrs.evolve(view, status=Status.OFFLINE, activity=None, last_seen=last_seen)
         if _is_over(view.custom_status_until, now_wall):
             view = attrs.evolve(view, custom_status=None, custom_status_until=None)
-        if view is not record.view:
+        if view is not stored:
             view = attrs.evolve(view, version=versions.next())
             self._latest_version = versions.latest
         if _is_over(record.custom_status_until, now_wall):
@@ -77,13 +82,18 @@ class MemoryStore:
     async def read_user(self, user_id: UserId) -> Record | None:
         """One user's record."""
         await self._take_turn()
-        return self._users.get(user_id)
+        record = self._users.get(user_id)
+        return None if record is None else attrs.evolve(record, view=self._raised(record.view))
 
     async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]:
         """The views of those of *user_ids* that are shown."""
         await self._take_turn()
         found = {user_id: self._users.get(user_id) for user_id in user_ids}
-        return {user: record.view for user, record in found.items() if record and record.is_shown}
+        return {
+            user_id: self._raised(record.view)
+            for user_id, record in found.items()
+            if record and record.is_shown
+        }
 
     async def read_shown_ids(self, after: str, limit: int) -> Sequence[UserId]:
         """The next *limit* ids of shown users after *after*, by code point."""
@@ -102,11 +112,16 @@ class MemoryStore:
         self._latest_version = max([self._latest_version, *_versions_in(batch)])
         if batch.settled_start is not None:
             self._settled_start = batch.settled_start
+        if batch.is_last:
+            self._ended_start = self._start_number
 
     async def aclose(self) -> None:
         """Refuse everything until the next `open`."""
         self._is_open = False
         await trio.lowlevel.checkpoint()
+
+    def _raised(self, view: PublicView) -> PublicView:
+        return attrs.evolve(view, version=max(view.version, self._version_floor))
 
     async def _take_turn(self) -> None:
         await trio.lowlevel.checkpoint()

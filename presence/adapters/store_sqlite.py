@@ -23,7 +23,7 @@ from presence.adapters.sqlite_file import (
     unusable,
     write_transaction,
 )
-from presence.adapters.sqlite_opening import begin_run, read_opening
+from presence.adapters.sqlite_opening import begin_run, read_opening, read_version_floor
 from presence.adapters.sqlite_rows import PUBLIC_COLUMNS, bare_view, record_of, row_of, view_of
 from presence.adapters.sqlite_schema import migrate, table
 from presence.core.record import Record
@@ -47,6 +47,7 @@ class SqliteStore:
         self._writing, self._reading = Handle(self._file), Handle(self._file)
         self._write_turn, self._read_turn = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
         self._is_open = False
+        self._version_floor = 0
 
     # The port: see `presence.live.ports.Store` ------------------------------------------
 
@@ -62,11 +63,13 @@ class SqliteStore:
 
     async def read_user(self, user_id: UserId) -> Record | None:
         """One user's record; raises `UnreadableRow` where it makes no sense."""
-        return await self._read(functools.partial(_read_user, user_id))
+        record = await self._read(functools.partial(_read_user, user_id))
+        return None if record is None else attrs.evolve(record, view=self._raised(record.view))
 
     async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]:
         """The views of those of *user_ids* that are shown."""
-        return await self._read(functools.partial(_read_views, list(user_ids)))
+        views = await self._read(functools.partial(_read_views, list(user_ids)))
+        return {user_id: self._raised(view) for user_id, view in views.items()}
 
     async def read_shown_ids(self, after: str, limit: int) -> Sequence[UserId]:
         """The next *limit* ids of shown users after *after*, by code point."""
@@ -138,6 +141,7 @@ class SqliteStore:
             migrate(db)
             begin_run(db, now_wall)
             opening = read_opening(db, now_wall)
+            self._version_floor = read_version_floor(db)
             db.execute("PRAGMA busy_timeout = 250")
             return opening
 
@@ -169,6 +173,11 @@ class SqliteStore:
     def _query(self, query: Callable[[Database], T]) -> T:
         with self._reading.lend() as db:
             return query(db)
+
+    def _raised(self, view: PublicView) -> PublicView:
+        if view.version >= self._version_floor:
+            return view
+        return attrs.evolve(view, version=self._version_floor)
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -256,6 +265,8 @@ def _write_meta(db: Database, batch: Batch) -> None:
     )
     if batch.settled_start is not None:
         db.execute("UPDATE meta SET settled_start = ?", [batch.settled_start])
+    if batch.is_last:
+        db.execute("UPDATE meta SET ended_start = start_number")
 
 
 def _json(ids: Sequence[UserId]) -> str:

@@ -29,6 +29,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._by_user: dict[UserId, dict[ConnectionId, Attached]] = {}
+        self._unheard: dict[UserId, dict[ConnectionId, LiveConnection]] = {}
         self._ids = itertools.count(1)
         self._count = 0
 
@@ -53,12 +54,28 @@ class Directory:
         self._count += 1
 
     def remove(self, listener: Listener) -> None:
-        """Forget a connection that is over."""
-        attached = self._by_user.get(listener.user_id, {})
-        if attached.pop(listener.connection, None) is not None:
+        """Forget a connection that is over, but for an actor that has not heard of its end.
+
+        Until `note_end_heard` a fresh actor finds it as it was: its last words
+        may wait to be handled, before its end.
+        """
+        user_id = listener.user_id
+        attached = self._by_user.get(user_id, {})
+        entry = attached.pop(listener.connection, None)
+        if entry is not None:
             self._count -= 1
+            if entry.is_welcomed and not entry.is_ending:
+                unheard = self._unheard.setdefault(user_id, {})
+                unheard[listener.connection] = _live(listener.connection, entry)
         if not attached:
-            self._by_user.pop(listener.user_id, None)
+            self._by_user.pop(user_id, None)
+
+    def note_end_heard(self, user_id: UserId, connection: ConnectionId) -> None:
+        """The user's actor handles the end of *connection* now."""
+        unheard = self._unheard.get(user_id, {})
+        unheard.pop(connection, None)
+        if not unheard:
+            self._unheard.pop(user_id, None)
 
     def of(self, user_id: UserId) -> dict[ConnectionId, Attached]:
         """The user's connections; not to be changed."""
@@ -102,8 +119,13 @@ class Directory:
 
     def live(self, user_id: UserId) -> list[LiveConnection]:
         """What a fresh actor needs to know of the connections that its user has."""
-        return [
-            LiveConnection(key, entry.listener.device, entry.state)
+        open_ones = [
+            _live(key, entry)
             for key, entry in self.of(user_id).items()
             if entry.is_welcomed and not entry.is_ending
         ]
+        return [*self._unheard.get(user_id, {}).values(), *open_ones]
+
+
+def _live(connection: ConnectionId, entry: Attached) -> LiveConnection:
+    return LiveConnection(connection, entry.listener.device, entry.state)

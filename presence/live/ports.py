@@ -51,6 +51,7 @@ class Batch:
     A value of None deletes the row, and nothing besides: the memberships of a
     deleted user or server are deleted by name. `committed_at` (Unix time) is stored with
     it: the "last seen" of those who are shown online when the server dies.
+    `is_last`: nothing was told to anybody that is not stored.
     """
 
     committed_at: float
@@ -59,6 +60,7 @@ class Batch:
     memberships: Mapping[tuple[UserId, ServerId], MembershipRow | None] = attrs.field(factory=dict)
     revocations: Mapping[UserId, Revocation] = attrs.field(factory=dict)
     settled_start: int | None = None
+    is_last: bool = False
 
 
 class UnreadableRow(Exception):
@@ -81,7 +83,12 @@ class Store(Protocol):
         `committed_at`; public and true texts whose time has passed are
         cleared. Each view so changed gets a version of the new run, from
         `start_number * 2**32 + 1` on; `Opening` tells nothing of how many, so
-        see `read_latest_version`. Raises `presence.errors.DataUnusable` where
+        see `read_latest_version`.
+
+        Where no batch was the last of the run before, something newer than
+        what is stored may have been told of anybody. So from then on every
+        view has at least the version `start_number * 2**32`, or who heard the
+        newer one would take the stored one for old. Raises `presence.errors.DataUnusable` where
         the data cannot be used or another server uses it.
         """
 

@@ -15,6 +15,7 @@ from presence.core.events import (
     Commanded,
     Connected,
     Effect,
+    Ended,
     Event,
     Expelled,
     Introduced,
@@ -105,6 +106,10 @@ class UserActor(Behaviour[Message]):
                 await self._read_again()
             case Commanded():
                 self._obey(message)
+            case Ended(connection=connection):
+                # First: should handling it fail, the connection must not live for ever.
+                self._node.directory.note_end_heard(self._id, connection)
+                self._apply(message)
             case Expelled():
                 # Once more: some may have come since the administrator had them ended.
                 self._node.directory.end_all(self._id, EndReason.DISCONNECTED)

@@ -6,6 +6,7 @@ meanwhile. What cannot be written waits, newest row per user, and is tried
 again for ever: memory is bounded by the number of users, not of changes.
 """
 
+import contextlib
 import math
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ import trio
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
 from presence.errors import StoreUnavailable
-from presence.live.ports import MembershipRow, Revocation, Store
+from presence.live.ports import Batch, MembershipRow, Revocation, Store
 from presence.live.unwritten import Changes, Layers, check_storable
 
 _HEARTBEAT_EVERY = 10.0
@@ -225,6 +226,8 @@ class Writer:
             is_last = self._is_closing
             await self._write_what_waits()
             if is_last and not self._waiting:
+                with contextlib.suppress(StoreUnavailable):
+                    await self._store.write(Batch(self._wall(), is_last=True))
                 return
             if not self._is_closing:
                 with trio.move_on_after(_HEARTBEAT_EVERY):

@@ -37,10 +37,12 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
 async def run_of(
     make_store: MakeStore, now: float = 1000.0
 ) -> AsyncIterator[tuple[Store, Opening]]:
+    """One run of the server, ended in order."""
     store = make_store()
     opening = await store.open(now)
     try:
         yield store, opening
+        await store.write(Batch(0.0, is_last=True))
     finally:
         await store.aclose()
 
@@ -291,6 +293,28 @@ async def test_batches_are_written_in_the_order_of_the_calls(make_store: MakeSto
                 nursery.start_soon(store.write, Batch(float(version), users=users(record)))
                 await trio.testing.wait_all_tasks_blocked()
         assert await store.read_user(ADA) == record_of(view_of(ADA, version=20))
+
+
+async def test_after_a_crash_no_version_is_older_than_the_run(make_store: MakeStore) -> None:
+    store = make_store()
+    await store.open(1000.0)
+    shown = record_of(view_of(ADA, version=2**32 + 1))
+    await store.write(Batch(900.0, users=users(shown)))
+    await store.aclose()  # no batch was the last: something newer may have been told
+
+    async with run_of(make_store) as (store, _):
+        assert (await store.read_views([ADA]))[ADA].version == 2 * 2**32
+        assert (record := await store.read_user(ADA)) and record.view.version == 2 * 2**32
+    async with run_of(make_store) as (store, _):
+        assert (await store.read_views([ADA]))[ADA].version == 2 * 2**32
+
+
+async def test_after_an_end_in_order_versions_are_as_stored(make_store: MakeStore) -> None:
+    shown = record_of(view_of(ADA, version=2**32 + 1))
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(shown)))
+    async with run_of(make_store) as (store, _):
+        assert await store.read_user(ADA) == shown
 
 
 async def test_a_closed_store_answers_nothing(make_store: MakeStore) -> None:

@@ -63,10 +63,13 @@ def mode_of(path: Path) -> int:
 async def run_in(
     directory: Path, now: float = 1000.0
 ) -> AsyncIterator[tuple[SqliteStore, Opening]]:
+    """One run of the server, ended in order where the store lets it."""
     store = SqliteStore(directory)
     opening = await store.open(now)
     try:
         yield store, opening
+        with contextlib.suppress(StoreUnavailable):
+            await store.write(Batch(0.0, is_last=True))
     finally:
         await store.aclose()
 

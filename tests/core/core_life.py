@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from presence.core.changes import Change
+from presence.core.changes import UNSET, Change
 from presence.core.events import (
     Commanded,
     Connected,
@@ -69,6 +69,16 @@ def as_stored(record: Record, committed_at: float, versions: Versions, now: floa
     if record.custom_status_until is not None and record.custom_status_until <= now:
         record = attrs.evolve(record, custom_status=None, custom_status_until=None)
     return attrs.evolve(record, view=view)
+
+
+def later(change: Change, by: float) -> Change:
+    """*change* with its ends, which are seconds from now, put *by* seconds later."""
+    until, text_until = change.until, change.custom_status_until
+    return attrs.evolve(
+        change,
+        until=None if until is None or change.intent is UNSET else until + by,
+        custom_status_until=text_until if text_until in (None, UNSET) else text_until + by,
+    )
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presence.core.rate import SlidingWindow
@@ -55,6 +55,7 @@ def test_a_cleared_window_remembers_nothing():
     assert (window.is_full(3.0), window.empties_at()) == (False, None)
 
 
+@settings(settings.get_profile("core"))
 @given(st.lists(st.integers(0, 8), max_size=60))
 def test_no_stretch_of_the_span_holds_more_than_the_limit(pauses):
     window, now, taken = SlidingWindow(3, 20.0), 0.0, []
@@ -70,6 +71,7 @@ def test_no_stretch_of_the_span_holds_more_than_the_limit(pauses):
         assert len([other for other in taken if time <= other < time + 20.0]) <= 3
 
 
+@settings(settings.get_profile("core"))
 @given(st.lists(st.integers(0, 8), max_size=60))
 def test_a_window_holds_on_to_nothing_older_than_its_span(pauses):
     window, now = SlidingWindow(3, 20.0), 0.0

@@ -9,7 +9,7 @@ to the version numbers and the times in the views.
 
 import attrs
 import pytest
-from core_life import Life, Told
+from core_life import Life, Told, later
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,16 +148,6 @@ def secrets(hidden_by: str) -> st.SearchStrategy:
 
 
 # -- doing it --------------------------------------------------------------------------------
-
-
-def later(change: Change, by: float) -> Change:
-    """*change* with its ends, which are seconds from now, put *by* seconds later."""
-    until, text_until = change.until, change.custom_status_until
-    return attrs.evolve(
-        change,
-        until=None if until is None or change.intent is UNSET else until + by,
-        custom_status_until=text_until if text_until in (None, UNSET) else text_until + by,
-    )
 
 
 def command(life: Life, change: Change, connection: ConnectionId | None) -> None:

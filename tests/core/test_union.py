@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presence.core.types import State, Status
@@ -61,6 +61,7 @@ def test_a_device_has_the_strongest_of_its_states(states, state):
         assert strongest(shuffled) is state
 
 
+@settings(settings.get_profile("core"))
 @given(STATES, INTENTS, st.booleans(), st.randoms(use_true_random=False))
 def test_the_order_of_devices_does_not_matter(states, intent, is_hiding, rng):
     shuffled = list(states)
@@ -70,6 +71,7 @@ def test_the_order_of_devices_does_not_matter(states, intent, is_hiding, rng):
     )
 
 
+@settings(settings.get_profile("core"))
 @given(STATES, STATES, INTENTS)
 def test_devices_may_be_united_in_groups(some, others, intent):
     in_groups = [strongest(some), strongest(others)]
@@ -78,11 +80,13 @@ def test_devices_may_be_united_in_groups(some, others, intent):
     )
 
 
+@settings(settings.get_profile("core"))
 @given(STATES, INTENTS)
 def test_a_device_counted_twice_counts_once(states, intent):
     assert union(states + states, intent, is_hiding=False) is union(states, intent, is_hiding=False)
 
 
+@settings(settings.get_profile("core"))
 @given(STATES, INTENTS)
 def test_a_device_more_never_makes_a_user_less_present(states, intent):
     before = union(states, intent, is_hiding=False)

@@ -1,7 +1,7 @@
 """Random lives of one user, checked step by step against a naive model of the page."""
 
 import attrs
-from core_life import ALICE, START, WALL, Life, run_of
+from core_life import ALICE, START, WALL, Life, later, run_of
 from core_model import NaiveUser, Said, Seen
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -43,16 +43,6 @@ CHANGES = st.builds(
     activity=UNNAMED | TEXTS,
     appear_offline=UNNAMED | UNNAMED | st.booleans(),
 )
-
-
-def later(change: Change, by: float) -> Change:
-    """*change* with its ends, which are seconds from now, put *by* seconds later."""
-    until, text_until = change.until, change.custom_status_until
-    return attrs.evolve(
-        change,
-        until=None if until is None or change.intent is UNSET else until + by,
-        custom_status_until=text_until if text_until in (None, UNSET) else text_until + by,
-    )
 
 
 class UserMachine(RuleBasedStateMachine):

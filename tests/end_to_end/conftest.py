@@ -1,7 +1,7 @@
 """A real server process for each test, and clients that are not our code."""
 
-import importlib.util
 import faulthandler
+import importlib.util
 import json
 import os
 import signal

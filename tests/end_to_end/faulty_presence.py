@@ -6,7 +6,8 @@
 - SIGUSR1 lets the broadcaster crash in its next walk, in the middle of it.
 - SIGUSR2 lets the timer crash the next time that it looks for what is due.
 
-With FAULTS_FOR_EVER in the environment the two signals hold for ever.
+With FAULTS_FOR_EVER in the environment the two signals hold for ever;
+QUARANTINE_AFTER there says for how many seconds a poison user is put aside.
 """
 
 import os
@@ -15,6 +16,7 @@ import signal
 from collections import Counter
 
 from actors import Broadcaster, Timer
+from presence import app
 from presence.cli import main
 from presence.core.events import Commanded
 from presence.core.user import User
@@ -70,6 +72,8 @@ def crash_if_wanted(what):
 true_apply, User.apply = User.apply, apply
 true_offer, Broadcaster._offer = Broadcaster._offer, offer
 true_tell_due, Timer._tell_due = Timer._tell_due, tell_due
+
+app.QUARANTINE_AFTER = float(os.environ.get("QUARANTINE_AFTER", app.QUARANTINE_AFTER))
 
 if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, lambda *_: wanted.update(walk=True))

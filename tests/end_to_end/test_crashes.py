@@ -118,8 +118,6 @@ def live_through(server, *, has_fault):
         wait_crashes(server, 2)
     pia.update(status="online")
     otto.wait_shown("pia", status="online")
-    # Who leaves before its actor is there again would be treated as one who was lost.
-    assert server.request("GET", "/users/@me", user="vic")[0] == 200
     vic.leave()
     for client in (olga, pia, otto):
         client.wait_shown("vic", status="offline")
@@ -177,6 +175,41 @@ def test_a_crash_at_an_end_leaves_no_ghost(faulty, ending, event):
         print(f"\n{event} crashed, {ending}: offline after {took:.2f} s")
         assert took < 2 * grace_after + REPAIRED_WITHIN
         assert server.process.poll() is None
+
+
+def put_aside(server, client):
+    """Crash the actor of *client* until it has used up its budget."""
+    before = crash_count(server)
+    for number in range(1, 5):
+        client.update(status="online", custom_status="boom-100")
+        wait_until(lambda count=before + number: crash_count(server) == count)
+
+
+def test_last_words_said_while_the_actor_rests_are_heard(faulty, monkeypatch):
+    monkeypatch.setenv("QUARANTINE_AFTER", "1")
+    with faulty() as server:
+        olga, phone = come(server, "olga"), come(server, "vic", device="phone")
+        tablet = come(server, "vic", device="tablet")
+        olga.wait_shown("vic", status="online")
+        put_aside(server, phone)
+
+        phone.update(status="offline", custom_status="hidden from now on")
+        phone.leave()
+
+        olga.wait_shown("vic", status="offline", custom_status=None)
+        tablet.wait_for(lambda message: message["d"].get("intent") == "offline")
+
+
+def test_a_goodbye_said_while_the_actor_rests_is_a_goodbye(faulty, monkeypatch):
+    monkeypatch.setenv("QUARANTINE_AFTER", "1")
+    with faulty(grace_after=10) as server:
+        olga, vic = come(server, "olga"), come(server, "vic")
+        olga.wait_shown("vic", status="online")
+        put_aside(server, vic)
+
+        vic.leave()
+
+        olga.wait_shown("vic", within=4, status="offline")
 
 
 def test_poison_users_are_put_aside_and_harm_nobody(faulty):

@@ -1,4 +1,4 @@
-"""A living node for each test, and `living` importable: in importlib mode it is no package."""
+"""A living node for each test, and its parts importable: in importlib mode it is no package."""
 
 import importlib.util
 import sys
@@ -23,6 +23,7 @@ def load(name):
     spec.loader.exec_module(module)
 
 
+load("listening")
 load("living")
 
 

@@ -2,7 +2,8 @@
 
 import attrs
 import pytest
-from living import NUMBERS, PLAIN, open_living
+from listening import NUMBERS, PLAIN
+from living import open_living
 
 from actors import Broadcaster
 from presence.core.memberships import MembershipRow, Memberships

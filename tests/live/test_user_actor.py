@@ -107,7 +107,9 @@ async def test_who_cannot_be_read_is_shown_bare_rather_than_nobody_being_let_in(
         assert ada.lines == ["READY online: chess[ada online, bob offline]"]
 
 
-async def test_a_connection_that_is_over_before_its_user_hears_of_it_is_never_shown(living, autojump_clock):
+async def test_a_connection_that_is_over_before_its_user_hears_of_it_is_never_shown(
+    living, autojump_clock
+):
     ada = await living.connect("ada")
     bob = living.start_connecting("bob")
     living.node.directory.remove(bob)
@@ -170,7 +172,9 @@ async def test_a_command_of_a_connection_that_was_not_let_in_changes_nothing(sto
         assert ada.lines == ["READY online: everyone[ada online]"]
 
 
-async def test_a_command_over_rest_is_answered_with_the_self_view_and_a_ticket(living, autojump_clock):
+async def test_a_command_over_rest_is_answered_with_the_self_view_and_a_ticket(
+    living, autojump_clock
+):
     answer = await living.patch("ada", intent=DND, custom_status="lunch")
     assert isinstance(answer, Applied)
     assert (answer.self_view.status, answer.self_view.custom_status) == (DND, "lunch")
@@ -223,7 +227,9 @@ async def test_a_claim_of_a_visible_user_is_told_to_all_at_once(living, autojump
     assert (ada.take(), bob.take()) == (["-chess bob"], ["LEAVE chess"])
 
 
-async def test_a_claim_of_a_hidden_user_is_shown_with_its_next_visible_status(living, autojump_clock):
+async def test_a_claim_of_a_hidden_user_is_shown_with_its_next_visible_status(
+    living, autojump_clock
+):
     ada = await living.connect("ada", servers=("chess", "go"))
     bob = await living.connect("bob", servers=("go",))
     living.command(bob, intent=OFFLINE)
@@ -240,7 +246,9 @@ async def test_a_claim_of_a_hidden_user_is_shown_with_its_next_visible_status(li
     assert ada.take() == ["+chess bob dnd", "-go bob"]
 
 
-async def test_who_shares_only_the_old_server_is_told_the_status_by_its_event(living, autojump_clock):
+async def test_who_shares_only_the_old_server_is_told_the_status_by_its_event(
+    living, autojump_clock
+):
     """Of two observers one sees the user appear, the other sees it change."""
     living.node.memberships.has_everyone = False
     ada = await living.connect("ada", servers=("chess",))
@@ -257,7 +265,9 @@ async def test_who_shares_only_the_old_server_is_told_the_status_by_its_event(li
     assert (ada.take(), carl.take()) == (["+chess bob online"], ["bob online"])
 
 
-async def test_an_older_claim_is_ignored_and_among_equals_the_last_used_holds(living, autojump_clock):
+async def test_an_older_claim_is_ignored_and_among_equals_the_last_used_holds(
+    living, autojump_clock
+):
     bob = await living.connect("bob", servers=("chess",), issued_at=100.0)
     await living.connect("bob", servers=("go",), issued_at=99.0)
     assert living.node.memberships.servers_of("bob") == {"everyone", "chess"}
@@ -289,7 +299,9 @@ async def test_a_claim_of_everyone_makes_no_such_server(store, autojump_clock):
         assert living.admin.servers() == []
 
 
-async def test_a_new_name_is_told_by_a_member_event_that_stands_for_the_status(living, autojump_clock):
+async def test_a_new_name_is_told_by_a_member_event_that_stands_for_the_status(
+    living, autojump_clock
+):
     ada = await living.connect("ada")
     bob = await living.connect("bob")
     living.take_all()
@@ -310,7 +322,9 @@ async def test_a_new_name_is_told_by_a_member_event_that_stands_for_the_status(l
 # Hidden users -----------------------------------------------------------------------------
 
 
-async def test_a_new_user_that_hides_does_not_exist_for_others_until_it_is_visible(living, autojump_clock):
+async def test_a_new_user_that_hides_does_not_exist_for_others_until_it_is_visible(
+    living, autojump_clock
+):
     ada = await living.connect("ada")
     bob = await living.connect("bob", intent=OFFLINE, servers=("chess",), name="Robert")
     await living.settle()
@@ -417,7 +431,9 @@ async def test_who_is_dismissed_while_a_snapshot_is_fetched_sees_nothing_of_the_
 # Tokens and ends --------------------------------------------------------------------------
 
 
-async def test_a_connection_whose_token_was_revoked_on_its_way_is_not_let_in(living, autojump_clock):
+async def test_a_connection_whose_token_was_revoked_on_its_way_is_not_let_in(
+    living, autojump_clock
+):
     ada = await living.connect("ada")
     await living.connect("bob")
     late = living.start_connecting("bob", issued_at=living.node.clock.now().wall - 1)
@@ -502,7 +518,9 @@ async def test_who_came_and_hid_while_it_could_not_be_read_was_never_seen(
         assert [each.self_view.status for each in (wishing, other)] == [OFFLINE, OFFLINE]
 
 
-async def test_a_new_user_that_came_while_nothing_could_be_read_is_there_afterwards(living, store, autojump_clock):
+async def test_a_new_user_that_came_while_nothing_could_be_read_is_there_afterwards(
+    living, store, autojump_clock
+):
     ada = await living.connect("ada")
     store.is_unreadable = True
     bob = await living.connect("bob", servers=("chess",))

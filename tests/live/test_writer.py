@@ -395,8 +395,10 @@ async def test_closing_writes_what_waits_and_the_time(
         (1.0, {}),
         (6.0, {ADA: record_of(ADA)}),
         (7.0, {BOB: record_of(BOB)}),
+        (8.0, {}),
     ]
-    assert store.batches[-1][1].committed_at == 1006.0
+    assert [batch.is_last for _, batch in store.batches] == [False, False, False, True]
+    assert store.batches[-1][1].committed_at == 1007.0
 
 
 async def test_closing_during_an_outage_goes_on_until_it_is_cancelled(

@@ -1,0 +1,306 @@
+"""What administrators change is shown at once, also of users who hide."""
+
+import pytest
+from living import WALL, open_living
+
+from presence.core.types import Status
+from presence.errors import Refused
+from presence.live.administration import NoSuchServer, NoSuchUser
+from presence.live.ports import Revocation
+
+ONLINE, DND, OFFLINE = Status.ONLINE, Status.DND, Status.OFFLINE
+
+
+@pytest.fixture
+def admin(living):
+    return living.admin
+
+
+async def committed(living, ticket):
+    return ticket > 0 and await living.node.writer.wait_committed(ticket, within=1.0)
+
+
+# Servers ----------------------------------------------------------------------------------
+
+
+async def test_servers_are_made_named_and_deleted(living, admin, autojump_clock):
+    assert await committed(living, admin.put_server("chess", "Chess club"))
+    admin.put_server("go", None)
+    admin.put_server("chess", None)  # keeps its name
+    wanted = [("chess", "Chess club"), ("everyone", "everyone"), ("go", "go")]
+    assert admin.servers() == wanted
+    assert await committed(living, admin.delete_server("go"))
+    assert admin.servers() == wanted[:2]
+
+
+async def test_servers_outlive_a_restart(store, autojump_clock):
+    async with open_living(store) as living:
+        living.admin.put_server("chess", "Chess club")
+        living.admin.put_server("go", None)
+        await living.admin.put_member("chess", "ada")
+        living.admin.delete_server("go")
+    async with open_living(store) as living:
+        assert living.admin.servers() == [("chess", "Chess club"), ("everyone", "everyone")]
+        assert living.node.memberships.members_of("chess") == {"ada"}
+
+
+async def test_who_was_in_a_deleted_server_is_told_and_others_too(store, autojump_clock):
+    async with open_living(store, everyone_server=False) as living:
+        ada = await living.connect("ada", servers=("chess", "go"))
+        bob = await living.connect("bob", servers=("chess",))
+        await living.settle()
+        living.take_all()
+        living.admin.delete_server("chess")
+        living.command(bob, intent=DND)
+        await living.settle()
+        assert ada.take() == ["LEAVE chess"]
+        assert bob.take() == ["LEAVE chess", "SELF dnd (dnd)"]
+        await living.check_beliefs()
+
+
+async def test_everyone_and_unknown_servers_are_refused(living, admin, autojump_clock):
+    for change in (
+        lambda: admin.put_server("everyone", None),
+        lambda: admin.delete_server("everyone"),
+        lambda: admin.delete_member("everyone", "ada"),
+    ):
+        with pytest.raises(Refused):
+            change()
+    with pytest.raises(Refused):
+        await admin.put_member("everyone", "ada")
+    for change in (
+        lambda: admin.delete_server("chess"),
+        lambda: admin.delete_member("chess", "ada"),
+    ):
+        with pytest.raises(NoSuchServer):
+            change()
+    with pytest.raises(NoSuchServer):
+        await admin.put_members("chess", ["ada"])
+
+
+# Members ----------------------------------------------------------------------------------
+
+
+async def test_a_member_is_created_if_need_be_and_shown_at_once(living, admin, autojump_clock):
+    ada = await living.connect("ada", servers=("chess",))
+    assert await committed(living, await admin.put_member("chess", "bob"))
+    await living.settle()
+    assert ada.take()[1:] == ["+everyone bob offline", "+chess bob offline"]
+    await admin.put_member("chess", "bob")
+    await living.settle()
+    assert ada.take() == []
+    admin.delete_member("chess", "bob")
+    await living.settle()
+    assert ada.take() == ["-chess bob"]
+
+
+async def test_a_hidden_user_is_moved_at_once(living, admin, autojump_clock):
+    admin.put_server("go", None)
+    ada = await living.connect("ada", servers=("chess",))
+    bob = await living.connect("bob", servers=("chess",))
+    living.command(bob, intent=OFFLINE)
+    await living.settle()
+    living.take_all()
+    await admin.put_member("go", "bob")
+    admin.delete_member("chess", "bob")
+    await living.settle()
+    await admin.put_member("go", "ada")
+    await living.settle()
+    assert ada.take() == ["-chess bob", "JOIN go[ada online, bob offline]"]
+    assert bob.take() == ["LEAVE chess", "JOIN go[bob offline]", "+go ada online"]
+
+
+async def test_a_list_of_members_replaces_those_that_administration_made(
+    living, admin, autojump_clock
+):
+    ada = await living.connect("ada", servers=("chess",))
+    for user_id in ("bob", "carl"):
+        await admin.put_member("chess", user_id)
+    await living.settle()
+    ada.take()
+    assert await committed(living, await admin.put_members("chess", ["carl", "dora", "dora"]))
+    await living.settle()
+    assert ada.take() == ["+everyone dora offline", "-chess bob", "+chess dora offline"]
+    # Ada is there by her token, which no list takes back.
+    assert living.node.memberships.members_of("chess") == {"ada", "carl", "dora"}
+
+
+async def test_a_claim_never_takes_back_what_administration_made(living, admin, autojump_clock):
+    await living.connect("bob", servers=("chess",))
+    await admin.put_member("chess", "bob")
+    await living.connect("bob", servers=())
+    assert living.node.memberships.members_of("chess") == {"bob"}
+
+
+# Users ------------------------------------------------------------------------------------
+
+
+async def test_a_user_is_created_and_renamed_at_once(living, admin, autojump_clock):
+    ada = await living.connect("ada")
+    bob = living.claims("bob")
+    assert await committed(living, await admin.put_user("bob", "Bob"))
+    await admin.put_user("bob", None)
+    await admin.put_user("bob", "Robert")
+    await living.settle()
+    assert ada.take()[1:] == ["+everyone bob=Bob offline", "+everyone bob=Robert offline"]
+    assert (await living.look(bob.user_id)).username == "Robert"
+
+
+async def test_renaming_a_hidden_user_shows_the_name_and_nothing_it_claimed(
+    living, admin, autojump_clock
+):
+    ada = await living.connect("ada")
+    bob = await living.connect("bob")
+    living.command(bob, intent=OFFLINE)
+    await living.settle()
+    await living.patch("bob", custom_status="secret", name="Bobby")
+    ada.take()
+    await admin.put_user("bob", "Robert")
+    await living.settle()
+    assert ada.take() == ["+everyone bob=Robert offline"]
+
+
+async def test_members_of_a_deleted_user_get_offline_and_then_its_removal(
+    living, admin, autojump_clock
+):
+    ada = await living.connect("ada", servers=("chess",))
+    bob = await living.connect("bob", servers=("chess",))
+    living.command(bob, custom_status="lunch")
+    await living.settle()
+    living.take_all()
+    assert await committed(living, await admin.delete_user("bob"))
+    await living.wait(60)
+    assert ada.take_timed() == [
+        (0.0, "bob offline 'lunch'"),
+        (0.0, "-chess bob"),
+        (0.0, "-everyone bob"),
+    ]
+    assert bob.take() == ["END DISCONNECTED"]
+    assert await living.views("bob") == []
+    assert await living.store.inner.read_user("bob") is None
+    assert living.node.memberships.members_of("chess") == {"ada"}
+    with pytest.raises(NoSuchUser):
+        await admin.delete_user("bob")
+
+
+async def test_a_later_user_of_a_deleted_id_is_new_and_its_versions_go_on(store, autojump_clock):
+    async with open_living(store) as living:
+        bob = await living.connect("bob", servers=("chess",), name="Robert", issued_at=50.0)
+        living.command(bob, custom_status="lunch", appear_offline=True)
+        await living.wait(1)
+        (before,) = await living.node.roster.views(["bob"])
+        await living.admin.delete_user("bob")
+        revocation = Revocation("bob", WALL + 1.0, before.version)
+        assert living.node.revocations == {"bob": revocation}
+    async with open_living(store) as living:
+        assert living.node.revocations == {"bob": revocation}
+        ada = await living.connect("ada")
+        assert ada.take() == ["READY online: everyone[ada online]"]
+        refused = await living.connect("bob", issued_at=WALL + 1.0)
+        assert refused.lines == ["END TOKEN"]
+        bob = await living.connect("bob", issued_at=WALL + 1.5)
+        await living.settle()
+        assert ada.take() == ["+everyone bob online"]
+        assert bob.lines == ["READY online: everyone[ada online, bob online]"]
+        (view,) = await living.node.roster.views(["bob"])
+        assert view.version > before.version
+
+
+async def test_nothing_that_was_under_way_brings_a_deleted_user_back(living, admin, autojump_clock):
+    await living.connect("ada")
+    bob = await living.connect("bob")
+    late = living.start_connecting("bob", issued_at=WALL - 1)
+    answers = []
+
+    async def patch():
+        try:
+            answers.append(await living.patch("bob", intent=ONLINE, issued_at=WALL - 1))
+        except Exception as error:
+            answers.append(type(error).__name__)
+
+    living.nursery.start_soon(admin.delete_user, "bob")
+    await living.settle()
+    living.command(bob, intent=DND, custom_status="still here")
+    living.nursery.start_soon(living.arrive, late)
+    living.nursery.start_soon(patch)
+    await living.wait(30)
+    assert answers == ["ActorStopped"]
+    assert (bob.lines[-1], late.lines) == ("END DISCONNECTED", ["END DISCONNECTED"])
+    assert await living.views("bob") == []
+    assert await living.store.inner.read_user("bob") is None
+
+
+async def test_a_user_who_was_never_seen_can_be_deleted(living, admin, autojump_clock):
+    ada = await living.connect("ada")
+    bob = await living.connect("bob", intent=OFFLINE)
+    living.leave(bob)
+    await living.wait(60)
+    assert living.node.records.keys() == {"ada"}
+    await admin.delete_user("bob")
+    await living.settle()
+    assert await living.store.inner.read_user("bob") is None
+    assert ada.lines == ["READY online: everyone[ada online]"]
+    with pytest.raises(NoSuchUser):
+        await admin.disconnect("nobody")
+
+
+async def test_a_revoked_user_keeps_its_data_but_not_its_connections(living, admin, autojump_clock):
+    ada = await living.connect("ada")
+    bob = await living.connect("bob", issued_at=WALL)
+    living.command(bob, custom_status="lunch")
+    await living.settle()
+    living.take_all()
+    assert await committed(living, await admin.revoke("bob"))
+    await living.wait(9)
+    # For others it is a connection that was lost.
+    assert (bob.take(), ada.take()) == (["END TOKEN"], [])
+    assert (await living.connect("bob", issued_at=WALL)).lines == ["END TOKEN"]
+    again = await living.connect("bob", issued_at=WALL + 5)
+    await living.wait(20)
+    assert again.lines == ["READY online: everyone[ada online, bob online 'lunch']"]
+    assert ada.take() == []
+
+
+async def test_a_disconnected_user_is_gone_at_once_and_may_come_back(living, admin, autojump_clock):
+    ada = await living.connect("ada")
+    phone, laptop = await living.connect("bob", "phone"), await living.connect("bob", "laptop")
+    await living.patch("bob", intent=DND)
+    await living.settle()
+    living.take_all()
+    await admin.disconnect("bob")
+    living.command(laptop, intent=ONLINE)
+    await living.wait(60)
+    assert ada.take_timed() == [(0.0, "bob offline")]
+    assert [phone.lines[-1], laptop.lines[-1]] == ["END DISCONNECTED"] * 2
+    await living.connect("bob", "phone")
+    await living.settle()
+    assert ada.take() == ["bob online"]
+
+
+async def test_a_connection_that_was_on_its_way_is_disconnected_too(living, admin, autojump_clock):
+    ada = await living.connect("ada")
+    await living.connect("bob")
+    await living.settle()
+    ada.take()
+    before = living.start_connecting("bob")
+    await admin.disconnect("bob")
+    between = living.start_connecting("bob")
+    for listener in (before, between):
+        living.nursery.start_soon(living.arrive, listener)
+    await living.wait(60)
+    assert ada.take() == ["bob offline"]
+    assert (before.lines, between.lines) == (["END DISCONNECTED"], ["END DISCONNECTED"])
+
+
+async def test_nothing_is_changed_of_a_user_that_cannot_be_read(living, admin, autojump_clock):
+    ada = await living.connect("ada")
+    await admin.put_user("bob", None)
+    await living.settle()
+    ada.take()
+    living.store.is_unreadable = True
+    for change in (admin.put_user("bob", "Bob"), admin.delete_user("bob")):
+        with pytest.raises(Exception, match="cannot be read"):
+            await change
+    living.store.is_unreadable = False
+    await living.wait(2)
+    assert (ada.take(), await living.views("bob")) == ([], ["bob offline"])
