@@ -20,7 +20,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -28,11 +27,9 @@ import orjson
 import trio
 
 from actors import (
-    Broadcaster,
     ChildSpec,
     RestartBudget,
     RestartsExhausted,
-    Timer,
     open_dynamic_supervisor,
     open_supervisor,
 )
@@ -40,36 +37,26 @@ from actors.supervisor import Run as ChildRun
 from presence.adapters.issuer_keys import read_issuer_keys
 from presence.adapters.secret_key import Secret, open_secret
 from presence.adapters.store_sqlite import SqliteStore
-from presence.adapters.tokens import TokenVerifier, issue_token
+from presence.adapters.tokens import TokenVerifier
+from presence.assembly import build_node, plan_site
 from presence.config import Config
 from presence.core.events import TimePassed
-from presence.core.memberships import Memberships
-from presence.core.restoration import Run
-from presence.core.rules import Rules
-from presence.core.types import ServerId, UserId
+from presence.core.types import UserId
 from presence.core.versions import Versions
-from presence.dialects.together.rest_in import DevToken
 from presence.errors import StartFailed, StoreUnavailable
 from presence.live.claims import Verify
 from presence.live.clock import Clock
-from presence.live.directory import Directory
-from presence.live.fanout import Fanout
-from presence.live.listener import Announcement, EndReason
+from presence.live.listener import EndReason
 from presence.live.node import Node
 from presence.live.ports import Opening
-from presence.live.roster import Roster
 from presence.live.user_actor import UserActor
 from presence.live.writer import Writer
 from presence.log import Count, Counters, Happening, Level, get_log
 from presence.net.front_door import FrontDoor
-from presence.net.limits import NetLimits
-from presence.net.session import SocketTimes
-from presence.net.site import SitePlan, build_site
-from presence.openapi import openapi_document
+from presence.net.site import build_site
 
 DRAIN_WITHIN = 5.0
 STOP_WITHIN = 8.0
-DEVELOPMENT_TTL = 24 * 3600.0
 FAILED_FOR_GOOD = 70
 
 SERVICE_BUDGET = RestartBudget(max_restarts=20, within=60.0, backoff=0.01, backoff_limit=0.5)
@@ -137,40 +124,6 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
         await store.aclose()
 
 
-def build_node(
-    config: Config, clock: Clock, opening: Opening, versions: Versions, writer: Writer
-) -> Node:
-    """The tables and services that the actors share, filled from the store."""
-    memberships = Memberships(
-        opening.servers, opening.memberships, has_everyone=config.everyone_server
-    )
-    roster = Roster(
-        writer,
-        memberships,
-        shown_count=opening.shown_count,
-        large_threshold=config.large_threshold,
-    )
-    directory = Directory()
-    broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster(merge=Announcement.merged_with)
-    return Node(
-        clock=clock,
-        run=Run(
-            versions=versions,
-            rules=rules_of(config),
-            settled_start=opening.settled_start,
-            restart_grace_ends_at=clock.now().mono + config.restart_grace_after,
-        ),
-        memberships=memberships,
-        roster=roster,
-        directory=directory,
-        fanout=Fanout(broadcaster, memberships, directory, versions),
-        writer=writer,
-        timer=Timer(),
-        revocations={each.user_id: each for each in opening.revocations},
-        is_everyone_sealed=opening.was_moved_aside,
-    )
-
-
 class Server:
     """One server, put together; `run` is its life."""
 
@@ -219,17 +172,7 @@ class Server:
 
     def open_site(self, verify: Verify, secret: Secret) -> None:
         """Put together what the door answers."""
-        config = self._config
-        plan = SitePlan(
-            limits=net_limits_of(config),
-            times=SocketTimes(config.socket_ping_every, config.socket_lost_after),
-            max_connections_per_user=config.max_connections_per_user,
-            max_requests_per_second=config.max_requests_per_second,
-            verify=verify,
-            issue_token=_issuer(secret, self.node.clock) if config.is_development else None,
-            openapi=openapi_document(version("presence")),
-            on_crash=self._note_request_crash,
-        )
+        plan = plan_site(self._config, verify, secret, self.node.clock, self._note_request_crash)
         self._site = build_site(self.node, plan, self._counters)
 
     async def _keep_door(self, *, task_status: trio.TaskStatus[None]) -> None:
@@ -282,50 +225,8 @@ class Server:
         get_log().error(Happening.REQUEST_CRASHED, exc_info=error)
 
 
-def rules_of(config: Config) -> Rules:
-    """The settings that the rules of one user depend on."""
-    return Rules(
-        grace_after=config.grace_after,
-        poll_grace_after=config.poll_grace_after,
-        lease_after=config.lease_after,
-        restart_grace_after=config.restart_grace_after,
-        sweep_every=config.sweep_every,
-        ping_expires_after=config.ping_expires_after,
-        max_presence_changes=config.max_presence_changes,
-        presence_window=config.presence_window,
-        max_devices_per_user=config.max_devices_per_user,
-    )
-
-
-def net_limits_of(config: Config) -> NetLimits:
-    """The settings that the network layer depends on."""
-    return NetLimits(
-        handshake_after=config.handshake_after,
-        write_blocked_after=config.write_blocked_after,
-        max_frames_per_second=config.max_frames_per_second,
-        max_frame_bytes=config.max_frame_bytes,
-        max_connections_per_address=config.max_connections_per_address,
-        origins=config.origins,
-        trusted_proxies=config.trusted_proxies,
-        is_development=config.is_development,
-    )
-
-
 def _service(name: str, run: ChildRun, close: Callable[[], None]) -> ChildSpec:
     return ChildSpec(name, run, close, stop_after=STOP_WITHIN, budget=SERVICE_BUDGET)
-
-
-def _issuer(secret: Secret, clock: Clock) -> Callable[[DevToken], str]:
-    def issue(wanted: DevToken) -> str:
-        return issue_token(
-            secret.key,
-            wanted.user,
-            now=clock.now().wall,
-            ttl=DEVELOPMENT_TTL,
-            servers=wanted.servers,
-        )
-
-    return issue
 
 
 async def _watch_signals(

@@ -304,7 +304,9 @@ async def test_after_a_crash_no_version_is_older_than_the_run(make_store: MakeSt
 
     async with run_of(make_store) as (store, _):
         assert (await store.read_views([ADA]))[ADA].version == 2 * 2**32
-        assert (record := await store.read_user(ADA)) and record.view.version == 2 * 2**32
+        record = await store.read_user(ADA)
+        assert record is not None
+        assert record.view.version == 2 * 2**32
     async with run_of(make_store) as (store, _):
         assert (await store.read_views([ADA]))[ADA].version == 2 * 2**32
 

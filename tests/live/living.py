@@ -9,7 +9,8 @@ from listening import PLAIN, FakeListener, say
 from trio.testing import wait_all_tasks_blocked
 
 from presence.adapters.store_memory import MemoryStore
-from presence.app import Server, build_node
+from presence.app import Server
+from presence.assembly import build_node
 from presence.config import Config
 from presence.core.changes import Change
 from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
