@@ -64,7 +64,7 @@ class Administration:
         shown = {view.user_id: view for view in await self._node.roster.views(user_ids)}
         for user_id in user_ids:
             if user_id not in shown:
-                shown[user_id] = await self._introduce_if_new(user_id)
+                await self.put_user(user_id, None)
         ticket = 0
         for shift in self._node.memberships.replace(server_id, user_ids):
             ticket = self._make(shift, shown.get(shift.user_id)) or ticket
@@ -91,8 +91,10 @@ class Administration:
         )
 
     async def revoke(self, user_id: UserId) -> int:
-        """Refuse the tokens that the user has, and end the connections made with them."""
-        await self._require_user(user_id)
+        """Refuse the tokens that the user has, and end the connections made with them.
+
+        Also of a user whom nobody has seen yet: a token may leak before its first use.
+        """
         revocation = Revocation(user_id, self._node.clock.now().wall)
         self._node.revocations[user_id] = revocation
         self._node.directory.end_all(user_id, EndReason.TOKEN)

@@ -25,7 +25,7 @@ class NetLimits:
     max_frame_bytes: int = 16_384
     max_connections_per_address: int = 200
     max_head_bytes: int = 16_384
-    max_body_bytes: int = 1 << 20
+    max_body_bytes: int = 2 << 20
     max_unsent_bytes: int = 256 * 1024
     origins: Collection[str] = ()
     trusted_proxies: Collection[IPv4Network | IPv6Network] = ()

@@ -189,13 +189,21 @@ async def test_asking_with_an_admin_token_creates_nobody(closed):
         ("PUT", "/servers/none/members/alice", None),
         ("DELETE", "/servers/none/members/alice", None),
         ("DELETE", "/users/nobody", None),
-        ("POST", "/users/nobody/revoke", None),
         ("POST", "/users/nobody/disconnect", None),
     ],
 )
 async def test_what_does_not_exist_is_not_found(closed, method, path, body):
     answer = await closed.request(method, path, token=closed.admin(), body=body)
     assert (answer.status, answer.error) == (404, "not found")
+
+
+async def test_a_token_that_leaked_before_its_first_use_can_be_revoked(closed):
+    token = closed.token("nobody")
+    answer = await closed.request("POST", "/users/nobody/revoke", token=closed.admin())
+    assert answer.status == 204
+
+    answer = await closed.request("GET", "/users/@me", token=token)
+    assert answer.status == 401
 
 
 @pytest.mark.parametrize(

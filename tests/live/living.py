@@ -101,11 +101,14 @@ class DoorlessServer(Server):
     def __init__(self, config, opening, node):
         super().__init__(config, opening, node)
         self.crashes = []
+        self.goodbyes_take = 0.0
+        """Seconds that the connections take to close at a stop."""
 
     async def _keep_door(self, *, task_status):
         self._door = FakeDoor()
         task_status.started()
         await self._door.is_closed.wait()
+        await trio.sleep(self.goodbyes_take)
 
     def _note_crash(self, name, error, restart_in):
         self.crashes.append((trio.current_time(), name, type(error).__name__))

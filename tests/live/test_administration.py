@@ -125,6 +125,23 @@ async def test_a_list_of_members_replaces_those_that_administration_made(
     assert living.node.memberships.members_of("chess") == {"ada", "carl", "dora"}
 
 
+async def test_a_change_that_comes_while_a_list_is_carried_out_is_not_undone(
+    living, admin, autojump_clock
+):
+    """Two tasks in any order; of the list somebody has to be created first."""
+    admin.put_server("chess", None)
+    await living.connect("ada", servers=("chess",), issued_at=1.0)
+    await admin.put_member("chess", "ada")
+    bob = await living.connect("bob")
+    for number in range(12):
+        living.nursery.start_soon(admin.put_members, "chess", ["ada", "bob", f"new{number}"])
+        living.command(bob, custom_status=str(number))
+        await living.settle()
+        await living.check_beliefs()
+        await admin.put_members("chess", ["ada"])
+        await living.wait(20)
+
+
 async def test_a_claim_never_takes_back_what_administration_made(living, admin, autojump_clock):
     await living.connect("bob", servers=("chess",))
     await admin.put_member("chess", "bob")

@@ -6,12 +6,13 @@ import pytest
 import trio
 from living import WALL, open_living
 
-from actors import ActorCrashed, RestartsExhausted
+from actors import ActorCrashed, Reply, RestartsExhausted
 from presence.app import QUARANTINE_AFTER
 from presence.core.events import Ending, Pinged
 from presence.core.types import Status
 from presence.core.user import User
 from presence.live.directory import Directory
+from presence.live.messages import Remove
 from presence.live.roster import Roster
 from presence.live.writer import Writer
 
@@ -161,6 +162,19 @@ async def test_a_crash_before_the_snapshot_ends_only_that_connection(
     living.leave(phone)
     await living.settle()
     assert ada.take() == ["bob offline"]
+
+
+async def test_a_crash_after_a_deletion_does_not_bring_the_user_back(
+    living, autojump_clock, monkeypatch
+):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    poison_pings(monkeypatch, "bob")
+    living.node.users.tell_nowait("bob", Remove(WALL, Reply()))
+    living.ping(bob)
+    await living.wait(30)
+    assert len(living.crashes) == 1
+    assert ada.lines[2:] == ["bob offline", "-everyone bob"]
+    assert await living.views("bob") == []
 
 
 async def test_a_move_whose_telling_crashed_is_told_after_the_restart(
@@ -366,6 +380,18 @@ async def test_a_drain_publishes_nothing_and_a_restart_shows_nobody_online(store
         assert WALL + stopped_at <= bob.last_seen < WALL + began_at
         assert living.node.run.versions.start_number == 2
         assert min(bob.version, carl.version) > 2 * 2**32
+
+
+async def test_a_deadline_that_comes_during_the_drain_publishes_nothing(store, autojump_clock):
+    async with open_living(store) as living:
+        await living.connect("ada")
+        living.leave(await living.connect("bob"), Ending.LOST)
+        await living.wait(8)
+        versions, before = living.node.run.versions, living.node.run.versions.latest
+        living.server.goodbyes_take = 5.0
+        living.stop()
+        await living.wait(4)
+        assert (versions.latest, await living.views("bob")) == (before, ["bob online"])
 
 
 async def test_after_a_kill_nobody_is_online_and_the_texts_are_as_stored(store, autojump_clock):

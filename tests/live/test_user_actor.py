@@ -107,6 +107,23 @@ async def test_who_cannot_be_read_is_shown_bare_rather_than_nobody_being_let_in(
         assert ada.lines == ["READY online: chess[ada online, bob offline]"]
 
 
+async def test_what_waits_to_go_out_when_a_snapshot_is_taken_is_in_it_and_not_told_again(
+    store, autojump_clock
+):
+    """Two tasks in any order: the change is in the snapshot, or it comes after it."""
+    async with open_living(store, everyone_server=False, max_presence_changes=0) as living:
+        bob = await living.connect("bob", servers=("chess",))
+        await living.connect("ada", servers=("chess",))
+        for number in range(12):
+            living.command(bob, custom_status=str(number))
+            late = living.start_connecting("ada")
+            living.nursery.start_soon(living.arrive, late)
+            await living.settle()
+            assert "".join(late.lines).count(f"'{number}'") == 1
+            living.leave(late)
+            await living.check_beliefs()
+
+
 async def test_a_connection_that_is_over_before_its_user_hears_of_it_is_never_shown(
     living, autojump_clock
 ):
@@ -506,6 +523,7 @@ async def test_who_came_and_hid_while_it_could_not_be_read_was_never_seen(
         store.is_unreadable = True
         wishing = await living.connect("bob", "phone", intent=OFFLINE)
         other = await living.connect("bob", "laptop")
+        versions, before = living.node.run.versions, living.node.run.versions.latest
         await living.wait(1.5)
         living.command(other, intent=DND)
         await living.settle()
@@ -514,6 +532,7 @@ async def test_who_came_and_hid_while_it_could_not_be_read_was_never_seen(
         store.is_unreadable = False
         await living.wait(5)
         assert ada.take()[1:] == []
+        assert versions.latest == before
         assert (await living.look("bob")).intent is OFFLINE
         assert [each.self_view.status for each in (wishing, other)] == [OFFLINE, OFFLINE]
 
