@@ -36,7 +36,8 @@ first, then cancels at a deadline. The library does not log: see `on_crash`.
 """
 
 from actors.actor import Actor, ActorRef, Behaviour, Reply
-from actors.broadcaster import Broadcaster, BroadcasterStatistics, PendingReader, Reader
+from actors.audience import EACH_VALUE, EachValue, Lane, Reader
+from actors.broadcaster import Broadcaster, BroadcasterStatistics, PendingReader
 from actors.deadlines import Deadlines
 from actors.dynamic_supervisor import (
     ChildCrashReport,
@@ -66,6 +67,7 @@ from actors.supervisor import (
 from actors.timer import Timer
 
 __all__ = [
+    "EACH_VALUE",
     "Actor",
     "ActorCrashed",
     "ActorError",
@@ -82,6 +84,8 @@ __all__ = [
     "Deadlines",
     "DynamicSupervisor",
     "DynamicSupervisorStatistics",
+    "EachValue",
+    "Lane",
     "Mailbox",
     "MailboxFull",
     "MailboxStatistics",

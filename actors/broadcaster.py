@@ -1,16 +1,17 @@
 """Many readers, one pending value per key, and a writer that never waits."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, KeysView
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 import attrs
 import trio
 
+from actors.audience import EACH_VALUE, Audience, EachValue, Reader
 from actors.errors import ActorStopped
+from actors.rounds import Publication, Share, plan_round
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V")
-V_contra = TypeVar("V_contra", contravariant=True)
 
 BATCH = 256
 """Offers made before other tasks run."""
@@ -19,30 +20,9 @@ MAX_CRASHES = 3
 """Crashed walks after which a publication is dropped."""
 
 
-class Reader(Protocol[V_contra]):
-    """Whoever gets values. Told apart by identity."""
-
-    def offer(self, key: Hashable, value: V_contra) -> None:
-        """Take note of the newest value of *key*; must not block.
-
-        The same value may be offered twice, where a walk had to be repeated.
-        """
-
-
-@attrs.define(eq=False)
-class _Publication(Generic[T, V]):
-    key: Hashable
-    value: V
-    stamp: float
-    topics: frozenset[T]
-    except_topics: frozenset[T]
-    except_readers: Collection[Reader[V]]
-    walks: int = 0
-
-
 @attrs.frozen
 class BroadcasterStatistics:
-    """A snapshot: distinct readers, publications waiting, offers made and dropped publications."""
+    """A snapshot: distinct readers, publications waiting, values offered and dropped."""
 
     readers: int
     waiting: int
@@ -53,16 +33,21 @@ class BroadcasterStatistics:
 class Broadcaster(Generic[T, V]):
     """Offers published values to the readers of topics, in the task that is in `run`.
 
-    At most one value waits per key: a newer one, or `merge(older, newer)`,
-    replaces it and goes to the end, so values go out in the order of their
-    stamps as long as stamps grow. *merge* must not raise.
-    Who shall get a value is looked up when it goes out: give values with
-    different audiences different keys.
+    It goes in rounds: what was published while a round was under way goes out
+    in the next one, and a reader gets all of a round in one packet, rendered
+    once for all readers of its lane who get the same. A value alone is never
+    kept back for that.
 
-    What waits belongs to this object and outlives a crash of `run`. The
-    publication then under way is offered again from its first reader; one whose
-    walk crashed three times is dropped and *on_dropped* is called with its key
-    and value.
+    At most one value waits per key: a newer one, or `merge(older, newer)`,
+    takes its place and goes to the end, so values go out in the order of their
+    stamps as long as stamps grow. *merge* must not raise. Who shall get a
+    value is looked up when it goes out: give values with different audiences
+    different keys.
+
+    What waits belongs to this object and outlives a crash of `run`. What was
+    going out then is offered again, one publication at a time; one whose walk
+    crashed three times is dropped and *on_dropped* is called with its key and
+    value.
     """
 
     def __init__(
@@ -73,55 +58,61 @@ class Broadcaster(Generic[T, V]):
     ) -> None:
         self._on_dropped = on_dropped
         self._merge = merge
-        self._topics: dict[T, dict[Reader[V], float]] = {}
-        self._joined: dict[Reader[V], set[T]] = {}
-        self._pending: dict[Hashable, _Publication[T, V]] = {}
-        self._under_way: _Publication[T, V] | None = None
+        self._audience: Audience[T] = Audience()
+        self._pending: dict[Hashable, Publication[T, V]] = {}
+        self._under_way: list[Publication[T, V]] = []
+        self._suspects: list[Publication[T, V]] = []
+        self._has_departures = False
         self._wakeup: trio.Event | None = None
         self._is_closed = False
         self._offers = 0
         self._dropped = 0
+
+    # -- readers -----------------------------------------------------------------------------
 
     def subscribe(self, reader: Reader[V], topics: Iterable[T], *, since: float = 0) -> None:
         """Offer *reader* what is published to *topics* with a stamp greater than *since*.
 
         Give as *since* the stamp of the snapshot that the reader was shown.
         """
-        self._joined.setdefault(reader, set())
+        self._audience.enter(reader)
         for topic in topics:
             self.join(reader, topic, since=since)
 
     def unsubscribe(self, reader: Reader[V]) -> None:
         """Offer *reader* nothing more; does nothing if it is not subscribed."""
-        for topic in tuple(self._joined.pop(reader, ())):
-            self._remove(reader, topic)
+        self._audience.depart(reader)
+        self._has_departures = True
 
     def join(self, reader: Reader[V], topic: T, *, since: float = 0) -> None:
         """Add one topic to those of a subscribed reader; does nothing for any other reader."""
-        topics = self._joined.get(reader)
-        if topics is None:
+        if reader not in self._audience:
             return
-        topics.add(topic)
-        self._topics.setdefault(topic, {})[reader] = since
+        self._audience.join(reader, topic, since)
         # The walk under way has listed its readers already and would miss this one.
-        missed = self._under_way
-        if missed is not None and topic in missed.topics and self._is_for(reader, missed):
-            self._offer(reader, missed)
+        missed = [
+            each
+            for each in self._under_way
+            if topic in each.topics and each.is_for(reader, self._audience)
+        ]
+        if missed:
+            share = Share(reader.lane, missed, [reader])
+            self._offer(share.readers, share.render(), len(missed))
 
     def leave(self, reader: Reader[V], topic: T) -> None:
         """Take one topic from a reader; the reader stays subscribed."""
-        topics = self._joined.get(reader)
-        if topics is not None and topic in topics:
-            topics.remove(topic)
-            self._remove(reader, topic)
-
-    def readers_of(self, topic: T) -> KeysView[Reader[V]]:
-        """The readers of *topic*: a live view, to be copied before awaiting."""
-        return self._topics.get(topic, {}).keys()
+        self._audience.leave(reader, topic)
+        self._has_departures = True
 
     def topics_of(self, reader: Reader[V]) -> frozenset[T]:
-        """The topics that *reader* is subscribed to; none if it is not subscribed."""
-        return frozenset(self._joined.get(reader, ()))
+        """The topics that *reader* has joined; of one that is not subscribed none."""
+        return self._audience.topics_of(reader)
+
+    def readers_of(self, topic: T) -> list[Reader[V]]:
+        """The readers of *topic* at this moment."""
+        return self._audience.readers_of(topic)
+
+    # -- values ------------------------------------------------------------------------------
 
     def publish(
         self,
@@ -144,7 +135,7 @@ class Broadcaster(Generic[T, V]):
         older = self._pending.pop(key, None)
         if older is not None and self._merge is not None:
             value = self._merge(older.value, value)
-        self._pending[key] = _Publication(
+        self._pending[key] = Publication(
             key,
             value,
             stamp,
@@ -160,70 +151,73 @@ class Broadcaster(Generic[T, V]):
         self._wake()
 
     def statistics(self) -> BroadcasterStatistics:
-        waiting = len(self._pending) + (self._under_way is not None)
-        return BroadcasterStatistics(len(self._joined), waiting, self._offers, self._dropped)
+        waiting = len(self._pending) + len(self._under_way) + len(self._suspects)
+        return BroadcasterStatistics(len(self._audience), waiting, self._offers, self._dropped)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Offer what is published, until closed and nothing waits."""
         task_status.started()
+        # What a crash left behind: one of them may be to blame.
+        self._suspects, self._under_way = self._under_way + self._suspects, []
         while True:
-            if self._under_way is None:
-                if not self._pending:
-                    if self._is_closed:
-                        return
-                    await self._wait()
-                    continue
-                self._under_way = self._pending.pop(next(iter(self._pending)))
-            await self._carry_out(self._under_way)
-            self._under_way = None
+            self._under_way = self._next_round()
+            if self._under_way:
+                await self._carry_out(self._under_way)
+                self._under_way = []
+            elif self._is_closed:
+                return
+            else:
+                await self._wait()
 
-    async def _carry_out(self, publication: _Publication[T, V]) -> None:
-        if publication.walks >= MAX_CRASHES:
+    def _next_round(self) -> list[Publication[T, V]]:
+        """All that waits; after a crash what was going out, one by one."""
+        if self._suspects:
+            return [self._suspects.pop(0)]
+        waiting, self._pending = list(self._pending.values()), {}
+        return waiting
+
+    async def _carry_out(self, publications: Sequence[Publication[T, V]]) -> None:
+        first = publications[0]
+        if first.walks >= MAX_CRASHES:
             self._dropped += 1
-            self._under_way = None  # first: a callback that raises must not be repeated
+            self._under_way = []  # first: a callback that raises must not be repeated
             if self._on_dropped is not None:
-                self._on_dropped(publication.key, publication.value)
+                self._on_dropped(first.key, first.value)
             return
-        publication.walks += 1
-        await self._walk(publication)
+        for each in publications:
+            each.walks += 1
+        self._has_departures = False
+        for share in list(plan_round(publications, self._audience)):
+            await self._walk(share)
 
-    async def _walk(self, publication: _Publication[T, V]) -> None:
+    async def _walk(self, share: Share[T, V]) -> None:
         """Offer to each reader there is now; those who join meanwhile are served by `join`."""
-        for count, reader in enumerate(self._list_readers(publication.topics), start=1):
-            if self._is_for(reader, publication):
-                self._offer(reader, publication)
-            if count % BATCH == 0:
+        packet = share.render()
+        for start in range(0, len(share.readers), BATCH):
+            readers = share.readers[start : start + BATCH]
+            if start:
                 await trio.lowlevel.checkpoint()
+            if self._has_departures:
+                readers = [each for each in readers if self._still_gets_all(each, share)]
+            self._offer(readers, packet, len(share.publications))
 
-    def _list_readers(self, topics: frozenset[T]) -> list[Reader[V]]:
-        """Each distinct reader once, copied because a walk lets others change the topics."""
-        audience: dict[Reader[V], None] = {}
-        for topic in topics:
-            audience.update(dict.fromkeys(self._topics.get(topic, ())))
-        return list(audience)
+    def _still_gets_all(self, reader: Reader[V], share: Share[T, V]) -> bool:
+        """Look again: the reader may have left since the round was planned.
 
-    def _is_for(self, reader: Reader[V], publication: _Publication[T, V]) -> bool:
-        """Look now, not when the walk began: the reader may have left since."""
-        joined = self._joined.get(reader)
-        if joined is None or reader in publication.except_readers:
-            return False
-        if publication.except_topics and not joined.isdisjoint(publication.except_topics):
-            return False
-        for topic in publication.topics:
-            since = self._topics[topic][reader] if topic in joined else publication.stamp
-            if since < publication.stamp:
-                return True
-        return False
+        One who left some topics only is offered here what is left for it.
+        """
+        left = [each for each in share.publications if each.is_for(reader, self._audience)]
+        if 0 < len(left) < len(share.publications):
+            rest = Share(share.lane, left, [reader])
+            self._offer(rest.readers, rest.render(), len(left))
+        return len(left) == len(share.publications)
 
-    def _offer(self, reader: Reader[V], publication: _Publication[T, V]) -> None:
-        self._offers += 1
-        reader.offer(publication.key, publication.value)
-
-    def _remove(self, reader: Reader[V], topic: T) -> None:
-        readers = self._topics[topic]
-        del readers[reader]
-        if not readers:
-            del self._topics[topic]
+    def _offer(self, readers: Sequence[Reader[V]], packet: Any, count: int) -> None:
+        if packet is None:
+            return
+        self._offers += len(readers) * count
+        for reader in readers:
+            reader.offer(packet)
 
     async def _wait(self) -> None:
         self._wakeup = trio.Event()
@@ -243,6 +237,8 @@ class PendingReader(Generic[V]):
 
     __slots__ = ("_pending", "_wakeup")
 
+    lane: EachValue = EACH_VALUE
+
     def __init__(self) -> None:
         self._pending: dict[Hashable, V] = {}
         self._wakeup: trio.Event | None = None
@@ -250,10 +246,11 @@ class PendingReader(Generic[V]):
     def __len__(self) -> int:
         return len(self._pending)
 
-    def offer(self, key: Hashable, value: V) -> None:
-        """Keep *value* in place of an older one of *key*, as the newest of all."""
-        self._pending.pop(key, None)
-        self._pending[key] = value
+    def offer(self, packet: Sequence[tuple[Hashable, V]]) -> None:
+        """Keep each value in place of an older one of its key, as the newest of all."""
+        for key, value in packet:
+            self._pending.pop(key, None)
+            self._pending[key] = value
         if self._wakeup is not None:
             self._wakeup.set()
             self._wakeup = None

@@ -49,7 +49,9 @@ def row_of(record: Record) -> dict[str, Value]:
         "is_sealed": int(record.is_sealed),
         "attached_in": record.attached_in,
         "device_states": _json_of(record.device_states),
+        "awaited_states": _json_of(record.awaited_states),
         "claims_at": record.claims_at,
+        "named_at": record.named_at,
     }
 
 
@@ -68,8 +70,10 @@ def record_of(row: Row) -> Record:
         appear_offline=_flag(row, "appear_offline"),
         is_sealed=_flag(row, "is_sealed"),
         attached_in=None if row["attached_in"] is None else _count(row, "attached_in"),
-        device_states=_device_states(row),
+        device_states=_device_states(row, "device_states"),
+        awaited_states=_device_states(row, "awaited_states"),
         claims_at=_time(row, "claims_at"),
+        named_at=_time(row, "named_at"),
     )
 
 
@@ -142,14 +146,14 @@ def _json_of(states: Mapping[DeviceId, State]) -> str:
     return orjson.dumps({device: state.value for device, state in states.items()}).decode()
 
 
-def _device_states(row: Row) -> dict[DeviceId, State]:
+def _device_states(row: Row, column: str) -> dict[DeviceId, State]:
     try:
-        states = orjson.loads(_text(row, "device_states"))
+        states = orjson.loads(_text(row, column))
         if not isinstance(states, dict):
-            raise UnreadableRow("device_states is not an object")
+            raise UnreadableRow(f"{column} is not an object")
         return {
-            parse_device_id(device): _choice(State, state, "device_states")
+            parse_device_id(device): _choice(State, state, column)
             for device, state in states.items()
         }
     except (orjson.JSONDecodeError, Refused) as error:
-        raise UnreadableRow("device_states makes no sense") from error
+        raise UnreadableRow(f"{column} makes no sense") from error

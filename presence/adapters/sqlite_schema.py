@@ -73,7 +73,9 @@ CREATE TABLE users (
     is_sealed INTEGER NOT NULL DEFAULT 0,
     attached_in INTEGER,
     device_states TEXT NOT NULL DEFAULT '{}',
-    claims_at REAL NOT NULL DEFAULT 0
+    awaited_states TEXT NOT NULL DEFAULT '{}',
+    claims_at REAL NOT NULL DEFAULT 0,
+    named_at REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID
 """
 

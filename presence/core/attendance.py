@@ -36,9 +36,13 @@ class Attendance:
 
     @property
     def states(self) -> dict[DeviceId, State]:
-        """The state of each attached device, and of each that is awaited."""
-        awaited = self.kept.states if self.kept else {}
-        return awaited | {name: device.state for name, device in self.devices.items()}
+        """The state of each attached device."""
+        return {name: device.state for name, device in self.devices.items()}
+
+    @property
+    def awaited_states(self) -> dict[DeviceId, State]:
+        """The state of each device that is awaited from before a restart; none of them counts."""
+        return dict(self.kept.states) if self.kept else {}
 
     def counted(self) -> list[State]:
         """The states of the devices that count for the union."""

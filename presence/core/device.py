@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import attrs
 
 from presence.core.rules import Rules
-from presence.core.sweep import sweep_of
+from presence.core.sweep import NEVER_PINGED, Pulse
 from presence.core.types import ConnectionId, State
 from presence.core.union import strongest
 
@@ -35,9 +35,11 @@ class Device:
 
     connections: dict[ConnectionId, State] = attrs.field(factory=dict)
     holds: list[Hold] = attrs.field(factory=list)
-    last_ping: float | None = None
-    is_swept: bool = False
-    _swept_again_at: float | None = None
+    pulse: Pulse = NEVER_PINGED
+
+    @property
+    def is_swept(self) -> bool:
+        return self.pulse.is_swept
 
     @property
     def is_attached(self) -> bool:
@@ -75,18 +77,16 @@ class Device:
 
     def ping(self, now: float) -> None:
         """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""
-        self.last_ping, self.is_swept, self._swept_again_at = now, False, None
+        self.pulse = Pulse(now)
 
     def bring_back(self) -> None:
         """Count again, without becoming something that the sweep looks at [ours]."""
         if self.is_swept:
-            self.last_ping, self.is_swept = None, False
+            self.pulse = NEVER_PINGED
 
     def swept_at(self, rules: Rules) -> float | None:
         """When a sweep will find this device silent; None if no sweep will."""
-        if self.last_ping is None or self.is_swept:
-            return None
-        return self._swept_again_at or sweep_of(self.last_ping, rules)
+        return self.pulse.swept_at(rules)
 
     def deadlines(self, rules: Rules) -> Iterator[float]:
         """Every moment at which time alone changes this device."""
@@ -100,7 +100,7 @@ class Device:
         self.holds = [hold for hold in self.holds if hold.ends_at > now]
         swept_at = self.swept_at(rules)
         if swept_at is not None and swept_at <= now:
-            self.is_swept = True
+            self.pulse = attrs.evolve(self.pulse, is_swept=True)
 
     def outlast_stall(self, now: float, rules: Rules) -> None:
         """Put off what came due while the process stood still, each by its length at most."""
@@ -110,4 +110,4 @@ class Device:
         swept_at = self.swept_at(rules)
         if swept_at is not None and swept_at <= now:
             patience = min(rules.ping_expires_after, rules.stall_grace_after)
-            self._swept_again_at = now + patience
+            self.pulse = attrs.evolve(self.pulse, put_off_to=now + patience)

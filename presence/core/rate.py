@@ -24,7 +24,9 @@ class SlidingWindow:
         return self._times[-self.limit] + self.span
 
     def count(self, now: float) -> None:
-        """Note that one happened at *now*."""
+        """Note that one happened at *now*; nothing is kept where there is no limit."""
+        if self.limit == 0:
+            return
         self._times.append(now)
         while self._times[0] <= now - self.span:
             self._times.popleft()

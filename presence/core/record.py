@@ -16,9 +16,11 @@ class Record:
     of a user who does not exist. `name`, `custom_status` and `activity` are
     the true texts. `attached_in` is the start number of the run in which the
     user had an attached device when this was written, null for a user who is
-    gone; `device_states` are the states of those devices. `is_sealed` means
-    that the stored intent was lost, so the user is hidden until it sets a
-    status. `claims_at` is the `iat` of the token whose membership claim holds.
+    gone; `device_states` are the states of those devices, `awaited_states` of
+    those that were attached before a restart and have not returned. `is_sealed`
+    means that the stored intent was lost, so the user is hidden until it sets a
+    status. `claims_at` is the `iat` of the token whose membership claim holds,
+    `named_at` that of the token whose username does.
     """
 
     view: PublicView
@@ -34,4 +36,6 @@ class Record:
     is_sealed: bool = False
     attached_in: int | None = None
     device_states: Mapping[DeviceId, State] = attrs.field(factory=dict)
+    awaited_states: Mapping[DeviceId, State] = attrs.field(factory=dict)
     claims_at: float = 0.0
+    named_at: float = 0.0

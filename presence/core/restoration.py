@@ -1,6 +1,6 @@
 """Making a `User` from what is stored: at its first message, after a crash or a restart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -11,6 +11,7 @@ from presence.core.events import REST_DEVICE
 from presence.core.pace import Pace
 from presence.core.record import Record
 from presence.core.rules import Rules
+from presence.core.sweep import NEVER_PINGED, Pulse
 from presence.core.types import (
     ConnectionId,
     Deadline,
@@ -26,11 +27,15 @@ from presence.core.versions import Versions
 
 @attrs.frozen
 class LiveConnection:
-    """A connection that is open while its user's state is rebuilt."""
+    """A connection that is open while its user's state is rebuilt.
+
+    `pulse` is that of its device.
+    """
 
     connection: ConnectionId
     device: DeviceId
     state: State
+    pulse: Pulse = NEVER_PINGED
 
 
 @attrs.frozen
@@ -74,25 +79,36 @@ def restored_user(
     user = _bare(record.view, record.name, run)
     user.choices = _choices(record, now)
     user.is_created, user.is_shown = True, record.is_shown
-    user.claims_at = record.claims_at
+    user.claims_at, user.named_at = record.claims_at, record.named_at
     user.public_text_end = Deadline.of(record.view.custom_status_until, now)
-    for link in live:
-        device = user.attendance.devices.setdefault(link.device, Device())
-        device.connections[link.connection] = link.state
-        user.attendance.connections[link.connection] = link.device
+    _attach(user.attendance, live)
     if record.attached_in == run.versions.start_number:
         _hold_again(user.attendance, record, now)
+        if record.awaited_states and now.mono < run.restart_grace_ends_at:
+            # In which run they were attached is no longer known: any that is not settled.
+            user.attendance.kept = _kept(record.awaited_states, run.settled_start, run)
         # What its connections have; the status of the self view is always the public one.
         user.told = attrs.evolve(user.self_view, status=record.view.status)
     elif _is_kept(record, run, now):
-        user.attendance.kept = Kept(
-            dict(record.device_states), record.attached_in or 0, run.restart_grace_ends_at
-        )
+        states = {**record.awaited_states, **record.device_states}
+        user.attendance.kept = _kept(states, record.attached_in or 0, run)
         user.choices = attrs.evolve(user.choices, activity=None)
     else:
         user.choices = user.choices.without_devices()
     user.choices = user.choices.after_time(now.mono)
     return user
+
+
+def _attach(attendance: Attendance, live: Sequence[LiveConnection]) -> None:
+    for link in live:
+        device = attendance.devices.setdefault(link.device, Device())
+        device.connections[link.connection] = link.state
+        device.pulse = link.pulse
+        attendance.connections[link.connection] = link.device
+
+
+def _kept(states: Mapping[DeviceId, State], attached_in: int, run: Run) -> Kept:
+    return Kept(dict(states), attached_in, run.restart_grace_ends_at)
 
 
 def _is_kept(record: Record, run: Run, now: Moment) -> bool:

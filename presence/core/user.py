@@ -6,10 +6,9 @@ lets a deadline be over: what arrives late but before it still finds the user
 as it was, so the timer may let sockets be read first after a stall.
 """
 
-import math
-
 import attrs
 
+from presence.core.attempt import Attempt
 from presence.core.attendance import Attendance
 from presence.core.changes import UNSET, Unset
 from presence.core.choices import Choices
@@ -34,20 +33,13 @@ from presence.core.events import (
     WakeAt,
 )
 from presence.core.pace import Pace, Waiting
+from presence.core.projection import record_of, self_view_of, truth_of
 from presence.core.record import Record
 from presence.core.rules import Rules
-from presence.core.types import (
-    Deadline,
-    Moment,
-    PublicView,
-    SelfView,
-    State,
-    Status,
-    Text,
-)
+from presence.core.types import Deadline, Moment, PublicView, SelfView, Status, Text
 from presence.core.union import union
 from presence.core.versions import Versions
-from presence.core.visibility import Truth, advance, end_text
+from presence.core.visibility import advance, end_text
 
 
 @attrs.define(eq=False)
@@ -57,7 +49,7 @@ class User:
     `is_created` is false for one who was only looked at: nothing is stored of
     it. `is_unreadable` means that its stored row makes no sense: it is not
     overwritten before the user sets a status. `told` is the self view that the
-    user's connections have.
+    user's connections have. `claims_at` and `named_at`: see the record.
     """
 
     name: str
@@ -72,6 +64,7 @@ class User:
     is_shown: bool = False
     is_unreadable: bool = False
     claims_at: float = 0.0
+    named_at: float = 0.0
     _saved: Record | None = None
     told: SelfView | None = None
     _wake_at: float | None = None
@@ -85,37 +78,19 @@ class User:
     @property
     def self_view(self) -> SelfView:
         """What the user's own devices get."""
-        chosen = self.choices
-        return SelfView(
-            id=self.public.user_id,
-            username=self.name,
-            status=self.status,
-            intent=chosen.intent,
-            until=_wall(chosen.until),
-            appear_offline=chosen.appear_offline,
-            custom_status=chosen.custom_status,
-            custom_status_until=_wall(chosen.custom_status_until),
-            activity=chosen.activity,
-        )
+        return self_view_of(self.public.user_id, self.name, self.status, self.choices)
 
     @property
     def record(self) -> Record:
         """What is to be stored of the user."""
-        chosen = self.choices
-        return Record(
-            view=self.public,
-            name=self.name,
+        return record_of(
+            self.public,
+            self.choices,
+            self.attendance,
+            start_number=self.versions.start_number,
             is_shown=self.is_shown,
-            custom_status=chosen.custom_status,
-            custom_status_until=_wall(chosen.custom_status_until),
-            activity=chosen.activity,
-            intent=chosen.intent,
-            intent_until=_wall(chosen.until),
-            former_intent=chosen.former_intent,
-            appear_offline=chosen.appear_offline,
-            is_sealed=chosen.is_sealed,
-            attached_in=self._attached_in(),
-            device_states=self.attendance.states,
+            name=self.name,
+            named_at=self.named_at,
             claims_at=self.claims_at,
         )
 
@@ -177,11 +152,10 @@ class User:
 
     def _claim(self, event: Claimed) -> None:
         self.is_created = True
-        if event.issued_at < self.claims_at:
-            return
-        self.name = self.name if event.name is None else event.name
+        if event.name is not None and event.issued_at >= self.named_at:
+            self.name, self.named_at = event.name, event.issued_at
         if event.has_servers:
-            self.claims_at = event.issued_at
+            self.claims_at = max(self.claims_at, event.issued_at)
 
     def _introduce(self, event: Introduced, now: Moment) -> list[Effect]:
         self.is_created = True
@@ -206,10 +180,11 @@ class User:
 
     def _command(self, event: Commanded, now: Moment) -> list[Effect]:
         alone = Waiting().with_command(event.change, event.connection)
-        if self._hides(alone, now):
-            return self._hide(alone, now)
+        if self._attempt(alone, now).hides:  # never delayed, and takes back a waiting status
+            self._let_waiting_lapse(now)
+            return self._perform(alone, now)
         merged = (self.pace.waiting or Waiting()).with_command(event.change, event.connection)
-        opens_at = self._opens_at(merged, now)
+        opens_at = self._attempt(merged, now).opens_at
         if opens_at <= now.mono:
             self.pace.waiting = None
             return self._perform(merged, now)
@@ -218,68 +193,24 @@ class User:
         self.pace.waiting = merged
         return self._settle(now)
 
-    def _hides(self, waiting: Waiting, now: Moment) -> bool:
-        change = waiting.change
-        if change.intent is Status.OFFLINE or change.appear_offline is True:
-            return True
-        if not self.public.is_visible:  # else time could show the user before it applies
-            return State.OFFLINE in waiting.states.values()
-        return self._status_after(waiting, now) is Status.OFFLINE
-
-    def _hide(self, alone: Waiting, now: Moment) -> list[Effect]:
-        """Never delayed; takes back a waiting status. Waiting texts become true, unseen."""
-        self._let_waiting_lapse(now)
-        return self._perform(alone, now)
-
-    def _opens_at(self, waiting: Waiting, now: Moment) -> float:
-        """From when on *waiting* may be performed; what alters nothing, or hides, always may."""
-        if not self._alters(waiting, now) or self._hides(waiting, now):
-            return -math.inf
-        shows = self._status_after(waiting, now) is not Status.OFFLINE
-        return self.pace.opens_at(is_visible=self.public.is_visible, will_show=shows)
-
     def _release(self, now: Moment) -> list[Effect]:
         """Perform what waited, if its time has come."""
         waiting = self.pace.waiting
-        if waiting is None or self._opens_at(waiting, now) > now.mono:
+        if waiting is None or self._attempt(waiting, now).opens_at > now.mono:
             return []
         self.pace.waiting = None
         return self._perform(waiting, now)
 
     def _perform(self, waiting: Waiting, now: Moment) -> list[Effect]:
-        change = waiting.change
-        if self._alters(waiting, now):
-            shows = self._status_after(waiting, now) is not Status.OFFLINE
-            self.pace.count(is_visible=self.public.is_visible, will_show=shows, now=now.mono)
+        self.choices = self._attempt(waiting, now).perform()
         self.is_created = True
-        if waiting.sender is None:
-            asked = 0.0 if change.until is None else change.until - now.wall
-            self.attendance.lease(asked, now.mono, may_make=self._makes_lease(waiting))
-        self.choices = self.choices.after(change, now)
-        if change.intent is not UNSET:
+        if waiting.change.intent is not UNSET:
             self.is_unreadable = False
-        self.attendance.set_states(waiting.states)
-        self.attendance.bring_back(waiting.returning)
-        return self._settle(now, named=change.activity)
+        return self._settle(now, named=waiting.change.activity)
 
-    def _alters(self, waiting: Waiting, now: Moment) -> bool:
-        return (
-            self.choices.after(waiting.change, now) != self.choices
-            or self._makes_lease(waiting)
-            or self.attendance.would_alter(waiting.states, waiting.returning)
-        )
-
-    def _status_after(self, waiting: Waiting, now: Moment) -> Status:
-        """The union as it will be once *waiting* is performed."""
-        after = self.choices.after(waiting.change, now)
-        counted = self.attendance.counted_after(waiting.states, waiting.returning)
-        if self._makes_lease(waiting):
-            counted.append(State.ONLINE)
-        return union(counted, after.intent, is_hiding=after.is_hiding)
-
-    def _makes_lease(self, waiting: Waiting) -> bool:
-        names_status = waiting.change.intent is not UNSET
-        return waiting.sender is None and names_status and not self.attendance.devices
+    def _attempt(self, waiting: Waiting, now: Moment) -> Attempt:
+        is_visible = self.public.is_visible
+        return Attempt(waiting, now, self.choices, self.attendance, self.pace, is_visible)
 
     def _let_waiting_lapse(self, now: Moment) -> None:
         """Waiting status and activity are over; the text is kept for the next visible status."""
@@ -303,7 +234,7 @@ class User:
         was_visible = self.public.is_visible
         if was_visible != (self.status is not Status.OFFLINE):
             self._turn(named, now)
-        truth = self._truth()
+        truth = truth_of(self.name, self.status, self.choices)
         views = advance(self.public, truth, now.wall)
         effects: list[Effect] = [self._publish(view) for view in views]
         if self.public.is_visible:
@@ -348,27 +279,8 @@ class User:
         if self.public_text_end:
             wakes.append(self.public_text_end.mono)
         if self.pace.waiting is not None:
-            wakes.append(max(now.mono, self._opens_at(self.pace.waiting, now)))
+            wakes.append(max(now.mono, self._attempt(self.pace.waiting, now).opens_at))
         if self.attendance.is_over and (empties_at := self.pace.empties_at(now.mono)) is not None:
             wakes.append(empties_at)
         # Never in the past: the timer would take that for a stall of its own.
         return max(now.mono, min(wakes)) if wakes else None
-
-    def _truth(self) -> Truth:
-        chosen = self.choices
-        return Truth(
-            status=self.status,
-            username=self.name,
-            custom_status=chosen.custom_status,
-            custom_status_until=_wall(chosen.custom_status_until),
-            activity=chosen.activity,
-        )
-
-    def _attached_in(self) -> int | None:
-        if self.attendance.devices:
-            return self.versions.start_number
-        return self.attendance.kept.attached_in if self.attendance.kept else None
-
-
-def _wall(deadline: Deadline | None) -> float | None:
-    return None if deadline is None else deadline.wall

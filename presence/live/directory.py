@@ -7,19 +7,21 @@ import attrs
 
 from presence.core.attendance import Attendance
 from presence.core.restoration import LiveConnection
+from presence.core.sweep import NEVER_PINGED, Pulse
 from presence.core.types import ConnectionId, State, UserId
 from presence.live.listener import EndReason, Listener
 
 
 @attrs.define
 class Attached:
-    """An open connection and the state it was last in, for rebuilding a crashed actor.
+    """A connection and what it was last like, for rebuilding a crashed actor.
 
     `is_ending`: it was told to end, and is no more than a socket that closes.
     """
 
     listener: Listener
     state: State
+    pulse: Pulse = NEVER_PINGED
     is_welcomed: bool = False
     is_ending: bool = False
 
@@ -29,7 +31,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._by_user: dict[UserId, dict[ConnectionId, Attached]] = {}
-        self._unheard: dict[UserId, dict[ConnectionId, LiveConnection]] = {}
+        self._unheard: dict[UserId, dict[ConnectionId, Attached]] = {}
         self._ids = itertools.count(1)
         self._count = 0
 
@@ -66,7 +68,7 @@ class Directory:
             self._count -= 1
             if entry.is_welcomed and not entry.is_ending:
                 unheard = self._unheard.setdefault(user_id, {})
-                unheard[listener.connection] = _live(listener.connection, entry)
+                unheard[listener.connection] = entry
         if not attached:
             self._by_user.pop(user_id, None)
 
@@ -100,11 +102,11 @@ class Directory:
             entry.listener.end(reason)
 
     def note_states(self, user_id: UserId, attendance: Attendance) -> None:
-        """Remember the state of each of the user's connections."""
-        for key, entry in self.of(user_id).items():
+        """Remember what each of the user's connections is like."""
+        for key, entry in [*self._unheard.get(user_id, {}).items(), *self.of(user_id).items()]:
             device = attendance.devices.get(entry.listener.device)
             if device is not None and key in device.connections:
-                entry.state = device.connections[key]
+                entry.state, entry.pulse = device.connections[key], device.pulse
 
     def listeners_of(self, user_id: UserId) -> list[Listener]:
         return [entry.listener for entry in self.of(user_id).values()]
@@ -119,13 +121,9 @@ class Directory:
 
     def live(self, user_id: UserId) -> list[LiveConnection]:
         """What a fresh actor needs to know of the connections that its user has."""
-        open_ones = [
-            _live(key, entry)
-            for key, entry in self.of(user_id).items()
+        present = self._unheard.get(user_id, {}) | self.of(user_id)
+        return [
+            LiveConnection(key, entry.listener.device, entry.state, entry.pulse)
+            for key, entry in present.items()
             if entry.is_welcomed and not entry.is_ending
         ]
-        return [*self._unheard.get(user_id, {}).values(), *open_ones]
-
-
-def _live(connection: ConnectionId, entry: Attached) -> LiveConnection:
-    return LiveConnection(connection, entry.listener.device, entry.state)

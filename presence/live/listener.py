@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -42,6 +42,9 @@ class Dialect(Protocol):
 
     def frame(self, news: News, version: int) -> bytes | None:
         """The bytes that go out, whole frames; None where the protocol has no such event."""
+
+    def render(self, values: Sequence[tuple[Hashable, "Announcement"]]) -> Any:
+        """The packet for all listeners who get the same; None where they get nothing."""
 
 
 class Announcement:
@@ -135,8 +138,12 @@ class Listener(Protocol):
     def welcome(self, welcome: Welcome) -> None:
         """Send the snapshot. It is subscribed in the same breath."""
 
-    def offer(self, key: Hashable, value: Announcement) -> None:
-        """Send the announcement, or keep it until there is room, the newest of each *key*.
+    @property
+    def lane(self) -> Dialect:
+        """The dialect that it is spoken to in."""
+
+    def offer(self, packet: Any) -> None:
+        """Send what the dialect rendered, or keep it until there is room, the newest of each key.
 
         A removal that ends visibility takes along what waits of that user.
         """

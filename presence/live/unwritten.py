@@ -87,10 +87,10 @@ def check_storable(record: Record) -> None:
     view = record.view
     texts = (view.username, view.custom_status, view.activity)
     own_texts = (record.name, record.custom_status, record.activity)
-    for text in (*texts, *own_texts, *record.device_states):
+    for text in (*texts, *own_texts, *record.device_states, *record.awaited_states):
         if text is not None:
             text.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
     times = (view.custom_status_until, view.last_seen, record.custom_status_until)
-    for time in (*times, record.intent_until, record.claims_at):
+    for time in (*times, record.intent_until, record.claims_at, record.named_at):
         if time is not None and not math.isfinite(time):
             raise ValueError(f"the record of {view.user_id} has a time that is none")

@@ -1,6 +1,6 @@
 """The Together gateway: `GET /ws`, checked before the upgrade, then a session."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 from presence.core.changes import NO_CHANGE, Change
 from presence.core.events import Ending
@@ -12,6 +12,7 @@ from presence.dialects.together import gateway_in, gateway_out
 from presence.errors import Refused
 from presence.live.claims import Claims
 from presence.live.listener import (
+    Announcement,
     EndReason,
     MemberAdded,
     MemberRemoved,
@@ -23,9 +24,10 @@ from presence.live.node import Node
 from presence.log import Count, Counters
 from presence.net.authentication import Authentication, retry_after
 from presence.net.request import HttpError, Request, Response, error_response
-from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes
+from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes, pack
 from presence.net.websocket import Admitted, WebSocket
 from presence.net.wire.frames import text_frame
+from presence.net.wire.packet import Packet
 
 PATH = "/ws"
 SUBPROTOCOL = "bearer"
@@ -45,6 +47,9 @@ class TogetherSpeech:
                 return text_frame(gateway_out.member_add(server_id, view))
             case MemberRemoved(server_id=server_id, user_id=user_id):
                 return text_frame(gateway_out.member_remove(server_id, user_id))
+
+    def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
+        return pack(self, values)
 
     def welcome(self, welcome: Welcome) -> list[bytes]:
         return [text_frame(gateway_out.ready(welcome.self_view, welcome.servers))]

@@ -6,8 +6,8 @@ the wire. What a client may say is the dialect's session, which builds on this.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from typing import Protocol, cast
 
 import attrs
 
@@ -29,6 +29,7 @@ from presence.live.listener import Announcement, Dialect, EndReason, MemberRemov
 from presence.live.messages import Arrive, Message
 from presence.live.node import Node
 from presence.net.websocket import SocketEnded, WebSocket
+from presence.net.wire.packet import Packet
 
 ARRIVE_TIMEOUT = 30.0
 SELF = ("self",)
@@ -59,6 +60,19 @@ class Speech(Dialect, Protocol):
 
     def remove_server(self, server_id: ServerId) -> bytes | None:
         """The user left a server."""
+
+
+def pack(dialect: Dialect, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
+    """The frames of some announcements for one dialect, each encoded once; None if it has none."""
+    framed = [(key, value, frame) for key, value in values if (frame := value.frame(dialect))]
+    if not framed:
+        return None
+    return Packet(
+        {key: frame for key, _, frame in framed},
+        tuple(
+            value.news.user_id for _, value, _ in framed if isinstance(value.news, MemberRemoved)
+        ),
+    )
 
 
 @attrs.frozen
@@ -103,12 +117,19 @@ class Session(ABC):
         self._device = wishes.device or DeviceId(own_name)
         self._is_over = False
         self._ping_at = 0.0
+        # Not a method of ours around it: this is called for every delivery.
+        self.offer = socket.stream.offer_packet
+        socket.stream.is_gone = self._is_gone
 
     @abstractmethod
     def hear(self, message: str | bytes) -> None:
         """Act on what the client sent; must not wait."""
 
     # -- as the living part sees it ----------------------------------------------------------
+
+    @property
+    def lane(self) -> Speech:
+        return self._speech
 
     @property
     def connection(self) -> ConnectionId:
@@ -129,14 +150,6 @@ class Session(ABC):
     def welcome(self, welcome: Welcome) -> None:
         self._socket.stream.push_snapshot(self._speech.welcome(welcome))
 
-    def offer(self, key: Hashable, value: Announcement) -> None:
-        frame = value.frame(self._speech)
-        if frame is None:
-            return
-        if isinstance(value.news, MemberRemoved):
-            self._forget_if_hidden(value.news.user_id)
-        self._socket.stream.offer(key, frame)
-
     def show_self(self, view: SelfView) -> None:
         frame = self._speech.show_self(view)
         if frame is not None:
@@ -156,10 +169,9 @@ class Session(ABC):
         self._is_over = True
         self._socket.close_soon(CLOSE_CODES[reason], reason.value)
 
-    def _forget_if_hidden(self, user_id: UserId) -> None:
+    def _is_gone(self, user_id: Hashable) -> bool:
         """A removal that ends visibility takes the user's waiting presence with it."""
-        if not self._node.memberships.can_see(self.user_id, user_id):
-            self._socket.stream.drop(user_id)
+        return not self._node.memberships.can_see(self.user_id, cast("UserId", user_id))
 
     # -- its life ----------------------------------------------------------------------------
 

@@ -51,7 +51,9 @@ def records() -> st.SearchStrategy[Record]:
         is_sealed=st.booleans(),
         attached_in=st.none() | counts,
         device_states=st.dictionaries(ids, st.sampled_from(State), max_size=20),
+        awaited_states=st.dictionaries(ids, st.sampled_from(State), max_size=20),
         claims_at=times,
+        named_at=times,
     )
 
 
@@ -93,7 +95,9 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         is_sealed=True,
         attached_in=4,
         device_states={DeviceId("phone"): State.ONLINE},
+        awaited_states={DeviceId("laptop"): State.IDLE},
         claims_at=2.0,
+        named_at=1.0,
     )
     differing = {name for name, value in row_of(hidden).items() if row_of(gone)[name] != value}
     truth = {
@@ -108,7 +112,9 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         "is_sealed",
         "attached_in",
         "device_states",
+        "awaited_states",
         "claims_at",
+        "named_at",
     }
     assert differing == truth
 
@@ -156,8 +162,15 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         ("device_states", '{"phone": null}'),
         ("device_states", '{"a phone": "idle"}'),
         ("device_states", b'{"phone": "idle"}'),
+        ("awaited_states", None),
+        ("awaited_states", "["),
+        ("awaited_states", '["phone"]'),
+        ("awaited_states", '{"phone": "asleep"}'),
+        ("awaited_states", '{"a phone": "idle"}'),
         ("claims_at", None),
         ("claims_at", float("nan")),
+        ("named_at", None),
+        ("named_at", 1),
     ],
 )
 def test_a_value_that_we_cannot_have_written_is_never_guessed_at(column: str, value: Any) -> None:
@@ -172,7 +185,7 @@ def test_a_value_that_we_cannot_have_written_is_never_guessed_at(column: str, va
 def test_any_value_in_any_column_gives_a_record_or_unreadable(column: str, value: Any) -> None:
     row = row_of(RECORD) | {column: value}
     with contextlib.suppress(UnreadableRow):
-        assert row_of(record_of(row))[column] == value or column == "device_states"
+        assert row_of(record_of(row))[column] == value or column.endswith("_states")
 
 
 def test_the_bare_view_keeps_only_a_version_that_makes_sense() -> None:

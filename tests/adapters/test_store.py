@@ -71,7 +71,9 @@ FULL = record_of(
     is_sealed=True,
     attached_in=1,
     device_states={DeviceId("phone"): State.IDLE, DeviceId("rest"): State.OFFLINE},
+    awaited_states={DeviceId("laptop"): State.ONLINE},
     claims_at=123.0,
+    named_at=456.5,
 )
 
 

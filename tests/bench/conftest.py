@@ -21,15 +21,24 @@ class ScriptedServer:
         self._deal = deal
         self._lock = threading.Lock()
         self.listeners = {}
-        self._server = serve(self._handle, "127.0.0.1", 0, compression=None, ping_interval=None)
+        self._server = serve(
+            self._handle,
+            "127.0.0.1",
+            0,
+            process_request=self._note,
+            compression=None,
+            ping_interval=None,
+        )
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
+    def _note(self, connection, request):
+        # Before the answer to the upgrade: a client that has it may count on being told.
+        if request.path != "/publish":
+            self.listeners[request.path] = connection
+
     def _handle(self, connection):
-        path = connection.request.path
-        if path != "/publish":
-            self.listeners[path] = connection
         with suppress(ConnectionClosed):
             for message in connection:
                 with self._lock:

@@ -194,9 +194,9 @@ class Life:
 
     def crash(self) -> None:
         """The actor dies; a fresh one knows the last record and what is connected."""
-        states = self.user.attendance.devices
+        devices = self.user.attendance.devices
         live = [
-            LiveConnection(key, name, states[name].connections[key])
+            LiveConnection(key, name, devices[name].connections[key], devices[name].pulse)
             for key, name in self.user.attendance.connections.items()
         ]
         self.user = restored_user(self.record, self.run, self.now, live)

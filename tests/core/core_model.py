@@ -57,11 +57,13 @@ class NaiveUser:
     is_sealed: bool = False
     is_shown: bool = False
     name: str = "alice"
+    named_at: float = 0.0
     ties: list[Tie] = attrs.field(factory=list)
     swept_at: dict[str, float] = attrs.field(factory=dict)
     swept: set[str] = attrs.field(factory=set)
     awaited: dict[str, State] | None = None
     awaited_until: float = FOREVER
+    restart_grace_ends_at: float = FOREVER
     intent: Status = ONLINE
     until: float | None = None
     former: Status = ONLINE
@@ -172,8 +174,9 @@ class NaiveUser:
 
     # -- names -------------------------------------------------------------------------------
 
-    def claim(self, name: str) -> None:
-        self.name = name
+    def claim(self, name: str, issued_at: float) -> None:
+        if issued_at >= self.named_at:
+            self.name, self.named_at = name, issued_at
         self.settle()
 
     def introduce(self, name: str | None) -> None:
@@ -414,8 +417,15 @@ class NaiveUser:
     # -- failures ----------------------------------------------------------------------------
 
     def crash(self) -> None:
-        """The actor's own memory is gone: rate, pings, ends of holds, what waited."""
+        """The actor's own memory is gone: rate, ends of holds, what waited.
+
+        What is known of a connection outlives it, the pings of its device included.
+        """
+        swept, swept_at = self.swept, self.swept_at
         self.forget_memory()
+        connected = {tie.device for tie in self.ties if tie.kind == "open"}
+        self.swept = swept & connected
+        self.swept_at = {key: at for key, at in swept_at.items() if key in connected}
         held = {tie.device: self.state_of(tie.device) for tie in self.ties if tie.kind != "open"}
         self.ties = [tie for tie in self.ties if tie.kind == "open"]
         for device, state in held.items():
@@ -424,6 +434,10 @@ class NaiveUser:
                 self.hold(REST, "lease", state, min(max(300.0, asked), 4 * 3600.0))
             elif not self.is_attached(device):
                 self.hold(device, "grace", state, 10.0)
+        if self.awaited is not None:
+            is_over = self.restart_grace_ends_at <= self.now
+            self.awaited = None if is_over else self.awaited
+            self.awaited_until = self.restart_grace_ends_at
         self.pass_time()
 
     def forget_memory(self) -> None:
@@ -445,6 +459,7 @@ class NaiveUser:
         self.forget_memory()
         if is_kept:
             self.awaited, self.awaited_until = awaited, self.now + 60.0
+            self.restart_grace_ends_at = self.awaited_until
         self.pass_time()
 
 

@@ -204,7 +204,7 @@ def returning(**states: State) -> Attendance:
 def test_who_returns_after_a_restart_has_the_weaker_of_wish_and_kept(kept, wish, state):
     attendance = returning(phone=kept)
     attendance.connect(connected(1, PHONE, wish))
-    assert attendance.states == {PHONE: state}
+    assert (attendance.states, attendance.awaited_states) == ({PHONE: state}, {})
 
 
 def test_a_device_returns_once_and_from_then_on_says_itself_what_it_is():
@@ -216,8 +216,8 @@ def test_a_device_returns_once_and_from_then_on_says_itself_what_it_is():
 
 def test_awaited_devices_do_not_count():
     attendance = returning(phone=State.ONLINE)
-    assert (attendance.counted(), attendance.is_over) == ([], False)
-    assert attendance.states == {PHONE: State.ONLINE}
+    assert (attendance.counted(), attendance.states, attendance.is_over) == ([], {}, False)
+    assert attendance.awaited_states == {PHONE: State.ONLINE}
 
 
 @pytest.mark.parametrize(("now", "is_over"), [(59.9, False), (60.0, True)])

@@ -43,6 +43,7 @@ def test_a_window_is_full_until_the_very_moment_at_which_it_opens():
 def test_a_limit_of_0_is_none():
     window = window_of(*[1.0] * 1000, limit=0)
     assert (window.is_full(1.0), window.opens_at()) == (False, -math.inf)
+    assert window.empties_at() is None  # nor is any memory of it kept
 
 
 def test_a_window_is_empty_a_span_after_the_last():

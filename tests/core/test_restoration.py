@@ -20,6 +20,8 @@ from presence.core.types import (
 from presence.core.versions import Versions
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
+IDLE, IN_SECRET = State.IDLE, State.OFFLINE
+PHONE, LAPTOP = DeviceId("phone"), DeviceId("laptop")
 HI, CHESS = Text("hi"), Text("chess")
 
 
@@ -148,6 +150,63 @@ def test_intents_of_an_earlier_run_are_no_business_of_who_lives_now(life):
     record = Record(view, "Alice", is_shown=True, intent=DND, attached_in=1)
     run = Run(Versions(5), Rules(), settled_start=4, restart_grace_ends_at=0.0)
     assert restored_user(record, run, life.now, live).status is ONLINE
+
+
+@pytest.mark.parametrize(
+    ("start_number", "after", "held", "awaited"),
+    [
+        pytest.param(2, 59.9, {PHONE: IDLE}, {PHONE: IN_SECRET, LAPTOP: IN_SECRET}, id="crash"),
+        pytest.param(2, 60.0, {PHONE: IDLE}, {}, id="crash after the restart grace"),
+        pytest.param(3, 59.9, {}, {PHONE: IDLE, LAPTOP: IN_SECRET}, id="start"),
+        pytest.param(3, 60.0, {}, {}, id="start, looked at after the restart grace"),
+    ],
+)
+def test_who_was_attached_is_held_and_who_was_awaited_still_is(start_number, after, held, awaited):
+    record = Record(
+        PublicView(ALICE, "Alice"),
+        "Alice",
+        attached_in=2,
+        device_states={PHONE: IDLE},
+        awaited_states={PHONE: IN_SECRET, LAPTOP: IN_SECRET},
+    )
+    run = run_of(start_number, began_at=START)
+    attendance = restored_user(record, run, Moment(START + after, WALL)).attendance
+    assert (attendance.states, attendance.awaited_states) == (held, awaited)
+
+
+def test_an_awaited_device_shows_nobody_after_a_crash(life):
+    life.connect("laptop")
+    life.restart()
+    phone = life.connect("phone")
+    life.crash()
+    life.end(phone)
+    assert life.take_statuses() == [DND, OFF]
+
+
+def test_who_hid_before_a_restart_returns_hidden_after_a_crash_too(life):
+    life.connect("laptop", state=State.OFFLINE)
+    life.say(1, intent=ONLINE)
+    life.restart()
+    phone = life.connect("phone")
+    life.crash()
+    life.end(phone)
+    life.take_told()
+    life.connect("laptop", state=State.ONLINE)
+    assert life.take_told() == []
+
+
+def test_a_crash_lets_nobody_be_awaited_any_longer(life):
+    life.connect("laptop")
+    life.restart()
+    life.wait(30.0)
+    phone = life.connect("phone")
+    life.crash()
+    life.end(phone)
+    assert life.record.attached_in < life.run.versions.start_number
+    life.wait(29.9)
+    assert not life.user.attendance.is_over
+    life.wait(0.1)
+    assert (life.user.attendance.is_over, life.record.attached_in) == (True, None)
 
 
 # -- a start of the server -------------------------------------------------------------------

@@ -542,6 +542,33 @@ def test_an_older_token_does_not_take_back_what_a_newer_one_claimed(life):
     assert life.record.name == "Newer"
 
 
+@pytest.mark.parametrize(
+    ("claims", "name", "named_at", "claims_at"),
+    [
+        pytest.param([(200, "New", False), (100, "Old", False)], "New", 200, 0, id="older"),
+        pytest.param([(100, "Old", False), (200, "New", False)], "New", 200, 0, id="newer"),
+        pytest.param([(200, "A", False), (200, "B", False)], "B", 200, 0, id="the last of equals"),
+        pytest.param([(0, "A", False), (0, "B", False)], "B", 0, 0, id="tokens without a time"),
+        pytest.param([(200, "A", False), (300, "A", False), (250, "B", False)], "A", 300, 0),
+        pytest.param([(200, "New", False), (100, None, True)], "New", 200, 100, id="servers"),
+        pytest.param([(200, None, True), (100, "Old", False)], "Old", 100, 200, id="a first name"),
+        pytest.param([(200, None, True), (100, "Old", True)], "Old", 100, 200, id="both"),
+    ],
+)
+def test_of_the_names_that_tokens_claim_the_newest_holds(life, claims, name, named_at, claims_at):
+    life.do(*(Claimed(issued_at, name, servers) for issued_at, name, servers in claims))
+    stored = life.record
+    assert (stored.name, stored.named_at, stored.claims_at) == (name, named_at, claims_at)
+
+
+@pytest.mark.parametrize("end", [Life.crash, Life.restart])
+def test_the_order_of_names_outlives_a_crash_and_a_restart(life, end):
+    life.do(Claimed(200.0, "New"))
+    end(life)
+    life.do(Claimed(199.0, "Old"))
+    assert life.record.name == "New"
+
+
 def test_a_token_without_claims_changes_nothing(life):
     life.do(Claimed(100.0, "Alice", has_servers=True))
     before = life.record

@@ -125,10 +125,10 @@ class UserMachine(RuleBasedStateMachine):
     def wait(self, seconds):
         self.life.wait(seconds)
 
-    @rule(name=st.sampled_from(["Alice", "Ally"]))
-    def claim(self, name):
-        self.life.do(Claimed(self.life.now.wall, name))
-        self.model.claim(name)
+    @rule(name=st.sampled_from(["Alice", "Ally"]), age=st.sampled_from([0.0, 0.0, 20.0]))
+    def claim(self, name, age):
+        self.life.do(Claimed(self.life.now.wall - age, name))
+        self.model.claim(name, self.life.mono - age)
 
     @rule(name=st.sampled_from([None, "Alice", "Allie"]))
     def introduce(self, name):
@@ -161,9 +161,7 @@ class UserMachine(RuleBasedStateMachine):
         if is_stalled:
             self.model.outlast_stall()
 
-    @precondition(
-        lambda self: self.life.records and not self.model.swept and self.model.awaited is None
-    )
+    @precondition(lambda self: self.life.records)
     @rule()
     def crash(self):
         self.life.crash()

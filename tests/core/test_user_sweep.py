@@ -154,3 +154,40 @@ def test_no_ghost_outlives_its_last_ping_by_more_than_420_seconds():
         life.wait(1000.0)
         [_, swept] = life.told
         assert 300.0 <= swept.at - START - offset < 420.0
+
+
+# -- a crash of the actor --------------------------------------------------------------------
+
+
+def test_a_swept_device_stays_swept_over_a_crash(swept):
+    swept.crash()
+    swept.wait(1000.0)
+    assert swept.take_told() == []
+    swept.ping(1)
+    assert swept.take_statuses() == [ONLINE]
+
+
+def test_a_crash_does_not_put_off_the_sweep(life):
+    life.ping(life.connect())
+    life.wait(100.0)
+    life.crash()
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (360.0, OFF)]
+
+
+def test_a_crash_after_a_stall_leaves_the_time_to_ping(life):
+    life.ping(life.connect())
+    life.stall(480.0)
+    life.crash()
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (525.0, OFF)]
+
+
+def test_the_connections_of_a_device_are_swept_as_one_over_a_crash(swept):
+    second = swept.connect("phone")
+    swept.ping(second)
+    swept.wait(1000.0)
+    swept.crash()
+    swept.take_told()
+    swept.end(second)
+    assert (swept.take_told(), swept.user.attendance.devices["phone"].is_swept) == ([], True)

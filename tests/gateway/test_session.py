@@ -31,6 +31,7 @@ class MemoryStream:
     pushed: list = attrs.field(factory=list)
     latest: dict = attrs.field(factory=dict)
     cuts: list = attrs.field(factory=list)
+    is_gone: object = None
 
     def push(self, frame):
         self.pushed.append(frame)
@@ -40,6 +41,11 @@ class MemoryStream:
 
     def offer(self, key, frame):
         self.latest[key] = frame
+
+    def offer_packet(self, packet):
+        for key in filter(self.is_gone, packet.vanished):
+            self.drop(key)
+        self.latest.update(packet.frames)
 
     def drop(self, key):
         self.latest.pop(key, None)
@@ -162,7 +168,7 @@ async def test_the_self_view_that_waits_takes_no_users_place(make_session):
     session, socket = make_session()
     view = PublicView(UserId("self"), "self", Status.DND)
     news = Announcement(PresenceChanged(view, view), 7)
-    session.offer(news.key, news)
+    session.offer(session.lane.render([(news.key, news)]))
     online = Status.ONLINE
     session.show_self(
         SelfView(UserId("alice"), "alice", online, online, None, False, None, None, None)
@@ -182,7 +188,7 @@ async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
         MemberRemoved("s1", UserId("bob")),
     ):
         announcement = Announcement(news, 7)
-        session.offer(announcement.key, announcement)
+        session.offer(session.lane.render([(announcement.key, announcement)]))
     [(key, frame)] = socket.stream.latest.items()
     assert key == ("s1", "bob")
     assert b"SERVER_MEMBER_REMOVE" in frame
@@ -192,7 +198,7 @@ async def test_the_snapshot_of_a_joined_server_takes_what_waits_of_its_members_a
     session, socket = make_session()
     view = PublicView(UserId("bob"), "bob", Status.DND)
     news = Announcement(PresenceChanged(view, view), 7)
-    session.offer(news.key, news)
+    session.offer(session.lane.render([(news.key, news)]))
     session.add_server(ServerSnapshot("s1", "Team", [view], False, 1, 1))
     assert socket.stream.latest == {}
     assert b"SERVER_ADD" in socket.stream.pushed[-1]

@@ -2,6 +2,7 @@
 
 import trio
 
+from actors import EACH_VALUE
 from presence.core.events import Ending
 from presence.core.types import DeviceId
 from presence.live.listener import MemberAdded, MemberRemoved, PresenceChanged
@@ -106,7 +107,15 @@ class FakeListener:
         servers = "; ".join(map(say_server, welcome.servers))
         self._note(f"READY {welcome.self_view.status.value}: {servers}")
 
-    def offer(self, key, announcement):
+    @property
+    def lane(self):
+        return EACH_VALUE
+
+    def offer(self, packet):
+        for _, announcement in packet:
+            self._hear(announcement)
+
+    def _hear(self, announcement):
         self._check(announcement)
         self.values.append((trio.current_time(), announcement.news))
         frame = announcement.frame(self.dialect)

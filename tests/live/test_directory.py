@@ -6,6 +6,7 @@ from presence.core.attendance import Attendance
 from presence.core.events import Connected
 from presence.core.restoration import LiveConnection
 from presence.core.rules import Rules
+from presence.core.sweep import Pulse
 from presence.core.types import State
 from presence.live.directory import Directory
 from presence.live.listener import EndReason
@@ -95,3 +96,34 @@ def test_the_states_of_connections_are_kept_for_a_fresh_actor():
         LiveConnection(1, "phone", State.OFFLINE),
         LiveConnection(2, "laptop", State.IDLE),
     ]
+
+
+def test_the_pings_of_a_device_are_kept_with_each_of_its_connections():
+    one, two = Ending(1), Ending(2)
+    directory = directory_of(one, two)
+    attendance = Attendance(Rules())
+    for connection in (1, 2):
+        attendance.connect(Connected(connection, "phone", State.IDLE))
+        directory.welcome((one, two)[connection - 1])
+    attendance.ping(2, 900.0)
+    attendance.pass_time(1200.0)
+    directory.note_states("ada", attendance)
+    swept = Pulse(900.0, is_swept=True)
+    assert directory.live("ada") == [
+        LiveConnection(1, "phone", State.IDLE, swept),
+        LiveConnection(2, "phone", State.IDLE, swept),
+    ]
+
+
+def test_what_is_handled_before_an_end_is_heard_is_kept_too():
+    one = Ending(1)
+    directory = directory_of(one)
+    directory.welcome(one)
+    attendance = Attendance(Rules())
+    attendance.connect(Connected(1, "phone", State.IDLE))
+    directory.remove(one)
+    attendance.ping(1, 900.0)
+    directory.note_states("ada", attendance)
+    assert directory.live("ada") == [LiveConnection(1, "phone", State.IDLE, Pulse(900.0))]
+    directory.note_end_heard("ada", 1)
+    assert directory.live("ada") == []

@@ -5,7 +5,7 @@ import pytest
 from listening import NUMBERS, PLAIN
 from living import open_living
 
-from actors import Broadcaster
+from actors import EACH_VALUE, Broadcaster
 from presence.core.memberships import MembershipRow, Memberships
 from presence.core.types import EVERYONE, PublicView, ServerId, Status
 from presence.core.versions import Versions
@@ -78,10 +78,13 @@ class Notes:
         self.dialect = dialect
         self.lines = []
 
-    def offer(self, key, announcement):
-        frame = announcement.frame(self.dialect)
-        if frame is not None:
-            self.lines.append(frame.decode())
+    lane = EACH_VALUE
+
+    def offer(self, packet):
+        for _, announcement in packet:
+            frame = announcement.frame(self.dialect)
+            if frame is not None:
+                self.lines.append(frame.decode())
 
 
 @pytest.fixture

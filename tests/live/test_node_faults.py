@@ -259,11 +259,11 @@ async def test_a_crash_of_the_broadcaster_loses_no_final_state(living, autojump_
     for listener in people:
         offer = listener.offer
 
-        def faulty(key, value, listener=listener, offer=offer):
+        def faulty(packet, listener=listener, offer=offer):
             if broken[0] == listener.user_id:
                 broken[0] = next(crashes, None)
                 raise RuntimeError("told to crash")
-            offer(key, value)
+            offer(packet)
 
         monkeypatch.setattr(listener, "offer", faulty)
     living.command(people[0], intent=DND)
@@ -317,6 +317,20 @@ async def test_who_falls_silent_is_swept(living, autojump_clock):
     ada, _ = await pinging(living)
     await living.wait(1000)
     assert ada.take_timed() == [(360.0, "bob offline")]
+
+
+async def test_a_crash_neither_brings_a_swept_device_back_nor_spares_one(
+    living, autojump_clock, monkeypatch
+):
+    ada, bob = await pinging(living)
+    for _ in range(2):  # first before the sweep, then after it
+        poison_pings(monkeypatch, "bob")
+        living.ping(bob)
+        await living.wait(1000)
+    assert (len(living.crashes), ada.take_timed()) == (2, [(360.0, "bob offline")])
+    living.ping(bob)
+    await living.wait(1)
+    assert ada.take() == ["bob online"]
 
 
 async def test_after_a_stall_of_the_process_nobody_is_swept_who_is_still_there(

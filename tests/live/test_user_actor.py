@@ -309,6 +309,19 @@ async def test_the_order_of_claims_outlives_the_actor_and_the_server(store, auto
         assert living.node.memberships.names == {"everyone": "everyone", "chess": "chess"}
 
 
+async def test_a_token_issued_earlier_does_not_rename_back(store, autojump_clock):
+    async with open_living(store) as living:
+        bob = await living.connect("bob", name="Robert", issued_at=100.0)
+        living.leave(bob)
+        await living.wait(60)
+        await living.connect("bob", name="Bob", issued_at=99.0)
+    async with open_living(store) as living:
+        await living.connect("bob", name="Bob", issued_at=99.0)
+        assert await living.views("bob") == ["bob=Robert online"]
+        await living.connect("bob", name="Bobby", issued_at=100.0)
+        assert await living.views("bob") == ["bob=Bobby online"]
+
+
 async def test_a_claim_of_everyone_makes_no_such_server(store, autojump_clock):
     async with open_living(store, everyone_server=False) as living:
         await living.connect("bob", servers=("everyone",))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from presence.adapters.store_memory import MemoryStore
 from presence.core.record import Record
-from presence.core.types import PublicView, ServerId, Status, Text, UserId
+from presence.core.types import PublicView, ServerId, State, Status, Text, UserId
 from presence.errors import StoreUnavailable
 from presence.live.ports import Batch, MembershipRow, Opening, Revocation
 from presence.live.writer import Writer, WriterStatistics
@@ -359,7 +359,9 @@ async def test_a_write_that_is_cut_short_is_done_again(
         attrs.evolve(record_of(ADA), name="\ud800"),
         attrs.evolve(record_of(ADA), activity=Text("\udfff")),
         record_of(ADA, "\ud800"),
+        attrs.evolve(record_of(ADA), awaited_states={"\ud800": State.IDLE}),
         attrs.evolve(record_of(ADA), claims_at=float("nan")),
+        attrs.evolve(record_of(ADA), named_at=float("nan")),
         attrs.evolve(record_of(ADA), intent_until=float("inf")),
     ],
 )

@@ -16,6 +16,7 @@ from presence.net.stream import (
 from presence.net.wire.frame_meter import FrameMeter
 from presence.net.wire.frames import binary_frame, close_frame, ping_frame, text_frame
 from presence.net.wire.outbox import OutboxStatistics
+from presence.net.wire.packet import Packet
 
 
 @attrs.define
@@ -115,7 +116,7 @@ async def test_what_the_kernel_takes_is_gone_at_once_and_without_a_task(connect)
     pair.stream.offer("a", b"<a1>")
     pair.stream.offer("a", b"<a2>")
     pair.stream.push_snapshot([b"<sn", b"ap>"])
-    pair.stream.offer_all({"a": b"<a>", "b": b"<b>"}, b"<a><b>")
+    pair.stream.offer_packet(Packet({"a": b"<a>", "b": b"<b>"}))
     assert trio.lowlevel.current_statistics().tasks_living == tasks
     assert pair.stream.statistics() == OutboxStatistics(0, 0, 0)
     assert await pair.read(27) == b"<ready><a1><a2><snap><a><b>"
@@ -154,12 +155,23 @@ async def test_pushed_frames_pass_waiting_keys_but_not_a_frame_under_way(connect
 async def test_a_joined_round_is_taken_apart_where_the_kernel_takes_part_of_it(connect):
     pair = await connect()
     frames = {n: text_frame(b"%03d" % n * 400) for n in range(300)}
-    pair.stream.offer_all(frames, b"".join(frames.values()))
+    pair.stream.offer_packet(Packet(frames))
     assert 0 < pair.stream.statistics().waiting_keys < 300
-    pair.stream.offer_all({299: b"<new>", 300: b"<300>"}, b"<new><300>")
+    pair.stream.offer_packet(Packet({299: b"<new>", 300: b"<300>"}))
     expected = b"".join(frames[n] for n in range(299)) + b"<new><300>"
     with trio.fail_after(5):
         assert await pair.read(len(expected)) == expected
+
+
+@pytest.mark.parametrize(("is_gone", "waiting"), [(True, 2), (False, 3)])
+async def test_a_frame_that_says_gone_takes_along_what_waits(connect, is_gone, waiting):
+    pair = await connect()
+    fill(pair.stream)
+    pair.stream.is_gone = lambda key: is_gone and key == "u"
+    pair.stream.offer("u", b"<u>")
+    pair.stream.offer("v", b"<v>")
+    pair.stream.offer_packet(Packet({("s", "u"): b"<u left s>"}, vanished=("u",)))
+    assert pair.stream.statistics().waiting_keys == waiting
 
 
 async def test_a_snapshot_may_be_larger_than_the_bound(connect):
@@ -279,7 +291,7 @@ async def test_nothing_follows_a_close_frame(connect):
     assert pair.stream.push_close(4001, "token")
     assert (pair.stream.push(b"x"), pair.stream.offer("a", b"x")) == (False, False)
     assert not pair.stream.push_snapshot([b"x"])
-    assert not pair.stream.offer_all({"a": b"x"}, b"x")
+    pair.stream.offer_packet(Packet({"a": b"x"}))
     await pair.stream.send_all(b"<late pong>")
     close = close_frame(4001, "token")
     got = await pair.read(taken * 1004)

@@ -1,0 +1,120 @@
+"""What goes to whom in one round of the broadcaster. Pure.
+
+Readers who get the same values share one packet, however many there are; so
+the cost of a round is one step per reader, and a little per publication.
+"""
+
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from actors.audience import Audience, Lane, Reader
+
+T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
+
+
+@attrs.define(eq=False)
+class Publication(Generic[T, V]):
+    """A value on its way to the readers of some topics. `walks`: rounds it was part of."""
+
+    key: Hashable
+    value: V
+    stamp: float
+    topics: frozenset[T]
+    except_topics: frozenset[T]
+    except_readers: Collection[Reader[V]]
+    walks: int = 0
+
+    def is_for(self, reader: Reader[V], audience: Audience[T]) -> bool:
+        """Whether *reader* is to get it, as the audience is now."""
+        if reader in self.except_readers:
+            return False
+        if self.except_topics and not self.except_topics.isdisjoint(audience.topics_of(reader)):
+            return False
+        return audience.reads(reader, self.topics, self.stamp)
+
+
+@attrs.define(eq=False)
+class Share(Generic[T, V]):
+    """The publications that some readers of one lane get together, oldest first."""
+
+    lane: Lane[V]
+    publications: Sequence[Publication[T, V]]
+    readers: list[Reader[V]]
+
+    def render(self) -> Any:
+        """The packet for all of them; None where there is nothing to offer."""
+        return self.lane.render([(each.key, each.value) for each in self.publications])
+
+
+def plan_round(
+    publications: Sequence[Publication[T, V]], audience: Audience[T]
+) -> Iterator[Share[T, V]]:
+    """Who gets which of *publications*; every reader is in one share, or in none.
+
+    Most readers get all that goes to their topics. Those who are left out of
+    something, or began later than its stamp, are looked at one by one.
+    """
+    singled_out: set[Reader[Any]] = set()
+    groups: dict[tuple[frozenset[T], frozenset[T]], list[int]] = {}
+    for index, each in enumerate(publications):
+        groups.setdefault((each.topics, each.except_topics), []).append(index)
+        singled_out.update(each.except_readers)
+    for topics, _ in groups:
+        singled_out |= audience.newcomers(topics, publications[0].stamp)
+    members = list(groups.values())
+    for lane, readers_by_groups in _sort_readers(list(groups), audience).items():
+        for mask, readers in readers_by_groups.items():
+            indices = sorted(i for bit, own in enumerate(members) if mask >> bit & 1 for i in own)
+            plain = [reader for reader in readers if reader not in singled_out]
+            yield Share(lane, [publications[i] for i in indices], plain)
+    yield from _single_shares(publications, singled_out, audience)
+
+
+def _sort_readers(
+    groups: Sequence[tuple[frozenset[T], frozenset[T]]], audience: Audience[T]
+) -> dict[Lane[Any], dict[int, list[Reader[Any]]]]:
+    """The readers of each lane by the groups they belong to, as a mask of bits."""
+    if len(groups) == 1 and len(groups[0][0]) == 1 and not groups[0][1]:
+        (topic,) = groups[0][0]
+        return {lane: {1: list(readers)} for lane, readers in audience.seats(topic)}
+    masks: dict[Lane[Any], dict[Reader[Any], int]] = {}
+    for bit, (topics, except_topics) in enumerate(groups):
+        for lane, readers in _union(topics, except_topics, audience).items():
+            own = masks.setdefault(lane, {})
+            for reader in readers:
+                own[reader] = own.get(reader, 0) | 1 << bit
+    return {lane: _by_mask(own) for lane, own in masks.items()}
+
+
+def _union(
+    topics: frozenset[T], except_topics: frozenset[T], audience: Audience[T]
+) -> dict[Lane[Any], dict[Reader[Any], None]]:
+    """The distinct readers of *topics* who read none of *except_topics*."""
+    found: dict[Lane[Any], dict[Reader[Any], None]] = {}
+    for topic in topics:
+        for lane, readers in audience.seats(topic):
+            found.setdefault(lane, {}).update(dict.fromkeys(readers))
+    for topic in except_topics:
+        for lane, readers in audience.seats(topic):
+            for reader in readers:
+                found.get(lane, {}).pop(reader, None)
+    return found
+
+
+def _by_mask(masks: dict[Reader[Any], int]) -> dict[int, list[Reader[Any]]]:
+    sorted_readers: dict[int, list[Reader[Any]]] = {}
+    for reader, mask in masks.items():
+        sorted_readers.setdefault(mask, []).append(reader)
+    return sorted_readers
+
+
+def _single_shares(
+    publications: Sequence[Publication[T, V]], readers: set[Reader[Any]], audience: Audience[T]
+) -> Iterator[Share[T, V]]:
+    for reader in readers:
+        own = [each for each in publications if each.is_for(reader, audience)]
+        if own:
+            yield Share(reader.lane, own, [reader])

@@ -1,0 +1,122 @@
+"""What a person sees while it runs and after: a progress bar, tables."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from bench.comparison import ratio_to_reference, ratio_to_saved
+from bench.results import Case, Result, Run
+from bench.scenario import Column, Scenario, Stage
+
+CONSOLE = Console(stderr=True, highlight=False)
+if not CONSOLE.is_terminal:  # a file or a log: there is room
+    CONSOLE = Console(stderr=True, highlight=False, width=200)
+WIDE = 150
+"""Columns of a terminal that has room for every figure."""
+CHANGED = 0.1
+"""A difference to a saved run that is worth a colour; below it is most often noise."""
+
+
+@contextmanager
+def progress(stage: Stage, title: str) -> Iterator[None]:
+    """Show how far the scenario on *stage* is."""
+    columns = (
+        TextColumn(f"[bold]{title}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    # A scroll of bars says nothing where nobody looks.
+    with Progress(*columns, console=CONSOLE, disable=not CONSOLE.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        begun = False
+
+        def step(what: str) -> None:
+            nonlocal begun
+            bar.update(task, advance=int(begun), description=what)
+            begun = True
+
+        stage.expect = lambda steps: bar.update(task, total=steps)
+        stage.step = step
+        stage.warn = note
+        yield
+        bar.update(task, advance=int(begun), description="done")
+
+
+def show_run(run: Run, scenario: Scenario, saved: Run | None) -> None:
+    """Print the table of one scenario: medians over the repeats, ratios of pairs."""
+    cases = [case for name, case in run.cases() if name == scenario.name]
+    if not cases:
+        return
+    table = Table(title=f"{scenario.name}: {scenario.summary}", title_justify="left")
+    for place, (key, _) in enumerate(cases[0]):
+        table.add_column(key, justify="right" if place else "left")
+    columns = [each for each in scenario.columns if each.has_ratio or CONSOLE.width >= WIDE]
+    for column in columns:
+        table.add_column(column.title, justify="right")
+    table.add_column("checks")
+    for case in cases:
+        cells = [_cell(run, scenario, case, column, saved) for column in columns]
+        table.add_row(*(str(value) for _, value in case), *cells, _checks(run, scenario, case))
+    CONSOLE.print(table)
+    if len(columns) < len(scenario.columns):
+        CONSOLE.print(f"A terminal of {WIDE} columns shows more; so do --save and --html.")
+    if scenario.reference:
+        who = ", ".join(f"{key} {value}" for key, value in scenario.reference.items())
+        CONSOLE.print(f"x: times that of {who} in the same repeat, the median of the pairs.")
+    for warning in dict.fromkeys(text for result in run.results for text in _warnings(result)):
+        note(warning)
+
+
+def show_machine(run: Run, saved: Run | None) -> None:
+    """Print what it was measured on, and how that differs from the saved run."""
+    CONSOLE.print("; ".join(f"{name} {value}" for name, value in run.machine.items()), style="dim")
+    same = ("cpu", "cores", "kernel", "python")
+    if saved and any(saved.machine.get(name) != run.machine.get(name) for name in same):
+        note("the saved run is of another machine or Python: only its ratios compare")
+
+
+def note(what: str) -> None:
+    """Say what a reader of the figures should know."""
+    CONSOLE.print("[yellow]Note:[/]", escape(what))
+
+
+def _cell(run: Run, scenario: Scenario, case: Case, column: Column, saved: Run | None) -> str:
+    value = run.median(scenario.name, case, column.figure)
+    if math.isnan(value):
+        return "-"
+    text = f"{value * column.factor:,.{column.decimals}f}"
+    if not column.has_ratio:
+        return text
+    ratio = ratio_to_reference(run, scenario, case, column.figure)
+    if not math.isnan(ratio):
+        text += f" [cyan]x{ratio:.2f}[/]"
+    change = ratio_to_saved(run, saved, scenario, case, column.figure)
+    if not math.isnan(change):
+        style = "bold" if abs(change - 1) > CHANGED else "dim"
+        text += f" [{style}]({change - 1:+.0%})[/]"
+    return text
+
+
+def _checks(run: Run, scenario: Scenario, case: Case) -> str:
+    wrong = [f"{count} {name}" for name, count in run.wrong(scenario.name, case).items()]
+    return f"[bold red]{', '.join(wrong)}[/]" if wrong else "[green]all right[/]"
+
+
+def _warnings(result: Result) -> list[str]:
+    what = " ".join(f"{key} {value}" for key, value in result.case)
+    return [f"{what}: {text}" for text in result.warnings]

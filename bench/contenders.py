@@ -1,0 +1,240 @@
+"""The servers that are measured: ours, the floor in C, and others; each a process of its own."""
+
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from bench.load import Connection, Kind, Load
+from bench.machine import Cores
+from bench.native import build
+from presence.adapters.secret_key import read_secret
+from presence.adapters.tokens import issue_token
+
+START_WITHIN = 30.0
+STOP_WITHIN = 30.0
+TOKEN_TTL = 86400.0
+PLAIN: Mapping[str, object] = {
+    "pipe_port": "off",
+    "log_format": "json",
+    "log_level": "warning",
+    "max_connections_per_address": 0,  # all come from one
+}
+NO_LIMITS: Mapping[str, object] = {
+    "max_frames_per_second": 0,
+    "max_presence_changes": 0,
+    "max_connections_per_user": 0,
+    "max_devices_per_user": 0,
+    "max_requests_per_second": 0,
+}
+
+
+class StartFailed(Exception):
+    """A server did not come up; says what it printed."""
+
+
+@attrs.define
+class Server:
+    """A contender that runs."""
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    data: Path
+    greets: bool = False
+    wraps: bool = False
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def connection(
+        self,
+        kind: Kind,
+        number: int,
+        *,
+        audiences: Sequence[int] | None = None,
+        is_silent: bool = True,
+    ) -> Connection:
+        """One line of the plan: the *number*th publisher, or the *number*th listener.
+
+        *audiences* None: all are in one audience. A silent listener comes with
+        `state=offline`, so that nobody is told that it came.
+        """
+        publishes = kind == "P"
+        shown_to = (0,) if audiences is None else tuple(audiences)
+        if not self.wraps:
+            return Connection(kind, "/publish" if publishes else "/listen", shown_to)
+        user = f"p{number:04}" if publishes else f"l{number:06}"
+        servers = None if audiences is None else [f"s{each}" for each in audiences]
+        query = "" if publishes or not is_silent else "&state=offline"
+        return Connection(kind, f"/ws?token={self._token(user, servers)}{query}", shown_to)
+
+    def open_load(self, plan: Sequence[Connection], cores: Cores) -> Load:
+        return Load(
+            plan,
+            port=self.port,
+            server_pid=self.pid,
+            greets=self.greets,
+            wraps=self.wraps,
+            cores=cores,
+            directory=self.data,
+        )
+
+    def _token(self, user: str, servers: Sequence[str] | None) -> str:
+        key = read_secret(self.data / "data").key
+        return issue_token(key, user, now=time.time(), ttl=TOKEN_TTL, servers=servers)
+
+
+@attrs.frozen
+class Contender:
+    """A server that can be measured, or why it cannot."""
+
+    name: str
+    summary: str
+    start: Callable[[Path, Mapping[str, object]], Server]
+    why_missing: Callable[[], str | None] = lambda: None
+
+
+@contextmanager
+def serving(
+    name: str,
+    directory: Path,
+    cores: Cores,
+    settings: Mapping[str, object] = NO_LIMITS,
+) -> Iterator[Server]:
+    """Run the contender *name* on the server's core, its files in a folder of *directory*.
+
+    *settings* are for our server.
+    """
+    data = directory / name
+    data.mkdir(exist_ok=True)
+    server = CONTENDERS[name].start(data, settings)
+    os.sched_setaffinity(server.pid, cores.server)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait(STOP_WITHIN)
+
+
+def stop(server: Server) -> float:
+    """Ask a server to end as an operator would; returns the seconds it took."""
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(STOP_WITHIN)
+    return time.monotonic() - began
+
+
+def start_again(server: Server, cores: Cores, settings: Mapping[str, object]) -> float:
+    """Start our server anew at the same port, with the data it has; returns the seconds it took."""
+    began = time.monotonic()
+    again = _start_presence(server.data, {**settings, "port": server.port})
+    os.sched_setaffinity(again.pid, cores.server)
+    server.process = again.process
+    return time.monotonic() - began
+
+
+def _start_presence(data: Path, settings: Mapping[str, object]) -> Server:
+    ready_file = data / "ready.json"
+    ready_file.unlink(missing_ok=True)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PRESENCE_")
+    }
+    for name, value in {"port": 0, **PLAIN, **settings}.items():
+        environment[f"PRESENCE_{name.upper()}"] = str(value)
+    words = [sys.executable, "-m", "presence", "serve", "--data", str(data / "data")]
+    words += ["--ready-file", str(ready_file)]
+    with (data / "server.log").open("ab") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
+    deadline = time.monotonic() + START_WITHIN
+    while not ready_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise StartFailed((data / "server.log").read_text(encoding="utf-8")[-2000:])
+        time.sleep(0.005)
+    port = json.loads(ready_file.read_text(encoding="utf-8"))["http"]
+    return Server("presence", port, process, data, greets=True, wraps=True)
+
+
+def _start_printing(name: str, data: Path, words: Sequence[str]) -> Server:
+    """Start a server that prints its port."""
+    with (data / "server.log").open("ab") as log:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.strip().isdigit():
+        process.kill()
+        raise StartFailed(f"{name}: {(data / 'server.log').read_text(encoding='utf-8')[-2000:]}")
+    return Server(name, int(line), process, data)
+
+
+def _module(name: str, *, needs: str, summary: str, takes_port: bool = False) -> Contender:
+    def start(data: Path, settings: Mapping[str, object]) -> Server:
+        words = [sys.executable, "-m", f"bench.peers.{name.replace('-', '_')}_server"]
+        return _start_printing(name, data, words + [str(_free_port())] * takes_port)
+
+    def why_missing() -> str | None:
+        return None if importlib.util.find_spec(needs) else f"{needs} is not installed"
+
+    return Contender(name, summary, start, why_missing)
+
+
+def _floor(name: str, summary: str, *options: str) -> Contender:
+    def start(data: Path, settings: Mapping[str, object]) -> Server:
+        return _start_printing(name, data, [str(build("floor")), *options])
+
+    return Contender(
+        name, summary, start, lambda: None if build("floor") else "no C compiler at hand"
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port: int = door.getsockname()[1]
+        return port
+
+
+def _all(*contenders: Contender) -> dict[str, Contender]:
+    return {contender.name: contender for contender in contenders}
+
+
+CONTENDERS: Mapping[str, Contender] = _all(
+    _floor("floor", "a loop of send() in C: the least there is"),
+    _floor("floor-joined", "the same, what came together in one send()", "--joined"),
+    Contender("presence", "this server, whole: tokens, actors, rules, store", _start_presence),
+    _module(
+        "socketify",
+        needs="socketify",
+        summary="uWebSockets (C++): publish to a topic",
+        takes_port=True,
+    ),
+    _module("picows", needs="picows", summary="Cython on asyncio: send to each"),
+    _module("websockets", needs="websockets", summary="asyncio: broadcast()"),
+    _module("trio-websocket", needs="trio_websocket", summary="Trio: send_message to each"),
+)
+
+
+def find_present(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Which of *names* can be measured here, and why the others cannot."""
+    missing = {name: why for name in names if (why := CONTENDERS[name].why_missing())}
+    return [name for name in names if name not in missing], missing
+
+
+def describe() -> list[dict[str, Any]]:
+    """Name, summary and what is missing, of each contender."""
+    return [
+        {"name": each.name, "summary": each.summary, "missing": each.why_missing()}
+        for each in CONTENDERS.values()
+    ]

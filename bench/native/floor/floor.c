@@ -1,0 +1,238 @@
+/* The floor: the least a server can do to tell N WebSockets of one update.
+ *
+ *   floor [--joined]
+ *
+ * Listens on a free port of 127.0.0.1 and prints it. Who asks for /listen is a
+ * listener; each text frame of anybody else is sent on, as it is, to every
+ * listener: one send() per listener and update, in a plain loop. With --joined
+ * all that one turn of the event loop brought goes out as one send().
+ *
+ * No users, no rules, no store, no limits, no tokens, nothing is ever merged.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MAX_FDS = 1 << 20, MAX_IN = 16384, MAX_EVENTS = 512 };
+
+struct peer {
+    int fd;
+    int is_upgraded;
+    int is_listener;
+    size_t in_len;
+    unsigned char *in; /* what came and is not yet a whole request or frame */
+    unsigned char *out; /* what the kernel did not take */
+    size_t out_len, out_cap;
+};
+
+static struct peer *peers[MAX_FDS];
+static struct peer **listeners;
+static size_t listener_count, listener_cap;
+static unsigned char *joined;
+static size_t joined_len, joined_cap;
+static int is_joining, poller;
+
+/* The load client always sends the sample key of RFC 6455, so the answer is constant. */
+static const char ACCEPT[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                             "Connection: Upgrade\r\n"
+                             "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static void *grow(void *old, size_t size) {
+    void *grown = realloc(old, size);
+    if (!grown) die("realloc");
+    return grown;
+}
+
+static void watch(struct peer *peer, int operation, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.fd = peer->fd};
+    if (epoll_ctl(poller, operation, peer->fd, &event)) die("epoll_ctl");
+}
+
+static void keep_unsent(struct peer *peer, const unsigned char *data, size_t len) {
+    if (peer->out_len + len > peer->out_cap) {
+        peer->out_cap = (peer->out_len + len) * 2;
+        peer->out = grow(peer->out, peer->out_cap);
+    }
+    if (!peer->out_len) watch(peer, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+    memcpy(peer->out + peer->out_len, data, len);
+    peer->out_len += len;
+}
+
+static void send_or_keep(struct peer *peer, const unsigned char *data, size_t len) {
+    if (peer->out_len) {
+        keep_unsent(peer, data, len);
+        return;
+    }
+    ssize_t sent = send(peer->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+        if (errno != EAGAIN) return; /* its end is read later */
+        sent = 0;
+    }
+    if ((size_t)sent < len) keep_unsent(peer, data + sent, len - sent);
+}
+
+static void send_kept(struct peer *peer) {
+    ssize_t sent = send(peer->fd, peer->out, peer->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent <= 0) return;
+    peer->out_len -= sent;
+    memmove(peer->out, peer->out + sent, peer->out_len);
+    if (!peer->out_len) watch(peer, EPOLL_CTL_MOD, EPOLLIN);
+}
+
+static void tell_all(const unsigned char *data, size_t len) {
+    for (size_t i = 0; i < listener_count; i++) send_or_keep(listeners[i], data, len);
+}
+
+static void publish(const unsigned char *payload, size_t len) {
+    unsigned char frame[MAX_IN + 4];
+    size_t head = 2;
+    frame[0] = 0x81;
+    if (len < 126) {
+        frame[1] = len;
+    } else {
+        frame[1] = 126;
+        frame[2] = len >> 8;
+        frame[3] = len;
+        head = 4;
+    }
+    memcpy(frame + head, payload, len);
+    if (!is_joining) {
+        tell_all(frame, head + len);
+        return;
+    }
+    if (joined_len + head + len > joined_cap) {
+        joined_cap = (joined_len + head + len) * 2;
+        joined = grow(joined, joined_cap);
+    }
+    memcpy(joined + joined_len, frame, head + len);
+    joined_len += head + len;
+}
+
+/* Returns how many bytes the first whole frame took, 0 where there is none. */
+static size_t take_frame(unsigned char *in, size_t len) {
+    if (len < 6) return 0;
+    size_t size = in[1] & 127, head = 2;
+    if (size == 126) {
+        if (len < 8) return 0;
+        size = in[2] << 8 | in[3];
+        head = 4;
+    }
+    if (len < head + 4 + size) return 0;
+    unsigned char *mask = in + head, *payload = mask + 4;
+    for (size_t i = 0; i < size; i++) payload[i] ^= mask[i & 3];
+    if ((in[0] & 15) == 1) publish(payload, size);
+    return head + 4 + size;
+}
+
+static void upgrade(struct peer *peer) {
+    unsigned char *end = memmem(peer->in, peer->in_len, "\r\n\r\n", 4);
+    if (!end) return;
+    peer->is_upgraded = 1;
+    if (!memcmp(peer->in, "GET /listen", 11)) {
+        peer->is_listener = 1;
+        if (listener_count == listener_cap) {
+            listener_cap = listener_cap ? listener_cap * 2 : 1024;
+            listeners = grow(listeners, listener_cap * sizeof *listeners);
+        }
+        listeners[listener_count++] = peer;
+    }
+    send_or_keep(peer, (const unsigned char *)ACCEPT, sizeof ACCEPT - 1);
+    size_t used = end + 4 - peer->in;
+    peer->in_len -= used;
+    memmove(peer->in, peer->in + used, peer->in_len);
+}
+
+static void forget(struct peer *peer) {
+    for (size_t i = 0; i < listener_count; i++)
+        if (listeners[i] == peer) listeners[i] = listeners[--listener_count];
+    close(peer->fd);
+    peers[peer->fd] = NULL;
+    free(peer->in);
+    free(peer->out);
+    free(peer);
+}
+
+static void read_from(struct peer *peer) {
+    if (!peer->in) peer->in = grow(NULL, MAX_IN);
+    ssize_t got = recv(peer->fd, peer->in + peer->in_len, MAX_IN - peer->in_len, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) {
+        forget(peer);
+        return;
+    }
+    peer->in_len += got;
+    if (!peer->is_upgraded) upgrade(peer);
+    size_t used = 0, taken;
+    while (peer->is_upgraded && (taken = take_frame(peer->in + used, peer->in_len - used)))
+        used += taken;
+    peer->in_len -= used;
+    memmove(peer->in, peer->in + used, peer->in_len);
+    if (!peer->in_len) { /* an idle connection holds no buffer */
+        free(peer->in);
+        peer->in = NULL;
+    }
+}
+
+static void accept_all(int door) {
+    int fd, on = 1;
+    while ((fd = accept4(door, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+        struct peer *peer = calloc(1, sizeof *peer);
+        if (!peer || fd >= MAX_FDS) die("too many");
+        peer->fd = fd;
+        peers[fd] = peer;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        watch(peer, EPOLL_CTL_ADD, EPOLLIN);
+    }
+}
+
+static int open_door(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int door = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (door < 0 || bind(door, (void *)&address, size) || listen(door, 65535)) die("listen");
+    getsockname(door, (void *)&address, &size);
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    return door;
+}
+
+int main(int argc, char **argv) {
+    struct rlimit files;
+    struct epoll_event events[MAX_EVENTS];
+    is_joining = argc > 1 && !strcmp(argv[1], "--joined");
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    poller = epoll_create1(0);
+    int door = open_door();
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = door};
+    epoll_ctl(poller, EPOLL_CTL_ADD, door, &event);
+    for (;;) {
+        int count = epoll_wait(poller, events, MAX_EVENTS, -1);
+        for (int i = 0; i < count; i++) {
+            struct peer *peer = peers[events[i].data.fd];
+            if (events[i].data.fd == door) {
+                accept_all(door);
+                continue;
+            }
+            if (peer && events[i].events & EPOLLOUT) send_kept(peer);
+            if (peer && events[i].events & ~EPOLLOUT) read_from(peer);
+        }
+        if (joined_len) tell_all(joined, joined_len);
+        joined_len = 0;
+    }
+}

@@ -1,0 +1,1 @@
+"""One file per scenario, each with a SCENARIO; `python -m bench` finds them."""

@@ -1,0 +1,92 @@
+"""An attempt to perform a command: what it would do, when it may, and doing it."""
+
+import math
+
+import attrs
+
+from presence.core.attendance import Attendance
+from presence.core.changes import UNSET
+from presence.core.choices import Choices
+from presence.core.pace import Pace, Waiting
+from presence.core.types import Moment, State, Status
+from presence.core.union import union
+
+
+@attrs.frozen(eq=False)
+class Attempt:
+    """What *waiting* would do to the parts of its user if it were performed *now*.
+
+    Its answers hold until anything else happens to the user. `is_visible`:
+    others see the user before it.
+    """
+
+    waiting: Waiting
+    now: Moment
+    choices: Choices
+    attendance: Attendance
+    pace: Pace
+    is_visible: bool
+
+    # -- questions ---------------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """The union as it will be afterwards."""
+        after = self._choices_after()
+        counted = self.attendance.counted_after(self.waiting.states, self.waiting.returning)
+        if self._makes_lease():
+            counted.append(State.ONLINE)
+        return union(counted, after.intent, is_hiding=after.is_hiding)
+
+    @property
+    def hides(self) -> bool:
+        """True if it asks not to be seen, or if others do not see the user afterwards."""
+        change = self.waiting.change
+        if change.intent is Status.OFFLINE or change.appear_offline is True:
+            return True
+        if not self.is_visible:  # else time could show the user before it applies
+            return State.OFFLINE in self.waiting.states.values()
+        return not self._shows()
+
+    @property
+    def opens_at(self) -> float:
+        """From when on it may be performed; what alters nothing, or hides, always may."""
+        if not self._alters() or self.hides:
+            return -math.inf
+        return self.pace.opens_at(is_visible=self.is_visible, will_show=self._shows())
+
+    # -- doing it ----------------------------------------------------------------------------
+
+    def perform(self) -> Choices:
+        """Do it to the devices, and count it; return the choices as they are afterwards."""
+        waiting, change, now = self.waiting, self.waiting.change, self.now
+        after = self._choices_after()
+        if self._alters():
+            shows = self._shows()
+            self.pace.count(is_visible=self.is_visible, will_show=shows, now=now.mono)
+        if waiting.sender is None:
+            asked = 0.0 if change.until is None else change.until - now.wall
+            self.attendance.lease(asked, now.mono, may_make=self._makes_lease())
+        self.attendance.set_states(waiting.states)
+        self.attendance.bring_back(waiting.returning)
+        return after
+
+    # -- details -----------------------------------------------------------------------------
+
+    def _choices_after(self) -> Choices:
+        return self.choices.after(self.waiting.change, self.now)
+
+    def _shows(self) -> bool:
+        return self.status is not Status.OFFLINE
+
+    def _alters(self) -> bool:
+        return (
+            self._choices_after() != self.choices
+            or self._makes_lease()
+            or self.attendance.would_alter(self.waiting.states, self.waiting.returning)
+        )
+
+    def _makes_lease(self) -> bool:
+        """A status over REST attaches a user of whom nothing else is attached [002]."""
+        names_status = self.waiting.change.intent is not UNSET
+        return self.waiting.sender is None and names_status and not self.attendance.devices

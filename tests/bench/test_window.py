@@ -1,0 +1,48 @@
+"""What one window says, and when its times are in doubt."""
+
+import pytest
+
+from bench.load import Answer
+from bench.results import bucket_of
+from bench.window import figures_of, warnings_of
+
+
+def answer(**changes):
+    return Answer(
+        {
+            "rounds": 2,
+            "wall_ns": 1_000_000_000,
+            "server_cpu_ns": 40_000,
+            "client_cpu_ns": 100_000_000,
+            "deliveries": 8,
+            "to_publishers": 2,
+            "merged": 0,
+            "reads": 10,
+            "waiting": 20,
+            "each": [(bucket_of(1_000_000), 8)],
+            "last": [(bucket_of(3_000_000), 2)],
+            **changes,
+        }
+    )
+
+
+def test_cost_is_shared_by_all_who_saw_an_update_the_publishers_too():
+    figures = figures_of(answer())
+    assert figures["cpu_us_per_delivery"] == 4.0
+    assert figures["deliveries_per_s"] == 10.0
+    assert figures["each_p99_ms"] == pytest.approx(1.0, rel=0.004)
+    assert figures["last_p50_ms"] == pytest.approx(3.0, rel=0.004)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "client_cpu_ns", "warning"),
+    [
+        pytest.param(20, 990_000_000, None, id="busy, but it keeps up"),
+        pytest.param(1000, 990_000_000, "bottleneck", id="behind and busy"),
+        pytest.param(1000, 300_000_000, "other programs", id="behind and not running"),
+    ],
+)
+def test_a_late_load_client_is_told(waiting, client_cpu_ns, warning):
+    warnings = warnings_of(answer(waiting=waiting, client_cpu_ns=client_cpu_ns))
+    assert len(warnings) == (warning is not None)
+    assert all(warning in text for text in warnings)
