@@ -1,6 +1,6 @@
 """Puts the parts of one server together, as the settings say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from importlib.metadata import version
 
 from actors import Broadcaster, Timer
@@ -22,6 +22,7 @@ from presence.live.node import Node
 from presence.live.ports import Opening
 from presence.live.roster import Roster
 from presence.live.writer import Writer
+from presence.log import Happening, get_log
 from presence.net.limits import NetLimits
 from presence.net.session import SocketTimes
 from presence.net.site import SitePlan
@@ -44,7 +45,9 @@ def build_node(
         large_threshold=config.large_threshold,
     )
     directory = Directory()
-    broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster(merge=Announcement.merged_with)
+    broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster(
+        _log_dropped, merge=Announcement.merged_with
+    )
     return Node(
         clock=clock,
         run=Run(
@@ -111,6 +114,10 @@ def net_limits_of(config: Config) -> NetLimits:
         trusted_proxies=config.trusted_proxies,
         is_development=config.is_development,
     )
+
+
+def _log_dropped(key: Hashable, announcement: Announcement) -> None:
+    get_log().error(Happening.UPDATE_DROPPED, key=str(key), version=announcement.version)
 
 
 def _issuer(secret: Secret, clock: Clock) -> Callable[[DevToken], str]:

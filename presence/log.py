@@ -31,6 +31,7 @@ class Happening(enum.StrEnum):
     ACTOR_CRASHED = "actor_crashed"
     RESTARTS_EXHAUSTED = "restarts_exhausted"
     REQUEST_CRASHED = "request_crashed"
+    UPDATE_DROPPED = "update_dropped"
     STORE_MOVED_ASIDE = "store_moved_aside"
     STORE_WRITE_FAILED = "store_write_failed"
     STORE_RECOVERED = "store_recovered"

@@ -54,6 +54,7 @@ MAY_IMPORT = {
         "presence.core",
         "presence.dialects",
         "presence.live",
+        "presence.log",
         "presence.net",
         "presence.openapi",
     },

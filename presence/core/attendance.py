@@ -44,6 +44,12 @@ class Attendance:
         """The state of each device that is awaited from before a restart; none of them counts."""
         return dict(self.kept.states) if self.kept else {}
 
+    def attached_in(self, start_number: int) -> int | None:
+        """The run, *start_number* or an earlier one, that the user's devices belong to."""
+        if self.devices:
+            return start_number
+        return self.kept.attached_in if self.kept else None
+
     def counted(self) -> list[State]:
         """The states of the devices that count for the union."""
         return [device.state for device in self.devices.values() if not device.is_swept]

@@ -1,12 +1,13 @@
 """One device of a user: its connections, what holds it without one, its pings."""
 
 import enum
+import math
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 
 from presence.core.rules import Rules
-from presence.core.sweep import NEVER_PINGED, Pulse
 from presence.core.types import ConnectionId, State
 from presence.core.union import strongest
 
@@ -27,6 +28,40 @@ class Hold:
     state: State
     length: float
     ends_at: float
+
+
+def sweep_of(silent_from: float, rules: Rules) -> float:
+    """The first sweep that finds a device silent for `ping_expires_after`.
+
+    Sweeps are every `sweep_every` seconds of the monotonic clock, at whole
+    multiples, so a device's deadline needs no register of sweeps. A device
+    silent for exactly that long is found.
+    """
+    expires_at = silent_from + rules.ping_expires_after
+    return math.ceil(expires_at / rules.sweep_every) * rules.sweep_every
+
+
+@attrs.frozen
+class Pulse:
+    """The pings of one device, as the sweep sees them. Times are monotonic.
+
+    Without a `last_ping` no sweep looks at the device: it never pinged [000],
+    or was brought back by other means. `put_off_to`: a stall came between the
+    last ping and the sweep, which therefore comes at that time.
+    """
+
+    last_ping: float | None = None
+    is_swept: bool = False
+    put_off_to: float | None = None
+
+    def swept_at(self, rules: Rules) -> float | None:
+        """When a sweep will find the device silent; None if no sweep will."""
+        if self.last_ping is None or self.is_swept:
+            return None
+        return self.put_off_to or sweep_of(self.last_ping, rules)
+
+
+NEVER_PINGED: Final = Pulse()
 
 
 @attrs.define

@@ -6,12 +6,11 @@ import attrs
 
 from presence.core.attendance import Attendance, Kept
 from presence.core.choices import Choices
-from presence.core.device import Device, HoldKind
+from presence.core.device import NEVER_PINGED, Device, HoldKind, Pulse
 from presence.core.events import REST_DEVICE
 from presence.core.pace import Pace
 from presence.core.record import Record
 from presence.core.rules import Rules
-from presence.core.sweep import NEVER_PINGED, Pulse
 from presence.core.types import (
     ConnectionId,
     Deadline,

@@ -71,6 +71,11 @@ class Deadline:
         return None if wall is None else cls(wall, now.mono_of(wall))
 
 
+def wall_of(deadline: Deadline | None) -> float | None:
+    """The Unix time of *deadline*, where there is one."""
+    return None if deadline is None else deadline.wall
+
+
 @attrs.frozen
 class PublicView:
     """What others get of a user; a value of its own, frozen while the user is hidden.

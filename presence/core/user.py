@@ -33,13 +33,12 @@ from presence.core.events import (
     WakeAt,
 )
 from presence.core.pace import Pace, Waiting
-from presence.core.projection import record_of, self_view_of, truth_of
 from presence.core.record import Record
 from presence.core.rules import Rules
-from presence.core.types import Deadline, Moment, PublicView, SelfView, Status, Text
+from presence.core.types import Deadline, Moment, PublicView, SelfView, Status, Text, wall_of
 from presence.core.union import union
 from presence.core.versions import Versions
-from presence.core.visibility import advance, end_text
+from presence.core.visibility import advance, end_text, self_view_of, truth_of
 
 
 @attrs.define(eq=False)
@@ -83,15 +82,24 @@ class User:
     @property
     def record(self) -> Record:
         """What is to be stored of the user."""
-        return record_of(
-            self.public,
-            self.choices,
-            self.attendance,
-            start_number=self.versions.start_number,
-            is_shown=self.is_shown,
+        chosen, attendance = self.choices, self.attendance
+        return Record(
+            view=self.public,
             name=self.name,
-            named_at=self.named_at,
+            is_shown=self.is_shown,
+            custom_status=chosen.custom_status,
+            custom_status_until=wall_of(chosen.custom_status_until),
+            activity=chosen.activity,
+            intent=chosen.intent,
+            intent_until=wall_of(chosen.until),
+            former_intent=chosen.former_intent,
+            appear_offline=chosen.appear_offline,
+            is_sealed=chosen.is_sealed,
+            attached_in=attendance.attached_in(self.versions.start_number),
+            device_states=attendance.states,
+            awaited_states=attendance.awaited_states,
             claims_at=self.claims_at,
+            named_at=self.named_at,
         )
 
     def is_forgettable(self, now: float) -> bool:

@@ -1,5 +1,6 @@
-"""How the public view follows the truth, and stands still while the user is hidden.
+"""Who sees what: the user's own devices the truth, others the public view.
 
+The public view follows the truth, and stands still while the user is hidden.
 Gone and hidden users must look the same. So the public view freezes at the
 moment it becomes offline, whatever the cause, and the only thing that may
 change it afterwards is the end of the text that was public, at the time that
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from presence.core.types import PublicView, Status, Text
+from presence.core.choices import Choices
+from presence.core.types import PublicView, SelfView, Status, Text, UserId, wall_of
 
 
 @attrs.frozen
@@ -22,6 +24,32 @@ class Truth:
     custom_status: Text | None
     custom_status_until: float | None
     activity: Text | None
+
+
+def truth_of(name: str, status: Status, chosen: Choices) -> Truth:
+    """The truth about the user *name* who is *status* and has *chosen*."""
+    return Truth(
+        status=status,
+        username=name,
+        custom_status=chosen.custom_status,
+        custom_status_until=wall_of(chosen.custom_status_until),
+        activity=chosen.activity,
+    )
+
+
+def self_view_of(user_id: UserId, name: str, status: Status, chosen: Choices) -> SelfView:
+    """What the user's own devices get."""
+    return SelfView(
+        id=user_id,
+        username=name,
+        status=status,
+        intent=chosen.intent,
+        until=wall_of(chosen.until),
+        appear_offline=chosen.appear_offline,
+        custom_status=chosen.custom_status,
+        custom_status_until=wall_of(chosen.custom_status_until),
+        activity=chosen.activity,
+    )
 
 
 def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[PublicView]:

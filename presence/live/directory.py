@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import attrs
 
 from presence.core.attendance import Attendance
+from presence.core.device import NEVER_PINGED, Pulse
 from presence.core.restoration import LiveConnection
-from presence.core.sweep import NEVER_PINGED, Pulse
 from presence.core.types import ConnectionId, State, UserId
 from presence.live.listener import EndReason, Listener
 

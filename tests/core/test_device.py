@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from presence.core.device import Device, HoldKind
+from presence.core.device import Device, HoldKind, sweep_of
 from presence.core.rules import Rules
-from presence.core.sweep import sweep_of
 from presence.core.types import ConnectionId, State
 
 RULES = Rules()

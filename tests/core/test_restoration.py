@@ -174,6 +174,14 @@ def test_who_was_attached_is_held_and_who_was_awaited_still_is(start_number, aft
     assert (attendance.states, attendance.awaited_states) == (held, awaited)
 
 
+def test_what_was_stored_does_not_change_when_an_awaited_device_returns(life):
+    life.restart()
+    stored = life.user.record
+    life.connect("phone")
+    assert (stored.device_states, stored.awaited_states) == ({}, {PHONE: State.ONLINE})
+    assert (life.record.device_states, life.record.awaited_states) == ({PHONE: State.ONLINE}, {})
+
+
 def test_an_awaited_device_shows_nobody_after_a_crash(life):
     life.connect("laptop")
     life.restart()

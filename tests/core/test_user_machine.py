@@ -98,6 +98,13 @@ class UserMachine(RuleBasedStateMachine):
         self.model.ping(connection)
 
     @precondition(lambda self: self.is_connected)
+    @rule(number=PICKS)
+    def fall_silent(self, number):
+        """Long enough to be swept, unless another connection of the device pings."""
+        self.ping(number)
+        self.life.wait(420.0)
+
+    @precondition(lambda self: self.is_connected)
     @rule(number=PICKS, change=CHANGES, times=st.sampled_from([1, 1, 1, 6]))
     def say(self, number, change, times):
         connection = self.pick(number)
@@ -166,6 +173,15 @@ class UserMachine(RuleBasedStateMachine):
     def crash(self):
         self.life.crash()
         self.model.crash()
+
+    @precondition(lambda self: len({tie.device for tie in self.model.ties}) > 1)
+    @rule(device=DEVICES, ending=st.sampled_from(Ending))
+    def crash_amid_a_return(self, device, ending):
+        """One device has returned from a restart, others are awaited, and it leaves again."""
+        self.restart(2.0)
+        self.connect(device, None, None)
+        self.crash()
+        self.end(0, ending)
 
     @precondition(lambda self: self.life.records)
     @rule(after=st.sampled_from([0.0, 2.0, 30.0]))
@@ -237,4 +253,4 @@ def wall(mono):
 
 
 TestUser = UserMachine.TestCase
-TestUser.settings = settings(settings.get_profile("core"), max_examples=150, stateful_step_count=40)
+TestUser.settings = settings(settings.get_profile("core"), max_examples=250, stateful_step_count=40)

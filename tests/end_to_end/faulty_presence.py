@@ -15,11 +15,12 @@ import re
 import signal
 from collections import Counter
 
-from actors import Broadcaster, Timer
+from actors import Timer
 from presence import app
 from presence.cli import main
 from presence.core.events import Commanded
 from presence.core.user import User
+from presence.net.wire.outbox import Outbox
 
 BOOM = re.compile(r"boom-(\d+)(?:-(\w+))?")
 IS_FOR_EVER = "FAULTS_FOR_EVER" in os.environ
@@ -53,9 +54,9 @@ def crash_at_most(times, what):
         raise Fault(f"fault {crashes[what]} of {times}")
 
 
-def offer(self, reader, publication):
-    true_offer(self, reader, publication)
-    crash_if_wanted("walk")
+def offer_packet(self, packet):
+    true_offer(self, packet)
+    crash_if_wanted("walk")  # some have got it and others have not
 
 
 def tell_due(self, now):
@@ -70,7 +71,7 @@ def crash_if_wanted(what):
 
 
 true_apply, User.apply = User.apply, apply
-true_offer, Broadcaster._offer = Broadcaster._offer, offer
+true_offer, Outbox.offer_packet = Outbox.offer_packet, offer_packet
 true_tell_due, Timer._tell_due = Timer._tell_due, tell_due
 
 app.QUARANTINE_AFTER = float(os.environ.get("QUARANTINE_AFTER", app.QUARANTINE_AFTER))

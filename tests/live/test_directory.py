@@ -3,10 +3,10 @@
 import attrs
 
 from presence.core.attendance import Attendance
+from presence.core.device import Pulse
 from presence.core.events import Connected
 from presence.core.restoration import LiveConnection
 from presence.core.rules import Rules
-from presence.core.sweep import Pulse
 from presence.core.types import State
 from presence.live.directory import Directory
 from presence.live.listener import EndReason
