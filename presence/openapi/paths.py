@@ -1,0 +1,206 @@
+"""What each address takes and answers."""
+
+from presence.openapi.references import (
+    Json,
+    content,
+    json_answer,
+    parameter,
+    problem,
+    schema,
+    with_header,
+)
+
+_ALWAYS = (400, 403, 405, 413, 429, 503)
+
+
+def build_paths() -> Json:
+    return {**_user_paths(), **_server_paths(), **_operation_paths()}
+
+
+# Users --------------------------------------------------------------------------------------
+
+
+def _user_paths() -> Json:
+    return {
+        "/users/@me": {
+            "get": _operation(
+                "getMe", "Read one's own presence", json_answer(200, "The self view.", "SelfView")
+            ),
+            "patch": _operation(
+                "patchMe",
+                "Change one's own presence",
+                _persisted(json_answer(200, "The self view after the change.", "SelfView")),
+                body="Patch",
+            ),
+        },
+        "/users/{user_id}": {
+            "parameters": [parameter("user_id")],
+            "get": _operation(
+                "getUser",
+                "Read a user",
+                json_answer(200, "The public view.", "User"),
+                problems=(404,),
+            ),
+            "put": _admin_write(
+                "putUser", "Create or rename a user", body="UserPut", optional=True
+            ),
+            "delete": _admin_write("deleteUser", "Delete a user and end its connections"),
+        },
+        "/users/presence": {
+            "post": _operation(
+                "readPresence",
+                "Read many users",
+                json_answer(200, "In the order asked, without those one may not see.", "Users"),
+                body="PresenceQuery",
+            ),
+        },
+        "/users/{user_id}/revoke": {
+            "parameters": [parameter("user_id")],
+            "post": _admin_write("revokeUser", "Refuse the user's tokens issued so far"),
+        },
+        "/users/{user_id}/disconnect": {
+            "parameters": [parameter("user_id")],
+            "post": _admin_write("disconnectUser", "End the user's connections"),
+        },
+    }
+
+
+# Servers ------------------------------------------------------------------------------------
+
+
+def _server_paths() -> Json:
+    return {
+        "/servers": {
+            "get": _operation(
+                "listServers",
+                "List the servers",
+                json_answer(200, "Every server, by id.", "Servers"),
+                tag="administration",
+            ),
+        },
+        "/servers/{server_id}": {
+            "parameters": [parameter("server_id")],
+            "put": _admin_write(
+                "putServer", "Create or rename a server", body="ServerPut", optional=True
+            ),
+            "delete": _admin_write("deleteServer", "Delete a server"),
+        },
+        "/servers/{server_id}/members": {
+            "parameters": [parameter("server_id")],
+            "get": _operation(
+                "listMembers",
+                "Read one page of the members, by user id",
+                with_header(json_answer(200, "The page.", "Members"), "Link"),
+                problems=(404,),
+                parameters=("limit", "after"),
+            ),
+            "put": _admin_write(
+                "putMembers", "Replace the members made by administration", body="MemberList"
+            ),
+        },
+        "/servers/{server_id}/members/{user_id}": {
+            "parameters": [parameter("server_id"), parameter("user_id")],
+            "put": _admin_write("addMember", "Add a member"),
+            "delete": _admin_write("removeMember", "Remove a member"),
+        },
+    }
+
+
+# Operation ----------------------------------------------------------------------------------
+
+
+def _operation_paths() -> Json:
+    return {
+        "/auth/dev-token": {"post": _dev_token_operation()},
+        "/healthz": {"get": _probe("isAlive", "Does the process answer?")},
+        "/readyz": {"get": _probe("isReady", "Does it accept connections?")},
+        "/metrics": {
+            "get": _operation(
+                "getMetrics",
+                "Read the metrics of Prometheus",
+                {"200": {"description": "The metrics.", "content": content("text/plain")}},
+                tag="operation",
+                # Without a token from a loopback peer.
+                security=[{"token": []}, {}],
+            )
+        },
+        "/openapi.json": {
+            "get": _operation(
+                "getOpenapi",
+                "Read this document",
+                {"200": {"description": "It.", "content": content("application/json", "object")}},
+                tag="operation",
+                security=[],
+            )
+        },
+    }
+
+
+def _dev_token_operation() -> Json:
+    return _operation(
+        "makeDevToken",
+        "Sign a token: in development mode and from loopback only",
+        json_answer(200, "The token.", "Token"),
+        problems=(404,),
+        body="DevToken",
+        tag="operation",
+        security=[],
+    )
+
+
+def _probe(operation_id: str, summary: str) -> Json:
+    answers = {"200": {"description": "Yes.", "content": content("application/json", "object")}}
+    return _operation(operation_id, summary, answers, tag="operation", security=[])
+
+
+# How an operation is put together -----------------------------------------------------------
+
+
+def _operation(
+    operation_id: str,
+    summary: str,
+    answers: Json,
+    *,
+    problems: tuple[int, ...] = (),
+    body: str | None = None,
+    is_body_optional: bool = False,
+    parameters: tuple[str, ...] = (),
+    tag: str = "presence",
+    security: list[Json] | None = None,
+) -> Json:
+    needs_token = security is None
+    codes = sorted({*_ALWAYS, *problems, *([401] if needs_token else [])})
+    operation: Json = {
+        "operationId": operation_id,
+        "summary": summary,
+        "tags": [tag],
+        "responses": {**answers, **{str(code): problem(code) for code in codes}},
+    }
+    if parameters:
+        operation["parameters"] = [parameter(name) for name in parameters]
+    if body is not None:
+        operation["requestBody"] = {
+            "required": not is_body_optional,
+            "content": {"application/json": {"schema": schema(body)}},
+        }
+    if security is not None:
+        operation["security"] = security
+    return operation
+
+
+def _admin_write(
+    operation_id: str, summary: str, *, body: str | None = None, optional: bool = False
+) -> Json:
+    return _operation(
+        operation_id,
+        summary,
+        _persisted({"204": {"description": "Done."}}),
+        problems=(404,),
+        body=body,
+        is_body_optional=optional,
+        tag="administration",
+    )
+
+
+def _persisted(answers: Json) -> Json:
+    return with_header(answers, "Presence-Persisted")

@@ -1,0 +1,35 @@
+"""The small pieces that paths and components refer to each other by."""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def json_answer(code: int, description: str, name: str) -> Json:
+    return {
+        str(code): {
+            "description": description,
+            "content": {"application/json": {"schema": schema(name)}},
+        }
+    }
+
+
+def content(media_type: str, kind: str = "string") -> Json:
+    return {media_type: {"schema": {"type": kind}}}
+
+
+def with_header(answers: Json, name: str) -> Json:
+    headers = {name: {"$ref": f"#/components/headers/{name}"}}
+    return {code: {**answer, "headers": headers} for code, answer in answers.items()}
+
+
+def problem(code: int) -> Json:
+    return {"$ref": f"#/components/responses/Problem{code}"}
+
+
+def schema(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def parameter(name: str) -> Json:
+    return {"$ref": f"#/components/parameters/{name}"}
