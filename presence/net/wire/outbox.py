@@ -127,22 +127,8 @@ class Outbox:
         A waiting frame of the same key is forgotten and the new one waits last.
         False if the connection is over.
         """
-        if not self._takes_frames:
-            return False
-        backlog = self._backlog
-        if backlog is None:
-            sent = self._send_nowait(frame)
-            if sent == len(frame):
-                return True
-            if sent < 0:
-                return False
-            backlog = self._start_backlog(Backlog())
-            if sent:
-                backlog.push(frame[sent:])
-                return True
-        if backlog.offer(key, frame):
-            self._replaced_count += 1
-        return True
+        self.offer_packet(Packet({key: frame}))
+        return self._takes_frames
 
     def offer_packet(self, packet: Packet) -> None:
         """Offer the frames of a packet in one write.
