@@ -29,6 +29,14 @@ class Behaviour(Generic[M]):
         """Handle one message."""
         raise NotImplementedError
 
+    def receive_nowait(self, message: M) -> bool:
+        """Handle one message without waiting; False, with nothing done, where that cannot be.
+
+        Called instead of `receive` where a sender offers to do the work itself
+        while the actor rests: see `DynamicSupervisor.hand_over`.
+        """
+        return False
+
     async def started(self) -> None:
         """Get ready; awaited before the first message. Raising drops no message."""
 

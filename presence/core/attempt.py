@@ -1,6 +1,7 @@
 """An attempt to perform a command: what it would do, when it may, and doing it."""
 
 import math
+from functools import cached_property
 
 import attrs
 
@@ -17,7 +18,7 @@ class Attempt:
     """What *waiting* would do to the parts of its user if it were performed *now*.
 
     Its answers hold until anything else happens to the user. `is_visible`:
-    others see the user before it.
+    others see the user before it. `after`: its choices afterwards.
     """
 
     waiting: Waiting
@@ -26,13 +27,18 @@ class Attempt:
     attendance: Attendance
     pace: Pace
     is_visible: bool
+    after: Choices = attrs.field(init=False)
+
+    @after.default
+    def _choose(self) -> Choices:
+        return self.choices.after(self.waiting.change, self.now)
 
     # -- questions ---------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def status(self) -> Status:
         """The union as it will be afterwards."""
-        after = self._choices_after()
+        after = self.after
         counted = self.attendance.counted_after(self.waiting.states, self.waiting.returning)
         if self._makes_lease():
             counted.append(State.ONLINE)
@@ -51,7 +57,7 @@ class Attempt:
     @property
     def opens_at(self) -> float:
         """From when on it may be performed; what alters nothing, or hides, always may."""
-        if not self._alters() or self.hides:
+        if not self._alters or self.hides:
             return -math.inf
         return self.pace.opens_at(is_visible=self.is_visible, will_show=self._shows())
 
@@ -60,8 +66,7 @@ class Attempt:
     def perform(self) -> Choices:
         """Do it to the devices, and count it; return the choices as they are afterwards."""
         waiting, change, now = self.waiting, self.waiting.change, self.now
-        after = self._choices_after()
-        if self._alters():
+        if self._alters:
             shows = self._shows()
             self.pace.count(is_visible=self.is_visible, will_show=shows, now=now.mono)
         if waiting.sender is None:
@@ -69,19 +74,17 @@ class Attempt:
             self.attendance.lease(asked, now.mono, may_make=self._makes_lease())
         self.attendance.set_states(waiting.states)
         self.attendance.bring_back(waiting.returning)
-        return after
+        return self.after
 
     # -- details -----------------------------------------------------------------------------
-
-    def _choices_after(self) -> Choices:
-        return self.choices.after(self.waiting.change, self.now)
 
     def _shows(self) -> bool:
         return self.status is not Status.OFFLINE
 
+    @cached_property
     def _alters(self) -> bool:
         return (
-            self._choices_after() != self.choices
+            self.after != self.choices
             or self._makes_lease()
             or self.attendance.would_alter(self.waiting.states, self.waiting.returning)
         )

@@ -42,6 +42,15 @@ class Change:
     appear_offline: bool | Unset = UNSET
     former_intent: Status | Unset = UNSET
 
+    @property
+    def has_no_texts(self) -> bool:
+        """True where it leaves custom status, its end and activity as they are."""
+        return (
+            self.custom_status is UNSET
+            and self.custom_status_until is UNSET
+            and self.activity is UNSET
+        )
+
     def merged_with(self, newer: "Change") -> "Change":
         """The one change that does what this one and then *newer* would do."""
         return Change(

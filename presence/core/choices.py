@@ -45,6 +45,10 @@ class Choices:
             former = Status.ONLINE
         return attrs.evolve(self, intent=intent, until=until, former_intent=former, is_sealed=False)
 
+    def with_activity(self, activity: Text | None) -> "Choices":
+        """These choices and that activity."""
+        return self if activity == self.activity else attrs.evolve(self, activity=activity)
+
     def after_time(self, now: float) -> "Choices":
         """The choices once what ended by *now* (monotonic) is over."""
         left = self
@@ -80,6 +84,8 @@ class Choices:
         return chosen
 
     def _after_texts(self, change: Change, now: Moment) -> "Choices":
+        if change.has_no_texts:
+            return self
         text, until = self.custom_status, self.custom_status_until
         if change.custom_status is not UNSET:
             text, until = change.custom_status, None

@@ -1,5 +1,7 @@
 """The rate of change: five in twenty seconds, and what waits for the window."""
 
+from typing import Final
+
 import attrs
 
 from presence.core.changes import NO_CHANGE, UNSET, Change
@@ -38,6 +40,9 @@ class Waiting:
             self.change, custom_status=UNSET, custom_status_until=UNSET, activity=UNSET
         )
         return attrs.evolve(self, change=change)
+
+
+NOTHING_WAITS: Final = Waiting()
 
 
 @attrs.define

@@ -32,7 +32,7 @@ from presence.core.events import (
     TooManyDevices,
     WakeAt,
 )
-from presence.core.pace import Pace, Waiting
+from presence.core.pace import NOTHING_WAITS, Pace, Waiting
 from presence.core.record import Record
 from presence.core.rules import Rules
 from presence.core.types import Deadline, Moment, PublicView, SelfView, Status, Text, wall_of
@@ -187,34 +187,41 @@ class User:
     # -- commands ----------------------------------------------------------------------------
 
     def _command(self, event: Commanded, now: Moment) -> list[Effect]:
-        alone = Waiting().with_command(event.change, event.connection)
-        if self._attempt(alone, now).hides:  # never delayed, and takes back a waiting status
-            self._let_waiting_lapse(now)
-            return self._perform(alone, now)
-        merged = (self.pace.waiting or Waiting()).with_command(event.change, event.connection)
-        opens_at = self._attempt(merged, now).opens_at
-        if opens_at <= now.mono:
+        alone = self._attempt(NOTHING_WAITS.with_command(event.change, event.connection), now)
+        waiting = self.pace.waiting
+        if alone.hides:  # never delayed, and takes back a waiting status
+            if waiting is not None:
+                self._let_waiting_lapse(now)
+                alone = self._attempt(alone.waiting, now)
+            return self._perform(alone)
+        merged = alone
+        if waiting is not None:
+            merged = self._attempt(waiting.with_command(event.change, event.connection), now)
+        if merged.opens_at <= now.mono:
             self.pace.waiting = None
-            return self._perform(merged, now)
+            return self._perform(merged)
         if not event.may_wait:
-            return [OverRate(opens_at - now.mono)]
-        self.pace.waiting = merged
+            return [OverRate(merged.opens_at - now.mono)]
+        self.pace.waiting = merged.waiting
         return self._settle(now)
 
     def _release(self, now: Moment) -> list[Effect]:
         """Perform what waited, if its time has come."""
-        waiting = self.pace.waiting
-        if waiting is None or self._attempt(waiting, now).opens_at > now.mono:
+        if self.pace.waiting is None:
+            return []
+        attempt = self._attempt(self.pace.waiting, now)
+        if attempt.opens_at > now.mono:
             return []
         self.pace.waiting = None
-        return self._perform(waiting, now)
+        return self._perform(attempt)
 
-    def _perform(self, waiting: Waiting, now: Moment) -> list[Effect]:
-        self.choices = self._attempt(waiting, now).perform()
+    def _perform(self, attempt: Attempt) -> list[Effect]:
+        change = attempt.waiting.change
+        self.choices = attempt.perform()
         self.is_created = True
-        if waiting.change.intent is not UNSET:
+        if change.intent is not UNSET:
             self.is_unreadable = False
-        return self._settle(now, named=waiting.change.activity)
+        return self._settle(attempt.now, named=change.activity)
 
     def _attempt(self, waiting: Waiting, now: Moment) -> Attempt:
         is_visible = self.public.is_visible
@@ -236,21 +243,26 @@ class User:
         """
         if not self.attendance.devices:
             self._let_waiting_lapse(now)
-            self.choices = attrs.evolve(self.choices, activity=None)
+            self.choices = self.choices.with_activity(None)
         if self.attendance.is_over:
             self.choices = self.choices.without_devices()
-        was_visible = self.public.is_visible
-        if was_visible != (self.status is not Status.OFFLINE):
+        was_visible, status = self.public.is_visible, self.status
+        if was_visible != (status is not Status.OFFLINE):
             self._turn(named, now)
-        truth = truth_of(self.name, self.status, self.choices)
+        truth = truth_of(self.name, status, self.choices)
         views = advance(self.public, truth, now.wall)
         effects: list[Effect] = [self._publish(view) for view in views]
         if self.public.is_visible:
-            self.public = attrs.evolve(self.public, custom_status_until=truth.custom_status_until)
-            self.public_text_end = self.choices.custom_status_until
+            self._follow_text_end(truth.custom_status_until)
         if self.public.is_visible and not was_visible:
             self.pace.hidden.clear()
-        return [*effects, *self._tell(now)]
+        return [*effects, *self._tell(status, now)]
+
+    def _follow_text_end(self, until: float | None) -> None:
+        """When a text ends is not seen, so it changes without a publication."""
+        if self.public.custom_status_until != until:
+            self.public = attrs.evolve(self.public, custom_status_until=until)
+        self.public_text_end = self.choices.custom_status_until
 
     def _turn(self, named: Text | Unset | None, now: Moment) -> None:
         """Going hidden or becoming visible: a text that waits becomes true, activities end."""
@@ -259,7 +271,7 @@ class User:
             self.choices = self.choices.after(waiting.change.only_text(), now)
             self.pace.waiting = waiting.without_texts()
         activity = None if named is UNSET else named
-        self.choices = attrs.evolve(self.choices, activity=activity)
+        self.choices = self.choices.with_activity(activity)
 
     def _publish(self, view: PublicView) -> Publish:
         before, is_first = self.public, not self.is_shown
@@ -269,9 +281,10 @@ class User:
             self.public_text_end = None
         return Publish(before, self.public, is_first)
 
-    def _tell(self, now: Moment) -> list[Effect]:
+    def _tell(self, status: Status, now: Moment) -> list[Effect]:
         effects: list[Effect] = []
-        if (view := self.self_view) != self.told:
+        view = self_view_of(self.public.user_id, self.name, status, self.choices)
+        if view != self.told:
             self.told = view
             effects.append(ShowSelf(view))
         if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:

@@ -63,27 +63,27 @@ def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[Publi
     """
     if truth.status is Status.OFFLINE:
         return [_gone(public, now_wall)] if public.is_visible else []
-    shown = attrs.evolve(
+    alike = attrs.evolve(
         public,
         username=truth.username,
         status=truth.status,
         custom_status=truth.custom_status,
-        custom_status_until=truth.custom_status_until,
         activity=truth.activity,
         last_seen=None,
     )
+    if alike == public:
+        return []
+    until = truth.custom_status_until
+    is_same = alike.custom_status_until == until
+    shown = alike if is_same else attrs.evolve(alike, custom_status_until=until)
     if public.is_visible or truth.activity is None:
-        return [] if _looks_like(shown, public) else [shown]
+        return [shown]
     return [attrs.evolve(shown, activity=None), shown]
 
 
 def end_text(public: PublicView) -> PublicView:
     """The view without the text whose time is over."""
     return attrs.evolve(public, custom_status=None, custom_status_until=None)
-
-
-def _looks_like(one: PublicView, other: PublicView) -> bool:
-    return attrs.evolve(one, custom_status_until=other.custom_status_until) == other
 
 
 def _gone(public: PublicView, now_wall: float) -> PublicView:

@@ -117,6 +117,13 @@ class UserActor(Behaviour[Message]):
             case _:
                 self._apply(message)
 
+    def receive_nowait(self, message: Message) -> bool:
+        """A connection's command waits for nothing."""
+        if not isinstance(message, Commanded):
+            return False
+        self._obey(message)
+        return True
+
     # -- messages ----------------------------------------------------------------------------
 
     def _apply(self, event: Event) -> list[Effect]:

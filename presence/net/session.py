@@ -218,7 +218,7 @@ class Session(ABC):
         """Have the user's actor make *change*; one command waits, newer ones merge with it."""
         commanded = Commanded(change, self._connection, may_wait=True)
         slot = ("command", self._connection)
-        self._node.users.tell_nowait(self.user_id, commanded, slot=slot, merge=merge_commands)
+        self._node.users.hand_over(self.user_id, commanded, slot=slot, merge=merge_commands)
 
     # -- watching ----------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.live.messages import Arrive, Command, Look
 from presence.live.ports import UnreadableRow
-from presence.live.writer import Writer
+from presence.live.writer import GATHER_FOR, Writer
 from presence.net.session import merge_commands
 
 WALL = 1_000_000.0
@@ -168,7 +168,7 @@ class Living:
         """Say something over a connection."""
         commanded = Commanded(Change(**change), listener.connection, may_wait=True)
         slot = ("command", listener.connection)
-        self.node.users.tell_nowait(listener.user_id, commanded, slot=slot, merge=merge_commands)
+        self.node.users.hand_over(listener.user_id, commanded, slot=slot, merge=merge_commands)
 
     def ping(self, listener):
         slot = ("pinged", listener.connection)
@@ -197,6 +197,10 @@ class Living:
     async def settle(self):
         """Let everything happen that happens without time passing."""
         await wait_all_tasks_blocked()
+
+    async def commit(self):
+        """Let what waits to be stored be stored."""
+        await self.wait(GATHER_FOR)
 
     async def wait(self, seconds):
         """Let time pass, and what follows from it happen."""

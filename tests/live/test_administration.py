@@ -254,7 +254,7 @@ async def test_a_user_who_was_never_seen_can_be_deleted(living, admin, autojump_
     await living.wait(60)
     assert living.node.records.keys() == {"ada"}
     await admin.delete_user("bob")
-    await living.settle()
+    await living.commit()
     assert await living.store.inner.read_user("bob") is None
     assert ada.lines == ["READY online: everyone[ada online]"]
     with pytest.raises(NoSuchUser):
@@ -312,7 +312,7 @@ async def test_a_connection_that_was_on_its_way_is_disconnected_too(living, admi
 async def test_nothing_is_changed_of_a_user_that_cannot_be_read(living, admin, autojump_clock):
     ada = await living.connect("ada")
     await admin.put_user("bob", None)
-    await living.settle()
+    await living.commit()
     ada.take()
     living.store.is_unreadable = True
     for change in (admin.put_user("bob", "Bob"), admin.delete_user("bob")):

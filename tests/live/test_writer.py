@@ -14,7 +14,7 @@ from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, State, Status, Text, UserId
 from presence.errors import StoreUnavailable
 from presence.live.ports import Batch, MembershipRow, Opening, Revocation
-from presence.live.writer import Writer, WriterStatistics
+from presence.live.writer import GATHER_FOR, Writer, WriterStatistics
 
 ADA, BOB, CY = UserId("ada"), UserId("bob"), UserId("cy")
 CHESS = ServerId("chess")
@@ -159,13 +159,49 @@ async def test_what_comes_in_while_a_batch_is_written_is_the_next_one(
     ]
 
 
-async def test_a_change_is_written_at_once(
+async def test_a_change_that_somebody_waits_for_is_written_at_once(
     store: FaultyStore, writer: Writer, nursery: trio.Nursery, autojump_clock: object
 ) -> None:
     await nursery.start(writer.run)
     await trio.sleep(3.0)
     assert await writer.wait_committed(writer.save(record_of(ADA)), within=1.0)
     assert trio.current_time() == 3.0
+
+
+async def test_who_comes_to_wait_while_changes_gather_has_them_written_at_once(
+    store: FaultyStore, writer: Writer, nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    await nursery.start(writer.run)
+    await trio.sleep(3.0)
+    ticket = writer.save(record_of(ADA))
+    await trio.sleep(GATHER_FOR / 2)
+    assert await writer.wait_committed(ticket, within=1.0)
+    assert trio.current_time() == pytest.approx(3.0 + GATHER_FOR / 2)
+
+
+async def test_changes_that_follow_one_another_closely_are_one_batch(
+    store: FaultyStore, writer: Writer, nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    await nursery.start(writer.run)
+    await trio.sleep(3.0)
+    writer.save(record_of(ADA))
+    await trio.sleep(GATHER_FOR / 2)
+    writer.save(record_of(BOB))
+    await trio.sleep(GATHER_FOR)
+    assert store.users_written() == [{ADA: record_of(ADA), BOB: record_of(BOB)}]
+
+
+async def test_closing_does_not_wait_for_more_changes(
+    store: FaultyStore, writer: Writer, autojump_clock: object
+) -> None:
+    async with trio.open_nursery() as inner:
+        await inner.start(writer.run)
+        await trio.sleep(3.0)
+        writer.save(record_of(ADA))
+        await trio.testing.wait_all_tasks_blocked()
+        writer.close()
+    assert trio.current_time() == 3.0
+    assert store.users_written() == [{ADA: record_of(ADA)}]
 
 
 async def test_an_idle_writer_commits_the_time_every_ten_seconds(
@@ -175,7 +211,8 @@ async def test_an_idle_writer_commits_the_time_every_ten_seconds(
     await trio.sleep(15.0)
     writer.save(record_of(ADA))
     await trio.sleep(15.0)
-    assert [batch.committed_at for _, batch in store.batches] == [1000, 1010, 1015, 1025]
+    times = [1000, 1010, 1015 + GATHER_FOR, 1025 + GATHER_FOR]
+    assert [batch.committed_at for _, batch in store.batches] == pytest.approx(times)
 
 
 async def test_forgotten_servers_and_memberships_are_deleted(
@@ -265,7 +302,8 @@ async def test_a_write_that_fails_is_tried_again_ever_more_slowly(
     store.fault = FULL_DISK
     writer.save(record_of(ADA))
     await trio.sleep(0.25)
-    assert store.tries[8:] == pytest.approx([5.5, 6.0, 6.1])
+    gathered = 6.0 + GATHER_FOR
+    assert store.tries[8:] == pytest.approx([5.5, gathered, gathered + 0.1])
 
 
 async def test_a_lock_of_thirty_seconds_loses_nothing(
@@ -393,14 +431,18 @@ async def test_closing_writes_what_waits_and_the_time(
         await trio.sleep(0.5)
         writer.save(record_of(BOB))
         writer.close()
-    assert [(at, dict(batch.users)) for at, batch in store.batches] == [
-        (1.0, {}),
-        (6.0, {ADA: record_of(ADA)}),
-        (7.0, {BOB: record_of(BOB)}),
-        (8.0, {}),
+    gathered = 6.0 + GATHER_FOR
+    assert [dict(batch.users) for _, batch in store.batches] == [
+        {},
+        {ADA: record_of(ADA)},
+        {BOB: record_of(BOB)},
+        {},
     ]
+    assert [at for at, _ in store.batches] == pytest.approx(
+        [1.0, gathered, gathered + 1.0, gathered + 2.0]
+    )
     assert [batch.is_last for _, batch in store.batches] == [False, False, False, True]
-    assert store.batches[-1][1].committed_at == 1007.0
+    assert store.batches[-1][1].committed_at == pytest.approx(1001.0 + gathered)
 
 
 async def test_closing_during_an_outage_goes_on_until_it_is_cancelled(
