@@ -36,11 +36,11 @@ first, then cancels at a deadline. The library does not log: see `on_crash`.
 """
 
 from actors.actor import Actor, ActorRef, Behaviour, Reply
-from actors.audience import EACH_VALUE, EachValue, Lane, Reader
-from actors.broadcaster import Broadcaster, BroadcasterStatistics, PendingReader
+from actors.broadcast.audience import EACH_VALUE, EachValue, Lane, Reader
+from actors.broadcast.broadcaster import Broadcaster, BroadcasterStatistics
+from actors.broadcast.pending_reader import PendingReader
 from actors.deadlines import Deadlines
 from actors.dynamic_supervisor import (
-    ChildCrashReport,
     DynamicSupervisor,
     DynamicSupervisorStatistics,
     open_dynamic_supervisor,
@@ -56,7 +56,7 @@ from actors.errors import (
     RestartsExhausted,
 )
 from actors.mailbox import Mailbox, MailboxStatistics, WhenFull
-from actors.restart import RestartBudget, RestartHistory
+from actors.restart import ChildCrashReport, RestartBudget, RestartHistory
 from actors.supervisor import (
     ChildSpec,
     CrashReport,

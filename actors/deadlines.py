@@ -1,66 +1,114 @@
 """A table of keyed deadlines, soonest first. Pure."""
 
 import heapq
+import math
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from actors.shards import Shards
+
 K = TypeVar("K", bound=Hashable)
+
+_SETTLED_AT_ONCE = 64
 
 
 class Deadlines(Generic[K]):
     """One deadline per key. Times are of any one clock, in seconds.
 
-    A changed or cancelled deadline leaves a stale entry in the heap; they are
-    swept out when they outnumber the live ones, so memory is bounded by twice
-    the keys, and setting costs O(log n) on average.
+    A deadline that is set later again and again, as by the pings of a device,
+    stays where it is in the heap and is moved once it would have come: setting
+    it costs O(1). One that is set sooner or cancelled leaves a stale entry;
+    they are swept out when they outnumber the live ones, so memory is bounded
+    by twice the keys.
     """
 
-    __slots__ = ("_count", "_heap", "_live")
+    __slots__ = ("_count", "_heap", "_length", "_live")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, K]] = []
-        self._live: dict[K, tuple[float, int, K]] = {}
+        # Each key's deadline, with its entry in the heap, which may be of an earlier time.
+        self._live: Shards[K, tuple[float, int, tuple[float, int, K]]] = Shards()
+        self._length = 0
         self._count = 0
 
     def __len__(self) -> int:
-        return len(self._live)
+        return self._length
 
     def set(self, key: K, at: float) -> None:
         """Set the deadline of *key*, in place of an earlier one."""
         # The count keeps equal times in order of setting, and keys uncompared.
-        self._count += 1
-        entry = (at, self._count, key)
-        self._live[key] = entry
+        self._count = count = self._count + 1
+        present = self._live.get(key)
+        if present is not None and present[2][0] <= at:
+            self._live[key] = (at, count, present[2])
+            return
+        entry = (at, count, key)
+        self._live[key] = (at, count, entry)
+        self._length += present is None
         heapq.heappush(self._heap, entry)
         self._sweep_if_stale()
 
     def cancel(self, key: K) -> bool:
         """Take back the deadline of *key*; False when there is none."""
-        had_one = self._live.pop(key, None) is not None
+        had_one = self._live.pop(key) is not None
+        self._length -= had_one
         self._sweep_if_stale()
         return had_one
 
     def pop_due(self, now: float, limit: int) -> list[K]:
-        """Remove and return the keys due at *now* or before, soonest first, at most *limit*."""
+        """Remove and return the keys due at *now* or before, soonest first, at most *limit*.
+
+        Takes long where many of those that would have been due were set later
+        or cancelled; `settle` does that part of the work bit by bit.
+        """
         due: list[K] = []
         while len(due) < limit:
-            at = self.next_at()
-            if at is None or at > now:
+            while not self.settle(now, _SETTLED_AT_ONCE):
+                pass
+            if not self._heap or self._heap[0][0] > now:
                 break
             key = heapq.heappop(self._heap)[2]
-            del self._live[key]
+            self._live.pop(key)
+            self._length -= 1
             due.append(key)
         self._sweep_if_stale()
         return due
 
-    def next_at(self) -> float | None:
-        """The soonest deadline; None when there is none."""
+    def settle(self, now: float, limit: int) -> bool:
+        """Look at up to *limit* entries for those that were set later or cancelled.
+
+        False where it takes more until the soonest deadline, as far as any is
+        due at *now*, is the true one.
+        """
         heap = self._heap
-        while heap and self._live.get(heap[0][2]) is not heap[0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        for _ in range(limit):
+            if not heap or heap[0][0] > now:
+                return True
+            entry = heap[0]
+            present = self._live.get(entry[2])
+            if present is None or present[2] is not entry:
+                heapq.heappop(heap)
+            elif present[1] != entry[1]:
+                moved = (present[0], present[1], entry[2])
+                self._live[entry[2]] = (*present[:2], moved)
+                heapq.heapreplace(heap, moved)
+            else:
+                return True
+        return False
+
+    def next_at(self) -> float | None:
+        """The soonest deadline, or somewhat before it; None when there is none.
+
+        It is before it where more than a few deadlines that would have come
+        sooner were set later or cancelled.
+        """
+        self.settle(math.inf, _SETTLED_AT_ONCE)
+        return self._heap[0][0] if self._length else None
 
     def _sweep_if_stale(self) -> None:
-        if len(self._heap) > 2 * len(self._live):
-            self._heap = list(self._live.values())
+        if len(self._heap) > 2 * self._length:
+            live = [(at, count, entry[2]) for at, count, entry in self._live.values()]
+            for entry in live:
+                self._live[entry[2]] = (entry[0], entry[1], entry)
+            self._heap = live
             heapq.heapify(self._heap)

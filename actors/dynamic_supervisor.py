@@ -7,7 +7,7 @@ message gives it both, until it has handled all there is.
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 import trio
@@ -21,21 +21,14 @@ from actors.actor import (
     fail_asks,
     put_entry,
 )
-from actors.errors import ActorStopped, RestartsExhausted
+from actors.errors import ActorStopped
 from actors.mailbox import Mailbox
-from actors.restart import RestartBudget, RestartHistories, RestartHistory
+from actors.restart import ChildCrashReport, Recovery, RestartBudget
+from actors.shards import Shards
 
 K = TypeVar("K", bound=Hashable)
 M = TypeVar("M")
 R = TypeVar("R")
-
-ChildCrashReport: TypeAlias = Callable[[K, Exception, float | None], None]
-"""Called with the key, the error and the seconds until the restart.
-
-A child going into quarantine is reported with `RestartsExhausted`, whose cause
-is the crash. Seconds of None: it is not restarted, because the supervisor is
-closing or gives up. Must not raise.
-"""
 
 
 @attrs.frozen
@@ -81,20 +74,22 @@ class DynamicSupervisor(Generic[K, M]):
         self.name = name
         self._factory = factory
         self._mailbox_capacity = mailbox_capacity
-        self._quarantine_after = quarantine_after
         self._stop_after = stop_after
-        self._on_crash = on_crash
-        self._history = RestartHistory(budget)
-        self._histories: RestartHistories[K] = RestartHistories(child_budget)
-        # A key is in at most one of the two; between them there is never an await.
-        self._resting: dict[K, Behaviour[M]] = {}
-        self._working: dict[K, _Child[K, M]] = {}
-        self._quarantined: set[K] = set()
-        self._crashes = 0
-        self._workers: trio.Nursery | None = None
         self._body = trio.CancelScope()
         self._closing = trio.Event()
-        self._failure: RestartsExhausted | None = None
+        self._recovery = Recovery(
+            name,
+            child_budget=child_budget,
+            budget=budget,
+            quarantine_after=quarantine_after,
+            on_crash=on_crash,
+            closing=self._closing,
+            on_give_up=self._body.cancel,
+        )
+        # A key is in at most one of the two; between them there is never an await.
+        self._resting: Shards[K, Behaviour[M]] = Shards()
+        self._working: dict[K, _Child[K, M]] = {}
+        self._workers: trio.Nursery | None = None
 
     def __len__(self) -> int:
         """How many children are known: at rest, at work, waiting for a restart or quarantined."""
@@ -168,7 +163,10 @@ class DynamicSupervisor(Generic[K, M]):
 
     def statistics(self) -> DynamicSupervisorStatistics:
         return DynamicSupervisorStatistics(
-            len(self._resting), len(self._working), len(self._quarantined), self._crashes
+            len(self._resting),
+            len(self._working),
+            len(self._recovery.quarantined),
+            self._recovery.crashes,
         )
 
     def close(self) -> None:
@@ -209,14 +207,14 @@ class DynamicSupervisor(Generic[K, M]):
         is_done = False
         if crash is not None:
             child.behaviour = None
-            is_done = not await self._wait_for_restart(child, crash)
+            is_done = not await self._recovery.wait(child.key, crash)
         while not is_done:
             try:
                 await self._handle_all(child)
                 is_done = await self._put_to_rest(child)
             except Exception as error:  # Cancelled is a BaseException: never restarted
                 child.behaviour = None
-                is_done = not await self._wait_for_restart(child, error)
+                is_done = not await self._recovery.wait(child.key, error)
 
     async def _handle_all(self, child: _Child[K, M]) -> None:
         while child.mailbox:
@@ -247,48 +245,6 @@ class DynamicSupervisor(Generic[K, M]):
         del self._working[child.key]
         if child.behaviour is not None:
             self._resting[child.key] = child.behaviour
-
-    async def _wait_for_restart(self, child: _Child[K, M], error: Exception) -> bool:
-        """Wait out the back-off or the quarantine; False when there will be no restart."""
-        self._crashes += 1
-        delay = self._histories.next_delay(child.key, trio.current_time())
-        if delay is None:
-            return await self._quarantine(child, error)
-        self._report(child.key, error, delay)
-        if delay > 0:
-            await self._wait_unless_closing(delay)
-        return True
-
-    async def _quarantine(self, child: _Child[K, M], error: Exception) -> bool:
-        exhausted = RestartsExhausted(f"{child.key!r} used up its restart budget")
-        exhausted.__cause__ = error
-        if self._closing.is_set():
-            self._report(child.key, exhausted, None)
-            return False
-        if self._history.next_delay(trio.current_time()) is None:
-            self._give_up(exhausted)
-            self._report(child.key, exhausted, None)
-            return False
-        self._report(child.key, exhausted, self._quarantine_after)
-        self._quarantined.add(child.key)
-        await self._wait_unless_closing(self._quarantine_after)
-        self._quarantined.discard(child.key)
-        self._histories.forget(child.key)
-        return not self._closing.is_set()
-
-    def _give_up(self, exhausted: RestartsExhausted) -> None:
-        if self._failure is None:
-            self._failure = RestartsExhausted(f"{self.name} used up its restart budget")
-            self._failure.__cause__ = exhausted
-        self._body.cancel()
-
-    def _report(self, key: K, error: Exception, restart_in: float | None) -> None:
-        if self._on_crash is not None:
-            self._on_crash(key, error, restart_in)
-
-    async def _wait_unless_closing(self, seconds: float) -> None:
-        with trio.move_on_after(seconds):
-            await self._closing.wait()
 
     async def _host(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Hold the workers; only the stop of this supervisor cancels them."""
@@ -357,9 +313,10 @@ async def open_dynamic_supervisor(
                 supervisor.close()
     finally:
         supervisor._discard_all()
-    if supervisor._failure is not None:
+    failure = supervisor._recovery.failure
+    if failure is not None:
         if error is not None:
-            supervisor._failure.add_note(f"meanwhile the block raised {error!r}")
-        raise supervisor._failure
+            failure.add_note(f"meanwhile the block raised {error!r}")
+        raise failure
     if error is not None:
         raise error

@@ -1,13 +1,24 @@
-"""How often a child may be restarted, and how long to wait before. Pure."""
+"""How often a child may be restarted, how long to wait before, and the waiting."""
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
+import trio
+
+from actors.errors import RestartsExhausted
 
 K = TypeVar("K", bound=Hashable)
 
 _CALM_KEPT = 64
+
+ChildCrashReport: TypeAlias = Callable[[K, Exception, float | None], None]
+"""Called with the key, the error and the seconds until the restart.
+
+A child going into quarantine is reported with `RestartsExhausted`, whose cause
+is the crash. Seconds of None: it is not restarted, because the supervisor is
+closing or gives up. Must not raise.
+"""
 
 
 @attrs.frozen
@@ -93,3 +104,76 @@ class RestartHistories(Generic[K]):
         kept = {key: old for key, old in self._histories.items() if not old.is_calm(now)}
         self._histories = kept
         self._forget_calm_at = 2 * len(kept) + _CALM_KEPT
+
+
+class Recovery(Generic[K]):
+    """Counts the crashes of one supervisor's children and decides about their restarts.
+
+    A child that uses up *child_budget* is quarantined; quarantines count
+    against *budget*, and when that is used up *on_give_up* is called and
+    `failure` says why. *closing* cuts every wait short.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        child_budget: RestartBudget,
+        budget: RestartBudget,
+        quarantine_after: float,
+        on_crash: ChildCrashReport[K] | None,
+        closing: trio.Event,
+        on_give_up: Callable[[], None],
+    ) -> None:
+        self.crashes = 0
+        self.quarantined: set[K] = set()
+        self.failure: RestartsExhausted | None = None
+        self._name = name
+        self._history = RestartHistory(budget)
+        self._histories: RestartHistories[K] = RestartHistories(child_budget)
+        self._quarantine_after = quarantine_after
+        self._on_crash = on_crash
+        self._closing = closing
+        self._on_give_up = on_give_up
+
+    async def wait(self, key: K, error: Exception) -> bool:
+        """Wait out the back-off or the quarantine; False when there will be no restart."""
+        self.crashes += 1
+        delay = self._histories.next_delay(key, trio.current_time())
+        if delay is None:
+            return await self._quarantine(key, error)
+        self._report(key, error, delay)
+        if delay > 0:
+            await self._wait_unless_closing(delay)
+        return True
+
+    async def _quarantine(self, key: K, error: Exception) -> bool:
+        exhausted = RestartsExhausted(f"{key!r} used up its restart budget")
+        exhausted.__cause__ = error
+        if self._closing.is_set():
+            self._report(key, exhausted, None)
+            return False
+        if self._history.next_delay(trio.current_time()) is None:
+            self._give_up(exhausted)
+            self._report(key, exhausted, None)
+            return False
+        self._report(key, exhausted, self._quarantine_after)
+        self.quarantined.add(key)
+        await self._wait_unless_closing(self._quarantine_after)
+        self.quarantined.discard(key)
+        self._histories.forget(key)
+        return not self._closing.is_set()
+
+    def _give_up(self, exhausted: RestartsExhausted) -> None:
+        if self.failure is None:
+            self.failure = RestartsExhausted(f"{self._name} used up its restart budget")
+            self.failure.__cause__ = exhausted
+        self._on_give_up()
+
+    def _report(self, key: K, error: Exception, restart_in: float | None) -> None:
+        if self._on_crash is not None:
+            self._on_crash(key, error, restart_in)
+
+    async def _wait_unless_closing(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self._closing.wait()

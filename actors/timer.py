@@ -6,14 +6,18 @@ from typing import Generic, TypeAlias, TypeVar
 import trio
 
 from actors.deadlines import Deadlines
+from actors.shards import Shards
 
 K = TypeVar("K", bound=Hashable)
 
 Notify: TypeAlias = Callable[[bool], None]
 """Called with `stalled` when a deadline has come. Must not block; may set deadlines."""
 
-BATCH = 256
-"""Deadlines told before other tasks run."""
+BATCH = 16
+"""Deadlines told before other tasks run. Whom they wake all run in the turn that follows."""
+
+LOOKS = 64
+"""Deadlines set later, or cancelled, that are passed over on the way to each that is told."""
 
 CATCH_UP_AFTER = 0.05
 """Seconds that others get after a stall, beside some checkpoints, before deadlines are told."""
@@ -37,7 +41,7 @@ class Timer(Generic[K]):
     def __init__(self, stalled_after: float = 5.0) -> None:
         self._stalled_after = stalled_after
         self._deadlines: Deadlines[K] = Deadlines()
-        self._notify: dict[K, Notify] = {}
+        self._notify: Shards[K, Notify] = Shards()
         self._stalled_until = float("-inf")
         self._wakeup: trio.Event | None = None
         self._sleeps_until = float("inf")
@@ -56,7 +60,7 @@ class Timer(Generic[K]):
     def cancel(self, key: K) -> None:
         """Forget the key's deadline, if it has one."""
         if self._deadlines.cancel(key):
-            del self._notify[key]
+            self._notify.pop(key)
 
     def close(self) -> None:
         """Let `run` end; deadlines that have not come are not told."""
@@ -81,13 +85,17 @@ class Timer(Generic[K]):
     def _tell_due(self, now: float) -> bool:
         """Tell a batch of what is due; True when there may be more."""
         for _ in range(BATCH):
+            if not self._deadlines.settle(now, LOOKS):
+                return True
             # One at a time: a notify that raises, or cancels another, must find the rest here.
             stalled = bool(due := self._deadlines.pop_due(self._stalled_until, 1))
             if not due:
                 due = self._deadlines.pop_due(now, 1)
             if not due:
                 return False
-            self._notify.pop(due[0])(stalled)
+            notify = self._notify.pop(due[0])
+            assert notify is not None
+            notify(stalled)
             if self._is_closed:
                 return False
         return True

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from actors import EACH_VALUE, ActorStopped, Broadcaster, BroadcasterStatistics, PendingReader
-from actors.broadcaster import BATCH
+from actors.broadcast.broadcaster import BATCH
 
 
 class Recorder:

@@ -87,3 +87,59 @@ def test_any_history_agrees_with_a_plain_dict(steps):
         assert deadlines.next_at() == min(model.values(), default=None)
         assert len(deadlines) == len(model)
         assert len(deadlines._heap) <= 2 * len(model)
+
+
+def test_a_deadline_set_later_again_and_again_takes_no_room():
+    deadlines = Deadlines()
+    deadlines.set("other", 1)
+    for at in range(10, 10_000):
+        deadlines.set("a", at)
+        assert len(deadlines._heap) == 2
+    assert deadlines.pop_due(9_998, limit=10) == ["other"]
+    assert deadlines.pop_due(9_999, limit=10) == ["a"]
+
+
+def test_a_deadline_set_anew_to_the_same_time_comes_after_those_set_before():
+    deadlines = Deadlines()
+    for key in ("a", "b", "a"):
+        deadlines.set(key, 5)
+    assert deadlines.pop_due(5, limit=10) == ["b", "a"]
+
+
+def test_passing_over_what_was_set_later_is_bounded_at_each_step():
+    deadlines = Deadlines()
+    for at in (1, 9):
+        for key in range(1_000):
+            deadlines.set(key, at)
+    deadlines.set("due", 2)
+    steps = 0
+    while not deadlines.settle(2, limit=100):
+        steps += 1
+    assert steps == 10
+    assert deadlines.pop_due(2, limit=10) == ["due"]
+
+
+def test_the_next_deadline_is_never_told_too_late():
+    deadlines = Deadlines()
+    for at in (1, 9):
+        for key in range(1_000):
+            deadlines.set(key, at)
+    assert deadlines.next_at() == 1  # there are too many to look through
+    while not deadlines.settle(1, limit=100):
+        pass
+    assert deadlines.next_at() == 9
+
+
+@given(STEPS, st.integers(1, 3))
+def test_settling_changes_nothing_but_the_work_left(steps, limit):
+    deadlines, settled = Deadlines(), Deadlines()
+    for step, number, at in steps:
+        for table in (deadlines, settled):
+            if step == "set":
+                table.set(number, at)
+            elif step == "cancel":
+                table.cancel(number)
+        settled.settle(at, limit)
+        if step == "pop":
+            assert deadlines.pop_due(at, number) == settled.pop_due(at, number)
+        assert deadlines.next_at() == settled.next_at()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.audience import EACH_VALUE, Audience
-from actors.rounds import Publication, plan_round
+from actors.broadcast.audience import EACH_VALUE, Audience
+from actors.broadcast.rounds import Publication, plan_round
 
 
 class Reader:

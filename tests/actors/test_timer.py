@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import Timer
-from actors.timer import BATCH, CATCH_UP_AFTER
+from actors.timer import BATCH, CATCH_UP_AFTER, LOOKS
 
 
 class Told(list[tuple[float, str, bool]]):
@@ -102,6 +102,40 @@ async def test_other_tasks_run_between_batches_of_deadlines(nursery, autojump_cl
     # Trio shuffles the tasks of each round, so one of the two pauses may go unseen.
     assert seen <= {0, BATCH, 2 * BATCH}
     assert seen & {BATCH, 2 * BATCH}
+    timer.close()
+
+
+async def test_other_tasks_run_while_many_deadlines_set_later_are_passed_over(
+    nursery, autojump_clock, told
+):
+    timer, turns = Timer(), []
+    for at in (1, 9):
+        for n in range(10 * LOOKS):
+            timer.set(n, at, told.note(n))
+    timer.set("due", 1, told.note("due"))
+
+    async def watch() -> None:
+        await trio.sleep(1)
+        while not told:
+            turns.append(1)
+            await trio.lowlevel.checkpoint()
+
+    nursery.start_soon(watch)
+    await nursery.start(timer.run)
+    await trio.sleep(2)
+    assert told == [(1, "due", False)]
+    assert len(turns) >= 9
+    timer.close()
+
+
+async def test_a_deadline_set_later_is_told_at_the_later_time_only(nursery, autojump_clock, told):
+    timer = Timer()
+    for at in (1, 9):
+        for n in range(3 * LOOKS):
+            timer.set(n, at, told.note(n))
+    await nursery.start(timer.run)
+    await trio.sleep(10)
+    assert told == [(9, n, False) for n in range(3 * LOOKS)]
     timer.close()
 
 

@@ -6,15 +6,23 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
-from actors.audience import EACH_VALUE, Audience, EachValue, Reader
+from actors.broadcast.audience import Audience, Reader
+from actors.broadcast.rounds import Publication, Share, plan_round
 from actors.errors import ActorStopped
-from actors.rounds import Publication, Share, plan_round
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V")
 
 BATCH = 256
 """Offers made before other tasks run."""
+
+GATHER_SHARE = 0.05
+GATHER_AT_MOST = 0.003
+"""Seconds, and share of the last round's time, that more may come in before a next round.
+
+Only where something came in during that round: it waits for a twentieth longer
+at most, and what would else need a round of its own goes with it.
+"""
 
 MAX_CRASHES = 3
 """Crashed walks after which a publication is dropped."""
@@ -162,12 +170,22 @@ class Broadcaster(Generic[T, V]):
         while True:
             self._under_way = self._next_round()
             if self._under_way:
+                began_at = trio.current_time()
                 await self._carry_out(self._under_way)
                 self._under_way = []
+                if self._pending:
+                    await self._gather(trio.current_time() - began_at)
             elif self._is_closed:
                 return
             else:
                 await self._wait()
+
+    async def _gather(self, last_took: float) -> None:
+        """Let those be heard who answer to the last round, so that the next has them too."""
+        ends_at = trio.current_time() + min(last_took * GATHER_SHARE, GATHER_AT_MOST)
+        # Not a sleep: the kernel's would last a millisecond at least.
+        while trio.current_time() < ends_at:
+            await trio.lowlevel.checkpoint()
 
     def _next_round(self) -> list[Publication[T, V]]:
         """All that waits; after a crash what was going out, one by one."""
@@ -187,19 +205,28 @@ class Broadcaster(Generic[T, V]):
         for each in publications:
             each.walks += 1
         self._has_departures = False
+        turn = 0
         for share in list(plan_round(publications, self._audience)):
-            await self._walk(share)
+            turn = await self._walk(share, turn)
 
-    async def _walk(self, share: Share[T, V]) -> None:
-        """Offer to each reader there is now; those who join meanwhile are served by `join`."""
+    async def _walk(self, share: Share[T, V], turn: int) -> int:
+        """Offer to each reader there is now; those who join meanwhile are served by `join`.
+
+        *turn*: offers made since other tasks ran; returns how many it is then.
+        Small shares are many: it is counted over all of a round.
+        """
         packet = share.render()
-        for start in range(0, len(share.readers), BATCH):
-            readers = share.readers[start : start + BATCH]
-            if start:
+        start = 0
+        while start < len(share.readers):
+            if turn >= BATCH:
                 await trio.lowlevel.checkpoint()
+                turn = 0
+            batch = share.readers[start : start + BATCH - turn]
+            start, turn = start + len(batch), turn + len(batch)
             if self._has_departures:
-                readers = [each for each in readers if self._still_gets_all(each, share)]
-            self._offer(readers, packet, len(share.publications))
+                batch = [each for each in batch if self._still_gets_all(each, share)]
+            self._offer(batch, packet, len(share.publications))
+        return turn
 
     def _still_gets_all(self, reader: Reader[V], share: Share[T, V]) -> bool:
         """Look again: the reader may have left since the round was planned.
@@ -227,43 +254,3 @@ class Broadcaster(Generic[T, V]):
         if self._wakeup is not None:
             self._wakeup.set()
             self._wakeup = None
-
-
-class PendingReader(Generic[V]):
-    """A reader that keeps the newest value of each key until somebody takes them all.
-
-    However slow the taker: memory is bounded by the number of keys.
-    """
-
-    __slots__ = ("_pending", "_wakeup")
-
-    lane: EachValue = EACH_VALUE
-
-    def __init__(self) -> None:
-        self._pending: dict[Hashable, V] = {}
-        self._wakeup: trio.Event | None = None
-
-    def __len__(self) -> int:
-        return len(self._pending)
-
-    def offer(self, packet: Sequence[tuple[Hashable, V]]) -> None:
-        """Keep each value in place of an older one of its key, as the newest of all."""
-        for key, value in packet:
-            self._pending.pop(key, None)
-            self._pending[key] = value
-        if self._wakeup is not None:
-            self._wakeup.set()
-            self._wakeup = None
-
-    async def take_all(self) -> dict[Any, V]:
-        """Wait for at least one value, then take everything, oldest first.
-
-        If cancelled, nothing has been taken.
-        """
-        await trio.lowlevel.checkpoint()
-        while not self._pending:
-            if self._wakeup is None:
-                self._wakeup = trio.Event()
-            await self._wakeup.wait()
-        taken, self._pending = self._pending, {}
-        return taken

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from actors.audience import Audience, Lane, Reader
+from actors.broadcast.audience import Audience, Lane, Reader
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V")
@@ -80,34 +80,45 @@ def _sort_readers(
     if len(groups) == 1 and len(groups[0][0]) == 1 and not groups[0][1]:
         (topic,) = groups[0][0]
         return {lane: {1: list(readers)} for lane, readers in audience.seats(topic)}
-    masks: dict[Lane[Any], dict[Reader[Any], int]] = {}
-    for bit, (topics, except_topics) in enumerate(groups):
-        for lane, readers in _union(topics, except_topics, audience).items():
-            own = masks.setdefault(lane, {})
-            for reader in readers:
-                own[reader] = own.get(reader, 0) | 1 << bit
+    masks = _masks([topics for topics, _ in groups], audience)
+    left_out = _masks([except_topics for _, except_topics in groups], audience)
+    for lane, own in left_out.items():
+        found = masks.get(lane, {})
+        for reader, mask in own.items():
+            if reader in found:
+                found[reader] &= ~mask
     return {lane: _by_mask(own) for lane, own in masks.items()}
 
 
-def _union(
-    topics: frozenset[T], except_topics: frozenset[T], audience: Audience[T]
-) -> dict[Lane[Any], dict[Reader[Any], None]]:
-    """The distinct readers of *topics* who read none of *except_topics*."""
-    found: dict[Lane[Any], dict[Reader[Any], None]] = {}
-    for topic in topics:
+def _masks(
+    groups: Sequence[frozenset[T]], audience: Audience[T]
+) -> dict[Lane[Any], dict[Reader[Any], int]]:
+    """For each reader the groups of which it reads a topic, as a mask of bits.
+
+    Every topic is gone through once, in however many groups it is.
+    """
+    bits: dict[T, int] = {}
+    for bit, topics in enumerate(groups):
+        for topic in topics:
+            bits[topic] = bits.get(topic, 0) | 1 << bit
+    masks: dict[Lane[Any], dict[Reader[Any], int]] = {}
+    for topic, mask in bits.items():
         for lane, readers in audience.seats(topic):
-            found.setdefault(lane, {}).update(dict.fromkeys(readers))
-    for topic in except_topics:
-        for lane, readers in audience.seats(topic):
-            for reader in readers:
-                found.get(lane, {}).pop(reader, None)
-    return found
+            own = masks.setdefault(lane, {})
+            if own:
+                get = own.get
+                for reader in readers:
+                    own[reader] = get(reader, 0) | mask
+            else:
+                own.update(dict.fromkeys(readers, mask))
+    return masks
 
 
 def _by_mask(masks: dict[Reader[Any], int]) -> dict[int, list[Reader[Any]]]:
     sorted_readers: dict[int, list[Reader[Any]]] = {}
     for reader, mask in masks.items():
-        sorted_readers.setdefault(mask, []).append(reader)
+        if mask:
+            sorted_readers.setdefault(mask, []).append(reader)
     return sorted_readers
 
 

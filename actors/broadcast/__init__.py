@@ -1,0 +1,1 @@
+"""Values on topics, for many readers."""
