@@ -2,22 +2,25 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import attrs
 from sqlite_utils.db import Database
 
 from presence.adapters.sqlite_file import write_transaction
-from presence.adapters.sqlite_schema import table
+from presence.adapters.sqlite_schema import table, without_index_of_not_offline
+from presence.core.memberships.table import BY_ADMIN, BY_CLAIM, BY_SHOWN_CLAIM
 from presence.core.types import ServerId, UserId
 from presence.core.versions import Versions
 from presence.errors import DataUnusable
-from presence.live.ports import MembershipRow, Opening, Revocation
+from presence.live.ports import MembershipTable, Opening, Revocation
 
 
 def begin_run(db: Database, now_wall: float) -> None:
     """Count the start, show everybody offline and clear the texts whose time has passed.
 
-    One transaction. Touches only rows that change, found by partial indexes.
+    One transaction. Touches only rows that change, found by partial indexes;
+    where that is most of them, it goes through all users once.
     """
     meta = _read_meta(db)
     versions = Versions(meta.start_number + 1)
@@ -28,12 +31,24 @@ def begin_run(db: Database, now_wall: float) -> None:
         if has_crashed:  # who was told of newer versions must not find the stored ones old
             db.execute("UPDATE meta SET version_floor = ?", [before_all])
         db.register_function(versions.next, name="next_version", replace=True)
-        db.execute(_SHOW_OFFLINE, {"seen_at": meta.committed_at, "now": now_wall})
+        with without_index_of_not_offline(db) if _are_most_shown(db) else nullcontext():
+            db.execute(_SHOW_OFFLINE, {"seen_at": meta.committed_at, "now": now_wall})
         db.execute(_CLEAR_TEXTS, {"now": now_wall})
         db.execute(_CLEAR_OWN_TEXTS, {"now": now_wall})
         if versions.latest > before_all:
             db.execute("UPDATE meta SET latest_version = ?", [versions.latest])
 
+
+def _are_most_shown(db: Database) -> bool:
+    """Whether so many are shown online that one pass over all users is the quicker way."""
+    users = table(db, "users")
+    changing = users.count_where("status != 'offline'")
+    return changing >= _MANY and changing * _ONE_IN >= users.count_where("is_shown = 1")
+
+
+_MANY = 1000
+_ONE_IN = 8
+"""Measured: to take one user out of the index takes as long as to pass by about 8 others."""
 
 # last_seen is null in these rows; max() holds where somebody put a time there.
 _SHOW_OFFLINE = """
@@ -62,16 +77,26 @@ WHERE own_custom_status_until <= :now
 def read_opening(db: Database, now_wall: float) -> Opening:
     """What the run that has begun starts from. Rows that make no sense grant nothing."""
     meta = _read_meta(db)
-    return Opening(
-        start_number=meta.start_number,
-        settled_start=meta.settled_start,
-        servers=dict(_read_servers(db)),
-        memberships=list(_read_memberships(db)),
-        revocations=list(_read_revocations(db, now_wall)),
-        text_ends=dict(_read_text_ends(db)),
-        shown_count=table(db, "users").count_where("is_shown = 1"),
-        was_moved_aside=meta.moved_aside == 1,
-    )
+    with _hardly_cached(db):
+        return Opening(
+            start_number=meta.start_number,
+            settled_start=meta.settled_start,
+            servers=dict(_read_servers(db)),
+            memberships=_read_memberships(db),
+            revocations=list(_read_revocations(db, now_wall)),
+            text_ends=dict(_read_text_ends(db)),
+            shown_count=table(db, "users").count_where("is_shown = 1"),
+            was_moved_aside=meta.moved_aside == 1,
+        )
+
+
+@contextmanager
+def _hardly_cached(db: Database) -> Iterator[None]:
+    """Keep next to nothing of the file in memory: what is read once is not read again soon."""
+    (usual,) = db.execute("PRAGMA cache_size").fetchone()
+    db.execute("PRAGMA cache_size = -1024")
+    yield
+    db.execute(f"PRAGMA cache_size = {usual}")
 
 
 def read_version_floor(db: Database) -> int:
@@ -86,15 +111,21 @@ def _read_servers(db: Database) -> Iterator[tuple[ServerId, str]]:
         yield ServerId(row["id"]), name if isinstance(name, str) else row["id"]
 
 
-def _read_memberships(db: Database) -> Iterator[MembershipRow]:
-    # Plain SQL, for there may be millions. A reason that is not exactly 1 is no reason.
-    for user_id, server_id, by_admin, by_claim, by_shown_claim in db.execute(_MEMBERSHIPS):
-        yield MembershipRow(user_id, server_id, by_admin == 1, by_claim == 1, by_shown_claim == 1)
+def _read_memberships(db: Database) -> MembershipTable:
+    # Plain SQL, and nothing made of a row on the way, for there may be millions.
+    return MembershipTable.loaded(db.execute(_MEMBERSHIPS))
 
 
-_MEMBERSHIPS = """
-SELECT user_id, server_id, by_admin, by_claim, by_shown_claim FROM memberships
+# A reason that is not exactly 1 is no reason. The order is that of the table, so nothing is sorted.
+_MEMBERSHIPS = f"""
+SELECT
+    user_id,
+    server_id,
+    {BY_ADMIN} * (by_admin = 1) + {BY_CLAIM} * (by_claim = 1)
+        + {BY_SHOWN_CLAIM} * (by_shown_claim = 1)
+FROM memberships
 WHERE by_admin = 1 OR by_claim = 1 OR by_shown_claim = 1
+ORDER BY user_id, server_id
 """
 
 

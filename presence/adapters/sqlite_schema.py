@@ -1,6 +1,8 @@
 """The tables of the database, and how an older one becomes the present one."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlite_utils.db import Database, Table
 
@@ -11,16 +13,12 @@ Migration = Callable[[Database], None]
 
 def create_tables(db: Database) -> None:
     """Version 1. The public view and the truth of a user stand in columns of their own."""
-    # Plain SQL: sqlite-utils writes neither CHECK nor partial indexes.
+    # Plain SQL: sqlite-utils writes neither CHECK, partial indexes nor WITHOUT ROWID.
     db.execute(_USERS)
     for index in _INDEXES:
         db.execute(index)
     table(db, "servers").create({"id": str, "name": str}, pk="id", not_null=["name"])
-    table(db, "memberships").create(
-        {"user_id": str, "server_id": str, "by_admin": int, "by_claim": int, "by_shown_claim": int},
-        pk=("user_id", "server_id"),
-        not_null=["by_admin", "by_claim", "by_shown_claim"],
-    )
+    db.execute(_MEMBERSHIPS)
     table(db, "revocations").create(
         {"user_id": str, "revoked_at": float, "last_version": int},
         pk="user_id",
@@ -79,8 +77,21 @@ CREATE TABLE users (
 ) WITHOUT ROWID
 """
 
+# Kept by user, which is how a start reads them: the rows of one follow one another.
+_MEMBERSHIPS = """
+CREATE TABLE memberships (
+    user_id TEXT NOT NULL,
+    server_id TEXT NOT NULL,
+    by_admin INTEGER NOT NULL,
+    by_claim INTEGER NOT NULL,
+    by_shown_claim INTEGER NOT NULL,
+    PRIMARY KEY (user_id, server_id)
+) WITHOUT ROWID
+"""
+
+_NOT_OFFLINE = "CREATE INDEX users_not_offline ON users (id) WHERE status != 'offline'"
 _INDEXES = (
-    "CREATE INDEX users_not_offline ON users (id) WHERE status != 'offline'",
+    _NOT_OFFLINE,
     # With is_shown in it, so that counting and listing read the index alone.
     "CREATE INDEX users_shown ON users (is_shown, id) WHERE is_shown = 1",
     "CREATE INDEX users_text_ends ON users (custom_status_until)"
@@ -91,6 +102,17 @@ _INDEXES = (
 
 MIGRATIONS: Sequence[Migration] = (create_tables,)
 """Each brings the database from the version that is its place here to the next one."""
+
+
+@contextlib.contextmanager
+def without_index_of_not_offline(db: Database) -> Iterator[None]:
+    """Put the index away while most users change; inside a transaction, so that it comes back.
+
+    Taking a row out of it costs more than all else that happens to the row.
+    """
+    db.execute("DROP INDEX users_not_offline")
+    yield
+    db.execute(_NOT_OFFLINE)
 
 
 def migrate(db: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:
@@ -126,3 +148,26 @@ def read_schema_version(db: Database) -> int:
 def table(db: Database, name: str) -> Table:
     """The table *name* of *db*."""
     return db.table(name)
+
+
+def upsert(
+    db: Database, name: str, rows: Sequence[Mapping[str, object]], *, key: Sequence[str]
+) -> None:
+    """Insert *rows*, or bring those with their *key* up to date; all have the same columns.
+
+    The library's own upsert asks for the table's columns at every call and runs
+    a statement of its own for each row: ten times the work.
+    """
+    if rows:
+        statement = _upsert_statement(name, tuple(rows[0]), tuple(key))
+        db.conn.executemany(statement, [tuple(row.values()) for row in rows])
+
+
+@functools.cache
+def _upsert_statement(name: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    values = ", ".join("?" for _ in columns)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
+    return (
+        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({values})"
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+    )

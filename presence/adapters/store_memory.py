@@ -10,7 +10,7 @@ from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, Status, UserId
 from presence.core.versions import Versions
 from presence.errors import StoreUnavailable
-from presence.live.ports import Batch, MembershipRow, Opening, Revocation
+from presence.live.ports import Batch, MembershipRow, MembershipTable, Opening, Revocation
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -67,7 +67,7 @@ class MemoryStore:
             start_number=self._start_number,
             settled_start=self._settled_start,
             servers=dict(self._servers),
-            memberships=list(self._memberships.values()),
+            memberships=MembershipTable(self._memberships.values()),
             revocations=list(self._revocations.values()),
             text_ends={user: end for user, end in ends.items() if end is not None},
             shown_count=sum(record.is_shown for record in self._users.values()),

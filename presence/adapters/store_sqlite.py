@@ -15,6 +15,7 @@ import orjson
 import trio
 from sqlite_utils.db import Database
 
+from presence.adapters.gathered_reads import GatheredReads
 from presence.adapters.sqlite_file import (
     Damaged,
     DatabaseFile,
@@ -25,7 +26,7 @@ from presence.adapters.sqlite_file import (
 )
 from presence.adapters.sqlite_opening import begin_run, read_opening, read_version_floor
 from presence.adapters.sqlite_rows import PUBLIC_COLUMNS, bare_view, record_of, row_of, view_of
-from presence.adapters.sqlite_schema import migrate, table
+from presence.adapters.sqlite_schema import migrate, table, upsert
 from presence.core.record import Record
 from presence.core.types import PublicView, UserId
 from presence.errors import DataUnusable, StoreUnavailable
@@ -48,6 +49,7 @@ class SqliteStore:
         self._write_turn, self._read_turn = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
         self._is_open = False
         self._version_floor = 0
+        self._user_reads = GatheredReads(self._read_users, StoreUnavailable)
 
     # The port: see `presence.live.ports.Store` ------------------------------------------
 
@@ -63,7 +65,7 @@ class SqliteStore:
 
     async def read_user(self, user_id: UserId) -> Record | None:
         """One user's record; raises `UnreadableRow` where it makes no sense."""
-        record = await self._read(functools.partial(_read_user, user_id))
+        record = await self._user_reads.read(user_id)
         return None if record is None else attrs.evolve(record, view=self._raised(record.view))
 
     async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]:
@@ -163,6 +165,11 @@ class SqliteStore:
             f"{self._file.path} was deleted or replaced while in use; it was restored"
         )
 
+    async def _read_users(
+        self, user_ids: Sequence[UserId]
+    ) -> Mapping[UserId, Record | UnreadableRow]:
+        return await self._read(functools.partial(_read_users, user_ids))
+
     async def _read(self, query: Callable[[Database], T]) -> T:
         self._check_open()
         # A read that nobody waits for any more ends by itself, in its turn.
@@ -192,10 +199,19 @@ def _read_latest_version(db: Database) -> int:
     return version if isinstance(version, int) else 0
 
 
-def _read_user(user_id: UserId, db: Database) -> Record | None:
-    # The whole list, for a query left half read would hold up the clearing of the log.
-    rows = list(table(db, "users").rows_where("id = ?", [user_id]))
-    return record_of(rows[0]) if rows else None
+def _read_users(user_ids: Sequence[UserId], db: Database) -> dict[UserId, Record | UnreadableRow]:
+    # All rows at once: a query left half read would hold up the clearing of the log.
+    rows = list(
+        table(db, "users").rows_where("id IN (SELECT value FROM json_each(?))", [_json(user_ids)])
+    )
+    return {row["id"]: _record_or_fault(row) for row in rows}
+
+
+def _record_or_fault(row: Mapping[str, object]) -> Record | UnreadableRow:
+    try:
+        return record_of(row)
+    except UnreadableRow as fault:
+        return fault
 
 
 def _read_views(user_ids: Sequence[UserId], db: Database) -> dict[UserId, PublicView]:
@@ -225,34 +241,34 @@ def _read_shown_ids(after: str, limit: int, db: Database) -> list[UserId]:
 
 
 def _write_users(db: Database, batch: Batch) -> None:
-    users = table(db, "users")
     gone = [user_id for user_id, record in batch.users.items() if record is None]
     if gone:
-        users.delete_where("id IN (SELECT value FROM json_each(?))", [_json(gone)])
-    users.upsert_all((row_of(record) for record in batch.users.values() if record), pk="id")
+        table(db, "users").delete_where("id IN (SELECT value FROM json_each(?))", [_json(gone)])
+    rows = [row_of(record) for record in batch.users.values() if record]
+    upsert(db, "users", rows, key=["id"])
 
 
 def _write_servers(db: Database, batch: Batch) -> None:
-    servers = table(db, "servers")
     for server_id, name in batch.servers.items():
         if name is None:
-            servers.delete_where("id = ?", [server_id])
-        else:
-            servers.upsert({"id": server_id, "name": name}, pk="id")
+            table(db, "servers").delete_where("id = ?", [server_id])
+    rows = [{"id": key, "name": name} for key, name in batch.servers.items() if name is not None]
+    upsert(db, "servers", rows, key=["id"])
 
 
 def _write_memberships(db: Database, batch: Batch) -> None:
-    memberships = table(db, "memberships")
     for (user_id, server_id), row in batch.memberships.items():
         if row is None:
-            memberships.delete_where("user_id = ? AND server_id = ?", [user_id, server_id])
-    kept = (attrs.asdict(row) for row in batch.memberships.values() if row)
-    memberships.upsert_all(kept, pk=("user_id", "server_id"))
+            table(db, "memberships").delete_where(
+                "user_id = ? AND server_id = ?", [user_id, server_id]
+            )
+    rows = [attrs.asdict(row) for row in batch.memberships.values() if row]
+    upsert(db, "memberships", rows, key=["user_id", "server_id"])
 
 
 def _write_revocations(db: Database, batch: Batch) -> None:
-    rows = (attrs.asdict(revocation) for revocation in batch.revocations.values())
-    table(db, "revocations").upsert_all(rows, pk="user_id")
+    rows = [attrs.asdict(revocation) for revocation in batch.revocations.values()]
+    upsert(db, "revocations", rows, key=["user_id"])
 
 
 def _write_meta(db: Database, batch: Batch) -> None:

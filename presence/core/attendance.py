@@ -26,8 +26,12 @@ class Attendance:
 
     rules: Rules
     devices: dict[DeviceId, Device] = attrs.field(factory=dict)
-    connections: dict[ConnectionId, DeviceId] = attrs.field(factory=dict)
     kept: Kept | None = None
+
+    @property
+    def connections(self) -> dict[ConnectionId, DeviceId]:
+        """The device of each connection."""
+        return {key: name for name, device in self.devices.items() for key in device.connections}
 
     @property
     def is_over(self) -> bool:
@@ -70,12 +74,9 @@ class Attendance:
     ) -> bool:
         """True if setting *states*, or a swept device's return, makes any difference."""
         return any(
-            device.is_swept and returning & device.connections.keys()
+            (device.is_swept and returning & device.connections.keys())
+            or any(states.get(key, state) is not state for key, state in device.connections.items())
             for device in self.devices.values()
-        ) or any(
-            self.devices[self.connections[key]].connections[key] is not state
-            for key, state in states.items()
-            if key in self.connections
         )
 
     # -- what happens ------------------------------------------------------------------------
@@ -86,12 +87,11 @@ class Attendance:
             return False
         state = self._first_state(event)
         self.devices.setdefault(event.device, Device()).connect(event.connection, state)
-        self.connections[event.connection] = event.device
         return True
 
     def end(self, connection: ConnectionId, ending: Ending, now: float) -> None:
         """A connection is over; of an unknown one nothing happens."""
-        name = self.connections.pop(connection, None)
+        name = self.connections.get(connection)
         if name is None:
             return
         device = self.devices[name]
@@ -104,18 +104,20 @@ class Attendance:
 
     def set_states(self, states: Mapping[ConnectionId, State]) -> None:
         """Set the states of single connections; those that are over are left out."""
-        for connection, state in states.items():
-            if connection in self.connections:
-                self.devices[self.connections[connection]].connections[connection] = state
+        for device in self.devices.values():
+            for connection in states.keys() & device.connections.keys():
+                device.connections[connection] = states[connection]
 
     def ping(self, connection: ConnectionId, now: float) -> None:
-        if connection in self.connections:
-            self.devices[self.connections[connection]].ping(now)
+        name = self.connections.get(connection)
+        if name is not None:
+            self.devices[name].ping(now)
 
     def bring_back(self, returning: Set[ConnectionId]) -> None:
         """The devices of the connections *returning* count again, if they were swept."""
-        for connection in returning & self.connections.keys():
-            self.devices[self.connections[connection]].bring_back()
+        for device in self.devices.values():
+            if returning & device.connections.keys():
+                device.bring_back()
 
     def lease_length(self, asked: float) -> float:
         """How long a lease lives for which *asked* seconds are wished."""
@@ -149,7 +151,7 @@ class Attendance:
 
     def expel(self) -> None:
         """All devices are gone at once."""
-        self.devices, self.connections, self.kept = {}, {}, None
+        self.devices, self.kept = {}, None
 
     def deadlines(self) -> Iterator[float]:
         """Every moment at which time alone changes who is attached or counts."""

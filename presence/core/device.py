@@ -69,7 +69,7 @@ class Device:
     """One client installation of a user; attached while anything of it is left."""
 
     connections: dict[ConnectionId, State] = attrs.field(factory=dict)
-    holds: list[Hold] = attrs.field(factory=list)
+    holds: tuple[Hold, ...] = ()
     pulse: Pulse = NEVER_PINGED
 
     @property
@@ -94,7 +94,7 @@ class Device:
 
         What a poll's timer holds is from now on what this connection says [001].
         """
-        self.holds = [hold for hold in self.holds if hold.kind is not HoldKind.GRACE]
+        self.holds = tuple(hold for hold in self.holds if hold.kind is not HoldKind.GRACE)
         for hold in self.holds:
             if hold.kind is HoldKind.POLL:
                 hold.state = state
@@ -108,7 +108,7 @@ class Device:
         """
         if length > 0:
             others = [hold for hold in self.holds if (hold.kind, hold.state) != (kind, state)]
-            self.holds = [*others, Hold(kind, state, length, now + length)]
+            self.holds = (*others, Hold(kind, state, length, now + length))
 
     def ping(self, now: float) -> None:
         """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""
@@ -132,7 +132,7 @@ class Device:
 
     def pass_time(self, now: float, rules: Rules) -> None:
         """Let what has come to its end be over."""
-        self.holds = [hold for hold in self.holds if hold.ends_at > now]
+        self.holds = tuple(hold for hold in self.holds if hold.ends_at > now)
         swept_at = self.swept_at(rules)
         if swept_at is not None and swept_at <= now:
             self.pulse = attrs.evolve(self.pulse, is_swept=True)

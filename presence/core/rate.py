@@ -1,7 +1,7 @@
 """A sliding window: so many in so many seconds."""
 
 import math
-from collections import deque
+from bisect import bisect_right
 
 import attrs
 
@@ -15,7 +15,8 @@ class SlidingWindow:
 
     limit: int
     span: float
-    _times: deque[float] = attrs.field(factory=deque)
+    # A tuple: every user has several windows, and most of them count next to nothing.
+    _times: tuple[float, ...] = ()
 
     def opens_at(self) -> float:
         """From when on one more fits; in the past where it fits already."""
@@ -27,9 +28,9 @@ class SlidingWindow:
         """Note that one happened at *now*; nothing is kept where there is no limit."""
         if self.limit == 0:
             return
-        self._times.append(now)
-        while self._times[0] <= now - self.span:
-            self._times.popleft()
+        left = self._times[bisect_right(self._times, now - self.span) :]
+        # Only the newest of them decide when the window opens.
+        self._times = (*left, now)[-self.limit :]
 
     def is_full(self, now: float) -> bool:
         return self.opens_at() > now
@@ -39,4 +40,4 @@ class SlidingWindow:
         return self._times[-1] + self.span if self._times else None
 
     def clear(self) -> None:
-        self._times.clear()
+        self._times = ()

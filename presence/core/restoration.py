@@ -103,7 +103,6 @@ def _attach(attendance: Attendance, live: Sequence[LiveConnection]) -> None:
         device = attendance.devices.setdefault(link.device, Device())
         device.connections[link.connection] = link.state
         device.pulse = link.pulse
-        attendance.connections[link.connection] = link.device
 
 
 def _kept(states: Mapping[DeviceId, State], attached_in: int, run: Run) -> Kept:

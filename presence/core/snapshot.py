@@ -1,6 +1,6 @@
 """One server as a member gets it when it connects or joins."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import attrs
 
@@ -13,6 +13,9 @@ class ServerSnapshot:
 
     Above `large_threshold` members the list is cut there and `is_large` is
     true; the rest comes in pages. The counts are those of all members.
+
+    Many connections share one snapshot while nothing changes: in `encodings`
+    each dialect keeps, under itself, the bytes that it made of it.
     """
 
     id: ServerId
@@ -21,3 +24,6 @@ class ServerSnapshot:
     is_large: bool
     member_count: int
     online_count: int
+    encodings: dict[Hashable, bytes] = attrs.field(
+        init=False, factory=dict, eq=False, repr=False, hash=False
+    )

@@ -6,6 +6,7 @@ from typing import Protocol
 import attrs
 
 from presence.core.memberships import MembershipRow as MembershipRow
+from presence.core.memberships import MembershipTable as MembershipTable
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
 
@@ -32,12 +33,15 @@ class Opening:
     public texts of users that end by themselves, as Unix times.
     `was_moved_aside` says that a corrupt file was put away at this or an
     earlier start: a user without a row may have been hidden.
+
+    `memberships` belong to whoever takes the opening over: the store keeps no
+    hold of them, so that there is one table of millions and not two.
     """
 
     start_number: int
     settled_start: int
     servers: Mapping[ServerId, str]
-    memberships: Sequence[MembershipRow]
+    memberships: MembershipTable
     revocations: Sequence[Revocation]
     text_ends: Mapping[UserId, float]
     shown_count: int

@@ -87,5 +87,38 @@ def test_a_start_never_reads_the_rows_that_it_leaves_alone(
     assert [plan for plan in plans if not is_frugal(plan)] == []
 
 
+def test_a_start_after_which_most_users_are_offline_keeps_every_index(db: Database) -> None:
+    migrate(db)
+    indexes = names_of_indexes(db)
+    online = [(f"user{n}", "online") for n in range(1500)]
+    db.conn.executemany(
+        "INSERT INTO users (id, status, username, own_name) VALUES (?, ?, 'U', 'U')", online
+    )
+    db.conn.commit()
+    asked: list[str] = []
+    db.conn.set_trace_callback(asked.append)
+    begin_run(db, 1000.0)
+    db.conn.set_trace_callback(None)
+    assert "DROP INDEX users_not_offline" in asked
+    assert names_of_indexes(db) == indexes
+    assert table(db, "users").count_where("status != 'offline'") == 0
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_memberships_are_read_in_the_order_in_which_they_lie(db: Database) -> None:
+    migrate(db)
+    asked: list[str] = []
+    db.conn.set_trace_callback(asked.append)
+    read_opening(db, 1000.0)
+    db.conn.set_trace_callback(None)
+    (sql,) = [each for each in asked if "FROM memberships" in each]
+    (plan,) = db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+    assert plan[3] == "SCAN memberships"
+
+
+def names_of_indexes(db: Database) -> set[str]:
+    return {index.name for index in table(db, "users").indexes}
+
+
 def is_frugal(plan: str) -> bool:
     return "COVERING INDEX" in plan or plan == "SCAN users USING INDEX users_not_offline"

@@ -22,7 +22,14 @@ from presence.adapters.store_sqlite import SqliteStore
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, Status, Text, UserId
 from presence.errors import DataUnusable, StoreUnavailable
-from presence.live.ports import Batch, MembershipRow, Opening, Revocation, UnreadableRow
+from presence.live.ports import (
+    Batch,
+    MembershipRow,
+    MembershipTable,
+    Opening,
+    Revocation,
+    UnreadableRow,
+)
 from presence.live.writer import Writer
 
 NOBODY = 65534
@@ -280,7 +287,7 @@ async def test_poisoned_side_tables_grant_nothing_and_stop_no_start(directory: P
             start_number=2,
             settled_start=0,
             servers={chess: "chess"},
-            memberships=[],
+            memberships=MembershipTable(),
             revocations=[Revocation(ADA, 1000.0)],
             text_ends={},
             shown_count=1,

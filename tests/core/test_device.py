@@ -54,7 +54,7 @@ def test_a_reconnect_takes_over_from_a_lost_connection():
     device = Device()
     device.hold(HoldKind.GRACE, State.ONLINE, 10.0, 0.0)
     device.connect(C1, State.IDLE)
-    assert (device.state, device.holds) == (State.IDLE, [])
+    assert (device.state, device.holds) == (State.IDLE, ())
 
 
 def test_a_new_poll_replaces_the_state_that_the_timer_holds():
