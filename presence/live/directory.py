@@ -1,7 +1,7 @@
 """The open connections of each user."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -30,8 +30,9 @@ class Directory:
     """Finds the connections of a user. They stay here while the user's actor restarts."""
 
     def __init__(self) -> None:
-        self._by_user: dict[UserId, dict[ConnectionId, Attached]] = {}
-        self._unheard: dict[UserId, dict[ConnectionId, Attached]] = {}
+        # Tuples: nearly all users have one connection or two.
+        self._by_user: dict[UserId, tuple[Attached, ...]] = {}
+        self._unheard: dict[UserId, tuple[Attached, ...]] = {}
         self._ids = itertools.count(1)
         self._count = 0
 
@@ -40,7 +41,7 @@ class Directory:
 
     def __iter__(self) -> Iterator[Listener]:
         for attached in self._by_user.values():
-            for entry in attached.values():
+            for entry in attached:
                 yield entry.listener
 
     def new_connection(self) -> ConnectionId:
@@ -51,8 +52,8 @@ class Directory:
 
     def add(self, listener: Listener, state: State) -> None:
         """Note an open connection, before its user hears of it."""
-        attached = self._by_user.setdefault(listener.user_id, {})
-        attached[listener.connection] = Attached(listener, state)
+        user_id = listener.user_id
+        self._by_user[user_id] = (*self.of(user_id), Attached(listener, state))
         self._count += 1
 
     def remove(self, listener: Listener) -> None:
@@ -62,68 +63,82 @@ class Directory:
         may wait to be handled, before its end.
         """
         user_id = listener.user_id
-        attached = self._by_user.get(user_id, {})
-        entry = attached.pop(listener.connection, None)
+        entry = self._entry_of(listener)
         if entry is not None:
             self._count -= 1
+            _take_out(self._by_user, user_id, entry)
             if entry.is_welcomed and not entry.is_ending:
-                unheard = self._unheard.setdefault(user_id, {})
-                unheard[listener.connection] = entry
-        if not attached:
-            self._by_user.pop(user_id, None)
+                self._unheard[user_id] = (*self._unheard.get(user_id, ()), entry)
 
     def note_end_heard(self, user_id: UserId, connection: ConnectionId) -> None:
         """The user's actor handles the end of *connection* now."""
-        unheard = self._unheard.get(user_id, {})
-        unheard.pop(connection, None)
-        if not unheard:
-            self._unheard.pop(user_id, None)
+        for entry in self._unheard.get(user_id, ()):
+            if entry.listener.connection == connection:
+                _take_out(self._unheard, user_id, entry)
 
-    def of(self, user_id: UserId) -> dict[ConnectionId, Attached]:
-        """The user's connections; not to be changed."""
-        return self._by_user.get(user_id, {})
+    def of(self, user_id: UserId) -> Sequence[Attached]:
+        """The user's connections, the oldest first."""
+        return self._by_user.get(user_id, ())
 
     def is_open(self, listener: Listener) -> bool:
         """False if the connection is over, or was told to end."""
-        entry = self.of(listener.user_id).get(listener.connection)
+        entry = self._entry_of(listener)
         return entry is not None and not entry.is_ending
 
     def welcome(self, listener: Listener) -> bool:
         """Note that *listener* gets its snapshot now; False if it is over meanwhile."""
-        is_open = self.is_open(listener)
-        if is_open:
-            self.of(listener.user_id)[listener.connection].is_welcomed = True
-        return is_open
+        entry = self._entry_of(listener)
+        if entry is None or entry.is_ending:
+            return False
+        entry.is_welcomed = True
+        return True
 
     def end_all(self, user_id: UserId, reason: EndReason) -> None:
         """Tell the user's connections to end; they no longer belong to its life."""
-        for entry in self.of(user_id).values():
+        for entry in self.of(user_id):
             entry.is_ending = True
             entry.listener.end(reason)
 
     def note_states(self, user_id: UserId, attendance: Attendance) -> None:
         """Remember what each of the user's connections is like."""
-        for key, entry in [*self._unheard.get(user_id, {}).items(), *self.of(user_id).items()]:
-            device = attendance.devices.get(entry.listener.device)
+        for entry in self._present(user_id):
+            device, key = attendance.devices.get(entry.listener.device), entry.listener.connection
             if device is not None and key in device.connections:
                 entry.state, entry.pulse = device.connections[key], device.pulse
 
     def listeners_of(self, user_id: UserId) -> list[Listener]:
-        return [entry.listener for entry in self.of(user_id).values()]
+        return [entry.listener for entry in self.of(user_id)]
 
     def welcomed(self, user_id: UserId) -> list[Listener]:
         """The user's connections that have their snapshot and are not about to end."""
         return [
             entry.listener
-            for entry in self.of(user_id).values()
+            for entry in self.of(user_id)
             if entry.is_welcomed and not entry.is_ending
         ]
 
     def live(self, user_id: UserId) -> list[LiveConnection]:
         """What a fresh actor needs to know of the connections that its user has."""
-        present = self._unheard.get(user_id, {}) | self.of(user_id)
         return [
-            LiveConnection(key, entry.listener.device, entry.state, entry.pulse)
-            for key, entry in present.items()
+            LiveConnection(
+                entry.listener.connection, entry.listener.device, entry.state, entry.pulse
+            )
+            for entry in self._present(user_id)
             if entry.is_welcomed and not entry.is_ending
         ]
+
+    def _present(self, user_id: UserId) -> Sequence[Attached]:
+        """What the user's actor has to know of, or still has to hear the end of."""
+        return (*self._unheard.get(user_id, ()), *self.of(user_id))
+
+    def _entry_of(self, listener: Listener) -> Attached | None:
+        own = self.of(listener.user_id)
+        return next((entry for entry in own if entry.listener is listener), None)
+
+
+def _take_out(table: dict[UserId, tuple[Attached, ...]], user_id: UserId, gone: Attached) -> None:
+    left = tuple(entry for entry in table[user_id] if entry is not gone)
+    if left:
+        table[user_id] = left
+    else:
+        del table[user_id]

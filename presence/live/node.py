@@ -5,6 +5,7 @@ returned, in order, and never waits: table first, then announcement, then disk.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import attrs
 
@@ -75,7 +76,7 @@ class Node:
         if at is None:
             self.timer.cancel(("user", user_id))
         else:
-            self.timer.set(("user", user_id), at, lambda stalled: self._tell_time(user_id, stalled))
+            self.timer.set(("user", user_id), at, partial(self._tell_time, user_id))
 
     def _tell_time(self, user_id: UserId, stalled: bool) -> None:
         event = Stalled() if stalled else TimePassed()

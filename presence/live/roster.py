@@ -9,16 +9,23 @@ import heapq
 import itertools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from typing import Protocol, TypeVar
+
+import trio
 
 from presence.core.memberships import Memberships, Shift
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import EVERYONE, PublicView, ServerId, UserId
 from presence.errors import StoreUnavailable
+from presence.live.kept_snapshots import KeptSnapshots
+from presence.live.listing import Listing
 
 T = TypeVar("T")
 
 _REMEMBERED_TURNS = 10_000
+_KEPT_MEMBERS = 100_000
+"""So many listed members the snapshots together have that are kept for the next who connects."""
 
 
 class ViewReader(Protocol):
@@ -47,7 +54,15 @@ class Roster:
         self._capacity = capacity
         self._visible: dict[UserId, PublicView] = {}
         self._others: OrderedDict[UserId, PublicView] = OrderedDict()
+        self._unknown: OrderedDict[UserId, PublicView] = OrderedDict()
+        """How members are listed whom the store does not show; each until it is shown."""
         self._visible_in: dict[ServerId, set[UserId]] = {}
+        self._listings: dict[ServerId, Listing] = {}
+        """Of explicit servers that somebody took a snapshot of."""
+        self._snapshots = KeptSnapshots(_KEPT_MEMBERS)
+        self._read_turn = trio.Lock()
+        self._asked: set[UserId] = set()
+        """Of whom nothing was heard since the store was asked for them."""
         self._shown_count = shown_count
         self._turnover: deque[tuple[UserId, bool]] = deque(maxlen=_REMEMBERED_TURNS)
         """Who came to be shown (True), or was deleted (False), of late."""
@@ -65,6 +80,8 @@ class Roster:
         if is_first:
             self._shown_count += 1
             self._note_turn(user_id, is_shown=True)
+        self._unknown.pop(user_id, None)
+        self._asked.discard(user_id)
         if view.is_visible:
             self._others.pop(user_id, None)
             self._visible[user_id] = view
@@ -72,15 +89,15 @@ class Roster:
             self._visible.pop(user_id, None)
             self._keep(view)
         for server_id in self._memberships.shown_servers_of(user_id):
-            self._note_visible(server_id, user_id, is_visible=view.is_visible)
+            self._seat(server_id, user_id, is_visible=view.is_visible)
 
     def shift(self, shift: Shift) -> None:
         """Memberships changed; count the user where it is seen now."""
         is_visible = shift.user_id in self._visible
         for server_id in shift.appeared:
-            self._note_visible(server_id, shift.user_id, is_visible=is_visible)
+            self._seat(server_id, shift.user_id, is_visible=is_visible)
         for server_id in shift.vanished:
-            self._note_visible(server_id, shift.user_id, is_visible=False)
+            self._unseat(server_id, shift.user_id)
 
     def forget(self, user_id: UserId, seen_in: Set[ServerId]) -> None:
         """The user is deleted; it was seen in the servers *seen_in*."""
@@ -89,7 +106,7 @@ class Roster:
         self._shown_count -= 1
         self._note_turn(user_id, is_shown=False)
         for server_id in seen_in:
-            self._note_visible(server_id, user_id, is_visible=False)
+            self._unseat(server_id, user_id)
 
     def shown_now(self, user_id: UserId) -> PublicView | None:
         """The view, if it is in the table, and no sign of having been asked.
@@ -125,21 +142,19 @@ class Roster:
         No other task runs between the snapshot and *then*: who subscribes in
         it misses nothing and hears nothing old. Offline members that cannot be
         read are shown bare, at version 0, rather than nobody being let in.
+
+        A server in which nothing changed since is the same object again.
         """
         wanted = sorted(servers)
-        known: dict[UserId, PublicView] = {}
-        everyone, turns = await self._some_of_everyone(wanted)
+        unread: dict[UserId, PublicView] = {}
+        if EVERYONE in wanted and not self._lists_enough_of_everyone():
+            await self._list_everyone()
         while True:
-            listed = {key: self._listed(key, everyone, turns) for key in wanted}
-            missing = {
-                user_id
-                for ids in listed.values()
-                for user_id in ids
-                if user_id not in known and self._look_up(user_id) is None
-            }
+            missing: set[UserId] = set()
+            taken = [self._snapshot(server_id, unread, missing) for server_id in wanted]
             if not missing:
-                return then([self._snapshot(key, ids, known) for key, ids in listed.items()])
-            known |= await self._fetch_or_bare(missing)
+                return then(taken)
+            unread |= await self._fetch_or_bare(missing)
 
     # -- details -----------------------------------------------------------------------------
 
@@ -155,11 +170,24 @@ class Roster:
         if len(self._others) > self._capacity:
             self._others.popitem(last=False)
 
-    def _note_visible(self, server_id: ServerId, user_id: UserId, *, is_visible: bool) -> None:
+    def _seat(self, server_id: ServerId, user_id: UserId, *, is_visible: bool) -> None:
+        """Others see the user in this server, and as it is now."""
         if is_visible:
             self._visible_in.setdefault(server_id, set()).add(user_id)
         elif server_id in self._visible_in:
             self._visible_in[server_id].discard(user_id)
+        if server_id in self._listings:
+            self._listings[server_id].place(user_id, is_visible=is_visible)
+        self._snapshots.drop(server_id)
+
+    def _unseat(self, server_id: ServerId, user_id: UserId) -> None:
+        if server_id in self._visible_in:
+            self._visible_in[server_id].discard(user_id)
+        if server_id in self._listings:
+            self._listings[server_id].remove(user_id)
+            if not self._listings[server_id]:
+                del self._listings[server_id]
+        self._snapshots.drop(server_id)
 
     async def _fetch(self, user_ids: Iterable[UserId]) -> dict[UserId, PublicView]:
         found = {key: view for key in user_ids if (view := self._look_up(key)) is not None}
@@ -175,62 +203,109 @@ class Roster:
         return found
 
     async def _fetch_or_bare(self, missing: Set[UserId]) -> dict[UserId, PublicView]:
-        try:
-            found = await self._fetch(sorted(missing))
-        except StoreUnavailable:
-            found = {}
+        """Read who is missing, one reader at a time: the next may find all there is to find."""
+        async with self._read_turn:
+            wanted = sorted(key for key in missing if key not in self._unknown)
+            self._asked = set(wanted)
+            try:
+                found = await self._fetch(wanted)
+            except StoreUnavailable:
+                found = {}
+            else:
+                self._note_unknown(self._asked - found.keys())
+            finally:
+                self._asked = set()
         return {key: found.get(key) or PublicView(key, username=key) for key in missing}
 
-    async def _some_of_everyone(self, wanted: Sequence[ServerId]) -> tuple[Sequence[UserId], int]:
-        """Enough of the first ids of `everyone`, and the count of turns before the read."""
-        turns = self._turn_count
-        if EVERYONE not in wanted:
-            return (), turns
-        limit = self._large_threshold + min(len(self._visible), self._large_threshold)
-        try:
-            return await self._reader.read_shown_ids("", limit), turns
-        except StoreUnavailable:
-            return (), turns
+    def _note_unknown(self, user_ids: Set[UserId]) -> None:
+        for user_id in user_ids:
+            self._unknown[user_id] = PublicView(user_id, username=user_id)
+        while len(self._unknown) > self._capacity:
+            self._unknown.popitem(last=False)
 
-    def _listed(self, server_id: ServerId, everyone: Sequence[UserId], turns: int) -> list[UserId]:
-        """The ids to list of a server: those not offline first, then by id."""
+    def _lists_enough_of_everyone(self) -> bool:
+        listing = self._listings.get(EVERYONE)
+        return listing is not None and listing.reaches(self._large_threshold)
+
+    async def _list_everyone(self) -> None:
+        """Read the first ids of `everyone`; what was listed stays where they cannot be read."""
+        async with self._read_turn:
+            if self._lists_enough_of_everyone():
+                return
+            # Twice what is shown, so that not each deletion makes us read again.
+            limit = 2 * self._large_threshold + min(len(self._visible), self._large_threshold)
+            turns = self._turn_count
+            with suppress(StoreUnavailable):
+                read = await self._reader.read_shown_ids("", limit)
+                last = read[-1] if len(read) >= limit else None
+                members = self._with_turns(read, turns, last)
+                visible = self._visible_in.get(EVERYONE, set())
+                self._listings[EVERYONE] = Listing(members, visible, last)
+                self._snapshots.drop(EVERYONE)
+
+    def _listing(self, server_id: ServerId) -> Listing:
+        """Who is listed of a server; rebuilt where a member went of whom nobody was told."""
+        listing = self._listings.get(server_id)
         visible = self._visible_in.get(server_id, set())
-        first = heapq.nsmallest(self._large_threshold, visible)
-        room = self._large_threshold - len(first)
         if server_id == EVERYONE:
-            members = self._with_turns(everyone, turns)
-        else:
-            members = self._memberships.members_of(server_id)
-        others = (key for key in members if key not in visible)
-        return first + heapq.nsmallest(room, others)
+            return listing or Listing((), visible)
+        members = self._memberships.members_of(server_id)
+        if listing is None or len(listing) != len(members):
+            listing = Listing(members, visible)
+            if members:
+                self._listings[server_id] = listing
+            self._snapshots.drop(server_id)
+        return listing
 
     def _note_turn(self, user_id: UserId, *, is_shown: bool) -> None:
         self._turn_count += 1
         self._turnover.append((user_id, is_shown))
 
-    def _with_turns(self, ids: Iterable[UserId], turns: int) -> Set[UserId]:
+    def _with_turns(
+        self, ids: Sequence[UserId], turns: int, known_up_to: UserId | None
+    ) -> Set[UserId]:
         """*ids* as they are now, when *turns* turns had been counted as they were read."""
         members = dict.fromkeys(ids)
         since = min(self._turn_count - turns, len(self._turnover))
         for user_id, is_shown in itertools.islice(
             self._turnover, len(self._turnover) - since, None
         ):
-            if is_shown:
-                members[user_id] = None
-            else:
+            if not is_shown:
                 members.pop(user_id, None)
+            elif known_up_to is None or user_id <= known_up_to:
+                members[user_id] = None
         return members.keys()
 
     def _snapshot(
-        self, server_id: ServerId, ids: Sequence[UserId], known: Mapping[UserId, PublicView]
+        self, server_id: ServerId, unread: Mapping[UserId, PublicView], missing: set[UserId]
     ) -> ServerSnapshot:
+        """The server as it is now; adds to *missing* whose view has to be read before."""
+        listing = self._listing(server_id)
+        name = self._memberships.names.get(server_id, server_id)
+        kept = self._snapshots.get(server_id)
+        if kept is not None and kept.name == name:
+            return kept
+        members = []
+        is_whole = True
+        for user_id in listing.first(self._large_threshold):
+            view = self._look_up(user_id) or self._unknown.get(user_id)
+            if view is None:
+                is_whole = False
+                view = unread.get(user_id)
+            if view is None:
+                missing.add(user_id)
+            else:
+                members.append(view)
         is_everyone = server_id == EVERYONE
         count = self._shown_count if is_everyone else len(self._memberships.members_of(server_id))
-        return ServerSnapshot(
+        snapshot = ServerSnapshot(
             id=server_id,
-            name=self._memberships.names.get(server_id, server_id),
-            members=[self._look_up(key) or known[key] for key in ids],
+            name=name,
+            members=members,
             is_large=count > self._large_threshold,
             member_count=count,
             online_count=len(self._visible_in.get(server_id, ())),
         )
+        if is_whole and server_id in self._listings:
+            self._snapshots.keep(snapshot)
+        return snapshot

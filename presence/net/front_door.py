@@ -8,12 +8,14 @@ import trio
 
 from presence.errors import PortTaken, StartFailed
 from presence.net.admission import parse_address
-from presence.net.http import HttpConnection, Site, crash_barrier
+from presence.net.http import HttpConnection, Site
 from presence.net.stream import OutboxStream, tune_socket
-from presence.net.websocket import Upgrade, serve_websocket
+from presence.net.websocket import serve_websocket
 
 BACKLOG = 4096
-ACCEPTS_PER_TURN = 32
+ACCEPTS_PER_TURN = 8
+CROWD = 64
+"""So many wait for a place where newcomers are accepted one by one, the rest by the kernel."""
 BACK_OFF_AFTER = 0.1
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 STOPPING = "stopping"
@@ -85,7 +87,7 @@ class FrontDoor:
             else:
                 self._welcome(sock, str(address[0]), connections)
                 accepted += 1
-                if accepted % ACCEPTS_PER_TURN == 0:
+                if accepted % ACCEPTS_PER_TURN == 0 or self._site.way_in.waiting >= CROWD:
                     await trio.lowlevel.checkpoint()
 
     def _welcome(self, sock: stdsocket.socket, peer: str, connections: trio.Nursery) -> None:
@@ -97,38 +99,43 @@ class FrontDoor:
             _turn_away(sock)
             return
         self._connection_count += 1
-        connections.start_soon(self._serve_connection, sock, peer, is_counted)
+        connections.start_soon(self._serve_connection, sock, peer, is_counted, name="connection")
 
     async def _serve_connection(self, sock: stdsocket.socket, peer: str, is_counted: bool) -> None:
         site = self._site
+        held_client = peer if is_counted else None
         try:
-            with sock, crash_barrier(site.on_crash):
-                try:
-                    tune_socket(sock)
-                except OSError:
-                    return  # Gone already; some systems say so here.
+            with site.crash_barrier:
                 stream = OutboxStream(sock, site.limits)
                 try:
+                    try:
+                        tune_socket(sock)
+                    except OSError:
+                        return  # Gone already; some systems say so here.
+                    stream.way_out = site.way_out
                     upgrade = await HttpConnection(stream, peer, site).serve()
                     if upgrade is not None:
-                        await self._serve_upgrade(stream, upgrade)
+                        held_client = held_client or upgrade.held_client
+                        serving = serve_websocket(stream, upgrade, site.limits)
+                        del upgrade  # it would stay as long as the connection
+                        try:
+                            await serving
+                        finally:
+                            self._count_faults(stream)
                 finally:
+                    site.way_in.leave(stream)
+                    site.way_out.leave(stream)
                     stream.close()
         finally:
             self._connection_count -= 1
-            if is_counted:
-                site.addresses.release(peer)
+            if held_client is not None:
+                site.addresses.release(held_client)
 
-    async def _serve_upgrade(self, stream: OutboxStream, upgrade: Upgrade) -> None:
-        try:
-            await serve_websocket(stream, upgrade, self._site.limits)
-        finally:
-            if stream.violation is not None:
-                self._site.count("frames_refused")
-            if stream.cut_reason == "slow":
-                self._site.count("slow_cut")
-            if upgrade.held_client is not None:
-                self._site.addresses.release(upgrade.held_client)
+    def _count_faults(self, stream: OutboxStream) -> None:
+        if stream.violation is not None:
+            self._site.count("frames_refused")
+        if stream.cut_reason == "slow":
+            self._site.count("slow_cut")
 
 
 def _turn_away(sock: stdsocket.socket) -> None:

@@ -1,6 +1,7 @@
 """The Together gateway: `GET /ws`, checked before the upgrade, then a session."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Hashable, Mapping, Sequence
+from functools import partial
 
 from presence.core.changes import NO_CHANGE, Change
 from presence.core.events import Ending
@@ -26,7 +27,7 @@ from presence.net.authentication import Authentication, retry_after
 from presence.net.request import HttpError, Request, Response, error_response
 from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes, pack
 from presence.net.websocket import Admitted, WebSocket
-from presence.net.wire.frames import text_frame
+from presence.net.wire.frames import TEXT, frame_head, text_frame
 from presence.net.wire.packet import Packet
 
 PATH = "/ws"
@@ -38,6 +39,9 @@ WISHED_STATES = {"idle": State.IDLE, "offline": State.OFFLINE}
 
 class TogetherSpeech:
     """Says everything in JSON text frames."""
+
+    def __init__(self) -> None:
+        self._members = gateway_out.MemberTexts()
 
     def frame(self, news: News, version: int) -> bytes | None:
         match news:
@@ -52,16 +56,30 @@ class TogetherSpeech:
         return pack(self, values)
 
     def welcome(self, welcome: Welcome) -> list[bytes]:
-        return [text_frame(gateway_out.ready(welcome.self_view, welcome.servers))]
+        fragments = map(self._fragment, welcome.servers)
+        return framed(gateway_out.ready_chunks(welcome.self_view, fragments))
 
     def show_self(self, view: SelfView) -> bytes:
         return text_frame(gateway_out.self_update(view))
 
     def add_server(self, snapshot: ServerSnapshot) -> list[bytes]:
-        return [text_frame(gateway_out.server_add(snapshot))]
+        return framed(gateway_out.server_add_chunks(self._fragment(snapshot)))
 
     def remove_server(self, server_id: ServerId) -> bytes:
         return text_frame(gateway_out.server_remove(server_id))
+
+    def _fragment(self, snapshot: ServerSnapshot) -> bytes:
+        """The server in JSON, encoded once for all who get this snapshot."""
+        fragment = snapshot.encodings.get(self)
+        if fragment is None:
+            fragment = gateway_out.server_fragment(snapshot, self._members)
+            snapshot.encodings[self] = fragment
+        return fragment
+
+
+def framed(chunks: list[bytes]) -> list[bytes]:
+    """One text frame around *chunks*, which stay as they are."""
+    return [frame_head(TEXT, sum(map(len, chunks))), *chunks]
 
 
 class TogetherSession(Session):
@@ -70,6 +88,8 @@ class TogetherSession(Session):
     Above the frame rate changes of presence merge and wait, other frames are
     dropped.
     """
+
+    __slots__ = ("_counters", "_frames", "_postponed")
 
     def __init__(
         self,
@@ -111,6 +131,7 @@ class TogetherSession(Session):
         if not self._node.is_draining:
             self._send_postponed()  # the last is never lost
         super()._leave(ending)
+        self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
 
     def _wait_for_room(self) -> None:
         self._node.timer.set(
@@ -167,24 +188,24 @@ class TogetherGateway:
         if self._has_enough(claims.user_id):
             return error_response(429, TOO_MANY, retry_after(10))
 
-        async def serve(socket: WebSocket) -> None:
-            if self._has_enough(claims.user_id):  # others came in during the handshake
-                await socket.close(CLOSE_CODES[EndReason.SLOW], TOO_MANY)
-                return
-            self._counters.add(Count.CONNECTIONS, "together")
-            ending = await TogetherSession(
-                self._node,
-                socket,
-                self._speech,
-                claims,
-                wishes,
-                self._times,
-                self._max_frames_per_second,
-                self._counters,
-            ).run()
-            self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
-
+        serve = partial(self._serve, claims, wishes)
         return Admitted(SUBPROTOCOL if is_bearer else None, serve)
+
+    def _serve(self, claims: Claims, wishes: Wishes, socket: WebSocket) -> Awaitable[object]:
+        if self._has_enough(claims.user_id):  # others came in during the handshake
+            return socket.close(CLOSE_CODES[EndReason.SLOW], TOO_MANY)
+        self._counters.add(Count.CONNECTIONS, "together")
+        session = TogetherSession(
+            self._node,
+            socket,
+            self._speech,
+            claims,
+            wishes,
+            self._times,
+            self._max_frames_per_second,
+            self._counters,
+        )
+        return session.run()
 
     def _has_enough(self, user_id: UserId) -> bool:
         limit = self._max_connections_per_user

@@ -3,11 +3,11 @@
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
+from types import TracebackType
 from urllib.parse import parse_qsl
 
 import attrs
@@ -28,6 +28,7 @@ from presence.net.request import (
     error_response,
 )
 from presence.net.stream import OutboxStream
+from presence.net.turnstile import Turnstile
 from presence.net.websocket import (
     Upgrade,
     WebSocketRoute,
@@ -56,25 +57,48 @@ class Site:
     limits: NetLimits = attrs.field(factory=NetLimits)
     origins: OriginRules = attrs.field(init=False)
     addresses: AddressLimits = attrs.field(init=False)
+    crash_barrier: "CrashBarrier" = attrs.field(init=False)
+    way_in: Turnstile = attrs.field(init=False, factory=Turnstile)
+    way_out: Turnstile = attrs.field(init=False, factory=Turnstile)
     idle: set[OutboxStream] = attrs.field(init=False, factory=set)
     is_stopping: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
+        self.crash_barrier = CrashBarrier(self.on_crash)
         self.origins = OriginRules(limits.origins, limits.is_development)
         self.addresses = AddressLimits(limits.max_connections_per_address, limits.trusted_proxies)
 
 
-@contextmanager
-def crash_barrier(on_crash: Callable[[BaseException], None]) -> Iterator[None]:
-    """Hand every unexpected exception of the block to *on_crash* instead of raising it."""
-    try:
-        yield
-    # Besides the supervisor the only such place: all connections share one
-    # nursery, where an exception of one would end the others.
-    except* Exception as crashes:
-        for crash in crashes.exceptions:
-            on_crash(crash)
+class CrashBarrier:
+    """Hands every unexpected exception of a block to *on_crash* instead of raising it.
+
+    One for all blocks: a generator would stay as long as each connection.
+    """
+
+    __slots__ = ("_on_crash",)
+
+    def __init__(self, on_crash: Callable[[BaseException], None]) -> None:
+        self._on_crash = on_crash
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        try:
+            if error is not None:
+                raise error
+        # Besides the supervisor the only such place: all connections share one
+        # nursery, where an exception of one would end the others.
+        except* Exception as crashes:
+            for crash in crashes.exceptions:
+                self._on_crash(crash)
+        return True
 
 
 class HttpConnection:
@@ -208,17 +232,21 @@ class HttpConnection:
         if problem is not None:
             self._site.count("origins_refused")
             return error_response(403, problem)
+        way_in = self._site.way_in
+        await way_in.enter(self._stream)
         admitted = await self._call(self._site.sockets.admit, request)
         if isinstance(admitted, Response):
+            way_in.leave(self._stream)
             return admitted
         key = request.headers["sec-websocket-key"]
-        return Upgrade(key, admitted, self._h11.trailing_data[0], held)
+        arrived = partial(way_in.leave, self._stream)
+        return Upgrade(key, admitted, self._h11.trailing_data[0], held, arrived)
 
     async def _call(
         self, handler: Callable[[Request], Awaitable[Answer]], request: Request
     ) -> Answer | Response:
         """Ask a handler; named errors and crashes become answers."""
-        with crash_barrier(self._site.on_crash):
+        with self._site.crash_barrier:
             return await ask(handler, request)
         return error_response(500, "internal error")
 

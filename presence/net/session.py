@@ -32,6 +32,7 @@ from presence.net.websocket import SocketEnded, WebSocket
 from presence.net.wire.packet import Packet
 
 ARRIVE_TIMEOUT = 30.0
+PLACE_HELD_AT_MOST = 0.5
 SELF = ("self",)
 """The key of the self view that waits; no user id equals it."""
 
@@ -95,6 +96,20 @@ class Wishes:
 
 class Session(ABC):
     """The listener of one WebSocket. `run` owns it from the upgrade to the end."""
+
+    __slots__ = (
+        "_claims",
+        "_connection",
+        "_device",
+        "_is_over",
+        "_node",
+        "_ping_at",
+        "_socket",
+        "_speech",
+        "_times",
+        "_wishes",
+        "offer",
+    )
 
     def __init__(
         self,
@@ -183,6 +198,7 @@ class Session(ABC):
             self._watch_token()
             self._watch_silence()
             await self._arrive()
+            self._socket.hear_directly(self.hear)
             while True:
                 self.hear(await self._socket.receive())
         except SocketEnded as ended:
@@ -195,20 +211,27 @@ class Session(ABC):
         return ending
 
     async def _arrive(self) -> None:
-        wishes = self._wishes
+        wishes, node = self._wishes, self._node
+        # Whoever waits for a slow disk must not keep those out who need nothing from it.
+        node.timer.set(
+            ("place", self._connection),
+            node.clock.now().mono + PLACE_HELD_AT_MOST,
+            lambda stalled: self._socket.note_arrival(),
+        )
         connected = Connected(self._connection, self._device, wishes.state, wishes.intent)
-        await self._node.users.ask(
+        await node.users.ask(
             self.user_id,
             lambda reply: Arrive(connected, self._claims, self, reply),
             timeout=ARRIVE_TIMEOUT,
             slot=("arrive", self._connection),
         )
+        node.timer.cancel(("place", self._connection))
 
     def _leave(self, ending: Ending) -> None:
         node = self._node
         node.directory.remove(self)
         node.fanout.unsubscribe(self)
-        for what in ("silence", "token", "frames"):
+        for what in ("silence", "token", "frames", "place"):
             node.timer.cancel((what, self._connection))
         if not node.is_draining:  # a stop of the server publishes nothing
             ended = Ended(self._connection, ending)

@@ -5,11 +5,14 @@ see `presence.net.wire.outbox`; what comes in is judged first, see `frame_meter`
 """
 
 import socket as stdsocket
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
 
 from presence.net.limits import NetLimits
+from presence.net.turnstile import Turnstile
+from presence.net.wire.client_frames import read_whole_text
 from presence.net.wire.frame_meter import FrameMeter, Violation
 from presence.net.wire.frames import CLOSE
 from presence.net.wire.outbox import LOST, Outbox
@@ -33,10 +36,26 @@ def tune_socket(sock: stdsocket.socket) -> None:
 class OutboxStream(Outbox, trio.abc.Stream):
     """Owns *sock*, a plain non-blocking socket.
 
-    `heard_at` is the monotonic time of the last received bytes.
+    `heard_at` is the monotonic time of the last received bytes. At the end of
+    what comes the connection takes a place in `way_out`, if it has one; whoever
+    ends the connection gives it back.
+
+    A text that comes whole and alone, as nearly all do, goes to `on_text`, if
+    there is one, and not to the library: that saves a quarter of the time from
+    a user's change to the first who hears of it. Not while `unheard` messages
+    are with the library, so that all are heard in order.
     """
 
-    __slots__ = ("_frames_may_come", "_meter", "_unread", "_violation", "heard_at")
+    __slots__ = (
+        "_frames_may_come",
+        "_meter",
+        "_unread",
+        "_violation",
+        "heard_at",
+        "on_text",
+        "unheard",
+        "way_out",
+    )
 
     def __init__(self, sock: stdsocket.socket, limits: NetLimits) -> None:
         super().__init__(sock, limits)
@@ -45,6 +64,9 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self._frames_may_come: trio.Event | None = None
         self._unread = b""
         self.heard_at = trio.current_time()
+        self.way_out: Turnstile | None = None
+        self.on_text: Callable[[str], None] | None = None
+        self.unheard = 0
 
     @property
     def violation(self) -> Violation | None:
@@ -95,57 +117,84 @@ class OutboxStream(Outbox, trio.abc.Stream):
         await self._wait_unkeyed_sent()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receive bytes; nothing of a frame that breaks a limit is ever returned."""
-        if self._unread and self._meter is None:
-            await trio.lowlevel.checkpoint()
-            data, self._unread = self._unread, b""
-            return data
-        if self._frames_may_come is not None:
-            await self._frames_may_come.wait()
-        if self._meter is None:
-            return await self._receive(max_bytes or RECEIVE_BYTES)
-        return await self._receive_metered(self._meter, max_bytes or RECEIVE_BYTES)
+        """Receive bytes; nothing of a frame that breaks a limit is ever returned.
 
-    async def _receive_metered(self, meter: FrameMeter, max_bytes: int) -> bytes:
+        If cancelled, nothing has been received.
+        """
+        # Connections spend their lives in here: a frame less is memory less, and
+        # to wait inside an `except` would keep the exception as long.
+        if self._frames_may_come is not None and not self._unread:
+            await self._frames_may_come.wait()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        has_waited = False
+        try:
+            while (data := self._receive_nowait(max_bytes or RECEIVE_BYTES)) is None:
+                await trio.lowlevel.wait_readable(self._socket)
+                has_waited = True
+        except trio.BrokenResourceError:
+            await self._wait_way_out()
+            self.cut(LOST)
+            raise
+        if not data:
+            await self._wait_way_out()
+        if not has_waited:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return data
+
+    async def _wait_way_out(self) -> None:
+        """Where thousands are lost at once, their ends come a few at a time."""
+        if self._meter is not None and self._violation is None and self.way_out is not None:
+            await self.way_out.enter(self)
+
+    def _receive_nowait(self, max_bytes: int) -> bytes | None:
+        """What came, judged; b"" at the end, None while there is nothing for the library."""
         if self._violation is None:
+            data: bytes | None
             data, self._unread = self._unread, b""
-            data = data or await self._receive(max_bytes)
-            if not data:
+            data = data or self._take_nowait(max_bytes)
+            meter = self._meter
+            if not data or meter is None:
                 return data
+            is_new, count = meter.is_between_messages, meter.message_count
             self._violation = meter.feed(data, self.heard_at)
             if self._violation is None:
+                if is_new and self._hear(data):
+                    return None
+                self.unheard += meter.message_count - count
                 return data
             # What came before is heard and answered first; the next call ends it.
             if data := data[: self._violation.accepted_bytes]:
                 return data
-        await trio.lowlevel.checkpoint()
         if self._backlog is None or not self._backlog.has_unkeyed:
             self.push_close(self._violation.close_code, self._violation.sentence)
         self._takes_frames = False
         return b""
 
-    async def _receive(self, max_bytes: int) -> bytes:
-        """Receive from the socket; b"" at its end. If cancelled, nothing has been received."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        has_waited = False
-        while self.cut_reason is None:
-            if self._is_closed:
-                raise trio.ClosedResourceError
-            try:
-                data = self._socket.recv(max_bytes)
-            except BlockingIOError:
-                await trio.lowlevel.wait_readable(self._socket)
-                has_waited = True
-                continue
-            except OSError as error:
-                self.cut(LOST)
-                raise trio.BrokenResourceError from error
-            if not has_waited:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-            if data:
-                self.heard_at = trio.current_time()
-            return data
-        return b""
+    def _hear(self, data: bytes) -> bool:
+        """Hand *data* over as a text; False if it is not one, or not its turn."""
+        if self.on_text is None or self.unheard:
+            return False
+        text = read_whole_text(data)
+        if text is None:
+            return False
+        self.on_text(text)
+        return True
+
+    def _take_nowait(self, max_bytes: int) -> bytes | None:
+        """Take from the socket; b"" at its end, None while there is nothing."""
+        if self.cut_reason is not None:
+            return b""
+        if self._is_closed:
+            raise trio.ClosedResourceError
+        try:
+            data = self._socket.recv(max_bytes)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+        if data:
+            self.heard_at = trio.current_time()
+        return data
 
     async def linger(self) -> None:
         """Send EOF and discard input for a moment, so that the last answer is not lost.
@@ -158,8 +207,11 @@ class OutboxStream(Outbox, trio.abc.Stream):
         ended = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
         with trio.move_on_after(LINGER_AFTER), suppress(*ended):
             self._socket.shutdown(stdsocket.SHUT_WR)
-            while left > 0 and (data := await self._receive(RECEIVE_BYTES)):
-                left -= len(data)
+            while left > 0 and (data := self._take_nowait(RECEIVE_BYTES)) != b"":
+                if data is None:
+                    await trio.lowlevel.wait_readable(self._socket)
+                else:
+                    left -= len(data)
 
     async def aclose(self) -> None:
         self.close()

@@ -9,6 +9,8 @@ from typing import Protocol
 import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.connection import ConnectionType
+from wsproto.handshake import H11Handshake
 
 from presence.net.limits import NetLimits
 from presence.net.request import Request, Response, error_response
@@ -24,6 +26,8 @@ SERVICE_RESTART = 1012
 BROKEN_FRAMING = (1002, 1007)
 NO_ANSWER = "no answer to close"
 UNBOUNDED_BYTES = 1 << 31
+SPENT_HANDSHAKE = H11Handshake(ConnectionType.SERVER)
+"""Stands for the handshake of every connection that is open; none has any use for it."""
 
 
 class SocketEnded(Exception):
@@ -37,7 +41,16 @@ class SocketEnded(Exception):
 class WebSocket:
     """One open WebSocket. Frames to the client go through `stream`."""
 
-    __slots__ = ("_connection", "_is_closing", "_meter", "_nursery", "stream")
+    __slots__ = (
+        "_connection",
+        "_is_closing",
+        "_meter",
+        "_nursery",
+        "_on_arrival",
+        "_on_text",
+        "failure",
+        "stream",
+    )
 
     def __init__(
         self,
@@ -45,12 +58,26 @@ class WebSocket:
         stream: OutboxStream,
         meter: FrameMeter,
         nursery: trio.Nursery,
+        on_arrival: Callable[[], None],
     ) -> None:
         self.stream = stream
         self._connection = connection
         self._meter = meter
         self._nursery = nursery
         self._is_closing = False
+        self._on_arrival: Callable[[], None] | None = on_arrival
+        self._on_text: Callable[[str], None] | None = None
+        self.failure: BaseException | None = None
+        """What the hearer raised: the library's reader may lose it to its own cancellation."""
+
+    def note_arrival(self) -> None:
+        """The client has what it came for, or waits for the disk: others may come in.
+
+        Whoever begins to wait for messages, or to close, need not call this.
+        """
+        if self._on_arrival is not None:
+            self._on_arrival()
+            self._on_arrival = None  # not kept as long as the connection
 
     @property
     def heard_at(self) -> float:
@@ -65,17 +92,38 @@ class WebSocket:
         """
         self._meter.on_control = on_control
 
+    def hear_directly(self, on_text: Callable[[str], None]) -> None:
+        """Have texts handed to *on_text*, in the reader's task, as they come.
+
+        It must not wait. Others, such as those in fragments, are still to be
+        asked for with `receive`; the order of all is kept.
+        """
+        self._on_text = on_text
+        self.stream.on_text = self._hear
+
+    def _hear(self, text: str) -> None:
+        if self._is_closing or self._on_text is None:
+            return
+        try:
+            self._on_text(text)
+        except BaseException as error:
+            self.failure = error
+            self.stream.push_close(INTERNAL_ERROR)
+            raise
+
     async def receive(self) -> str | bytes:
         """Return the next message; it must be asked for always, or pings stay unanswered.
 
         Raises `SocketEnded`.
         """
+        self.note_arrival()
         while True:
             try:
                 message: str | bytes = await self._connection.get_message()
             except ConnectionClosed as closed:
                 self._refuse_broken_framing(closed)
                 raise SocketEnded(is_clean=self._is_clean(closed)) from None
+            self.stream.unheard -= 1
             if not self._is_closing:
                 return message
 
@@ -100,6 +148,7 @@ class WebSocket:
     def _begin_close(self, code: int, reason: str) -> None:
         if not self._is_closing:
             self._is_closing = True
+            self.note_arrival()
             self.stream.push_close(code, reason)
 
     async def _finish_close(self) -> None:
@@ -133,7 +182,7 @@ class Admitted:
     """
 
     subprotocol: str | None
-    serve: Callable[[WebSocket], Awaitable[None]]
+    serve: Callable[[WebSocket], Awaitable[object]]
 
 
 class WebSocketRoute(Protocol):
@@ -143,18 +192,24 @@ class WebSocketRoute(Protocol):
         """Refuse with a plain answer (401, 403, 404, 429, 503), or admit."""
 
 
+def _nothing_to_do() -> None:
+    pass
+
+
 @attrs.frozen
 class Upgrade:
     """An upgrade that was admitted and not answered yet; keeps nothing of the request but the key.
 
     `early` are bytes that came behind the request. `held_client` is the address
-    to release in the end, None if the connection itself was counted.
+    to release in the end, None if the connection itself was counted. `arrived`
+    is called when the client has what it came for, and others may come in.
     """
 
     key: str
     admitted: Admitted
     early: bytes = b""
     held_client: str | None = None
+    arrived: Callable[[], None] = _nothing_to_do
 
 
 def asks_for_websocket(request: Request) -> bool:
@@ -196,11 +251,21 @@ async def serve_websocket(stream: OutboxStream, upgrade: Upgrade, limits: NetLim
         async with trio.open_nursery() as nursery:
             socket = await _shake_hands(nursery, stream, upgrade, limits)
             if socket is not None:
-                await _serve_session(socket, upgrade.admitted)
+                try:
+                    # No await before serve: it may watch control frames from the first one on.
+                    session = upgrade.admitted.serve(socket)
+                    del upgrade  # it would stay as long as the connection
+                    await session
+                    await socket.close()
+                finally:
+                    socket.note_arrival()
+                    _say_end(socket)
             if stream.violation is not None:
                 await stream.linger()
             stream.close()
             nursery.cancel_scope.cancel()
+        if socket is not None and socket.failure is not None:
+            raise socket.failure
     except* ConnectionClosed:
         # The peer vanished during the handshake, or while the library's reader answered it.
         pass
@@ -222,20 +287,19 @@ async def _shake_hands(
             max_message_size=limits.max_frame_bytes or UNBOUNDED_BYTES,
         )
         connection = await request.accept(subprotocol=chosen)
+        # The library would keep its parser of the upgrade, and until the first
+        # message the request: a tenth of what a connection takes.
+        connection._wsproto.handshake = SPENT_HANDSHAKE
+        request.headers.clear()
         stream.begin_frames(meter, upgrade.early)
-        return WebSocket(connection, stream, meter, nursery)
+        return WebSocket(connection, stream, meter, nursery, upgrade.arrived)
     return None
 
 
-async def _serve_session(socket: WebSocket, admitted: Admitted) -> None:
-    # No await before serve: it may watch control frames from the first one on.
-    try:
-        await admitted.serve(socket)
-        await socket.close()
-    finally:
-        # Goes out only if serve was cancelled or crashed.
-        is_cancelled = trio.current_effective_deadline() == -math.inf
-        socket.stream.push_close(SERVICE_RESTART if is_cancelled else INTERNAL_ERROR)
+def _say_end(socket: WebSocket) -> None:
+    """Send the close frame that goes out only if the session was cancelled or crashed."""
+    is_cancelled = trio.current_effective_deadline() == -math.inf
+    socket.stream.push_close(SERVICE_RESTART if is_cancelled else INTERNAL_ERROR)
 
 
 def _replayed_head(key: str, chosen: str | None) -> bytes:

@@ -15,10 +15,11 @@ from bench.native import find_compiler
 
 
 class ScriptedServer:
-    """Calls *deal* with the listeners and each message of a publisher."""
+    """Calls *deal* with the listeners and each message; *greet* with whoever comes."""
 
-    def __init__(self, deal):
+    def __init__(self, deal, greet):
         self._deal = deal
+        self._greet = greet
         self._lock = threading.Lock()
         self.listeners = {}
         self._server = serve(
@@ -40,6 +41,7 @@ class ScriptedServer:
 
     def _handle(self, connection):
         with suppress(ConnectionClosed):
+            self._greet(connection)
             for message in connection:
                 with self._lock:
                     self._deal(self.listeners, message)
@@ -51,11 +53,11 @@ class ScriptedServer:
 
 @pytest.fixture
 def scripted():
-    """`scripted(deal)` starts a server; it stops with the test."""
+    """`scripted(deal, greet)` starts a server; it stops with the test."""
     servers = []
 
-    def start(deal):
-        servers.append(ScriptedServer(deal))
+    def start(deal, greet=lambda connection: None):
+        servers.append(ScriptedServer(deal, greet))
         return servers[-1]
 
     yield start
@@ -65,22 +67,26 @@ def scripted():
 
 @pytest.fixture(params=["native", "python"] if find_compiler() else ["python"])
 def loading(request, tmp_path, monkeypatch):
-    """`with loading(server, plan) as load:` opens all connections, with each of the clients."""
+    """`with loading(server, plan) as load:` opens all connections, with each of the clients.
+
+    *greets*: wait for a first message too; *brings_up* False: open none.
+    """
     if request.param == "python":
         monkeypatch.setattr(load_module, "build", lambda name: None)
 
     @contextmanager
-    def open_load(server, plan):
+    def open_load(server, plan, *, greets=False, brings_up=True):
         with Load(
             plan,
             port=server.port,
             server_pid=os.getpid(),
-            greets=False,
+            greets=greets,
             wraps=False,
             cores=choose_cores(),
             directory=tmp_path,
         ) as load:
-            load.bring_up()
+            if brings_up:
+                load.bring_up()
             yield load
 
     return open_load

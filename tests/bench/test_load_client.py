@@ -1,8 +1,11 @@
 """Every delivery is checked: each check fails when, and only when, it should."""
 
 import json
+import threading
+from contextlib import suppress
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from bench.load import Connection, LoadFailed
 
@@ -222,6 +225,36 @@ def test_pings_are_answered(scripted, loading):
         load.run(w=1, seconds=0.05)
         load.settle(0.1)
         assert all(pong.wait(1) for pong in pongs)
+
+
+@pytest.mark.parametrize("size", [100, 70_000])
+def test_who_has_all_fragments_of_its_first_message_is_ready(scripted, loading, size):
+    def greet(connection):
+        connection.send(["x" * size, "y" * size, "z" * size])
+
+    with loading(scripted(tell_all, greet), PLAN, greets=True) as load:
+        answer = load.run(w=1, seconds=0.05)
+    assert answer.checks == NO_FAULT
+    assert answer["rounds"] > 0
+
+
+@pytest.mark.parametrize("size", [100, 70_000])
+def test_who_waits_for_a_fragment_is_not_ready(scripted, loading, size):
+    is_over = threading.Event()
+
+    def greet(connection):
+        def fragments():
+            yield "x" * size
+            yield "y" * size
+            is_over.wait()
+
+        with suppress(ConnectionClosed):
+            connection.send(fragments())
+
+    server = scripted(tell_all, greet)
+    with loading(server, PLAN, greets=True, brings_up=False) as load:
+        assert load.open(0, 1, at_once=1, within=0.3).checks["not_ready"] == 1
+    is_over.set()
 
 
 def test_a_refused_upgrade_is_an_error(scripted, loading, tmp_path):

@@ -148,9 +148,11 @@ def test_what_is_sent_is_fixed_to_the_byte(sent, expected):
 
 def test_a_server_encoded_once_gives_the_same_frames():
     fragments = [gateway_out.server_fragment(server) for server in (SMALL, LARGE)]
-    ready = gateway_out.ready_from_fragments(SELF, fragments)
-    assert ready == gateway_out.ready(SELF, [SMALL, LARGE])
-    assert gateway_out.server_add_from_fragment(fragments[0]) == gateway_out.server_add(SMALL)
+    chunks = gateway_out.ready_chunks(SELF, fragments)
+    assert b"".join(chunks) == gateway_out.ready(SELF, [SMALL, LARGE])
+    assert [chunk for chunk in chunks if chunk in fragments] == fragments
+    chunks = gateway_out.server_add_chunks(fragments[0])
+    assert b"".join(chunks) == gateway_out.server_add(SMALL)
 
 
 def test_when_a_public_text_ends_is_told_to_nobody_else():

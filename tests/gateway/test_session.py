@@ -62,7 +62,14 @@ class MemorySocket:
         self.stream = MemoryStream()
         self.closes = []
         self.pings = []
+        self.arrivals = 0
         self.say, self._heard = trio.open_memory_channel(10)
+
+    def note_arrival(self):
+        self.arrivals += 1
+
+    def hear_directly(self, on_text):
+        pass  # all is received
 
     async def receive(self):
         message = await self._heard.receive()
@@ -112,6 +119,28 @@ async def test_it_comes_and_goes(server, make_session, nursery):
     assert server.node.fanout.broadcaster.statistics().readers == 0
     assert len(server.node.timer) <= 2  # the settling of the start, and the user's rate window
     assert await server.status_of("alice") == "offline"
+
+
+async def test_who_waits_for_a_slow_store_makes_room_for_others(
+    server, make_session, nursery, monkeypatch
+):
+    is_back = trio.Event()
+
+    async def read_late(user_id):
+        await is_back.wait()
+
+    monkeypatch.setattr(server.node.writer, "read_user", read_late)
+    monkeypatch.setattr("presence.net.session.PLACE_HELD_AT_MOST", 0.05)
+    session, socket = make_session()
+    nursery.start_soon(session.run)
+    with trio.fail_after(5):
+        while not socket.arrivals:  # noqa: ASYNC110 - plain state of another task
+            await trio.sleep(0.01)
+    assert socket.stream.pushed == []
+    is_back.set()
+    await server.quiet()
+    assert b'"t":"READY"' in socket.stream.pushed[0]
+    await socket.say.send(SocketEnded(is_clean=True))
 
 
 async def test_a_token_revoked_between_admission_and_arrival_lets_nobody_in(
@@ -269,3 +298,25 @@ async def test_a_crash_of_the_users_actor_while_arriving_closes_with_1011(
     await bob.update(status="dnd")
     assert await server.status_of("bob") == "dnd"
     assert server.counted("presence_actor_restarts") == 1
+
+
+async def test_a_session_has_slots_only(make_session):
+    """There is one for every connection: a dictionary would cost each of them."""
+    session, _ = make_session()
+    assert not hasattr(session, "__dict__")
+
+
+async def test_a_session_that_is_cancelled_is_counted_as_ended(server, make_session, nursery):
+    session, _ = make_session()
+
+    async def run_within(scope):
+        with scope:
+            await session.run()
+
+    scope = trio.CancelScope()
+    nursery.start_soon(run_within, scope)
+    await server.quiet()
+    assert server.counted("presence_connections_ended", ending="lost") == 0
+    scope.cancel()
+    await server.quiet()
+    assert server.counted("presence_connections_ended", ending="lost") == 1

@@ -133,9 +133,10 @@ class Living:
     async def connect(
         self, user_id, device=None, *, state=None, intent=None, dialect=PLAIN, **claims
     ):
-        """Open a connection and wait for what it gets first."""
+        """Open a connection and wait for what it gets first, and for what others hear of it."""
         listener = self.start_connecting(user_id, device, state=state, dialect=dialect, **claims)
         await self.arrive(listener, state, intent)
+        await wait_all_tasks_blocked()
         return listener
 
     def start_connecting(self, user_id, device=None, *, state=None, dialect=PLAIN, **claims):

@@ -47,7 +47,7 @@ def test_a_removed_connection_is_forgotten_once():
         directory.remove(one)
     assert (len(directory), directory.listeners_of("ada")) == (1, [two])
     directory.remove(two)
-    assert (len(directory), directory.of("ada")) == (0, {})
+    assert (len(directory), directory.of("ada")) == (0, ())
 
 
 def test_connection_ids_are_never_used_twice():

@@ -301,3 +301,79 @@ async def test_a_page_that_cannot_be_read_is_an_error(roster, reader):
     for server_id in (CHESS, EVERYONE):
         with pytest.raises(StoreUnavailable):
             await roster.page(server_id, "", 10)
+
+
+# Snapshots that are still true ------------------------------------------------------------
+
+
+async def test_while_nothing_changes_in_a_server_its_snapshot_is_the_same(roster):
+    for server_id in (CHESS, EVERYONE):
+        assert await snapshot(roster, server_id) is await snapshot(roster, server_id)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda roster, _: roster.put(online("ada"), is_first=False), id="came"),
+        pytest.param(lambda roster, _: roster.put(view_of("ada", version=9), is_first=False),
+                     id="changed"),
+        pytest.param(lambda roster, _: roster.forget("dora", {EVERYONE, CHESS}), id="deleted"),
+        pytest.param(lambda roster, members: roster.shift(members.dismiss("ada", CHESS)),
+                     id="left"),
+        pytest.param(lambda roster, members: roster.shift(members.admit("dora", CHESS)),
+                     id="joined"),
+        pytest.param(lambda roster, members: members.open_server(CHESS, "Go club"),
+                     id="has another name"),
+        pytest.param(lambda roster, members: members.remove_user("ada"), id="left untold"),
+    ],
+)  # fmt: skip
+async def test_after_any_change_it_is_the_server_as_it_is_now(roster, reader, memberships, change):
+    await snapshot(roster)
+    change(roster, memberships)
+    fresh = roster_of(reader, memberships)
+    for key in ("ada", "bob", "carl", "dora"):
+        view = roster.shown_now(key)
+        if view is not None:
+            fresh.put(view, is_first=False)
+    assert await snapshot(roster) == await snapshot(fresh)
+
+
+async def test_a_server_that_could_not_be_read_whole_is_read_again(roster, reader):
+    reader.is_away = True
+    assert {view.version for view in (await snapshot(roster)).members} == {0}
+    reader.is_away = False
+    assert {view.version for view in (await snapshot(roster)).members} == {1}
+
+
+async def test_a_crowd_of_newcomers_reads_the_offline_members_once(roster, reader, autojump_clock):
+    reader.takes = 1.0
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(snapshot, roster)
+    assert reader.reads == [["ada", "bob", "carl"]]
+    assert trio.current_time() < 2
+
+
+async def test_a_member_whom_the_store_does_not_show_is_asked_for_once(roster, reader, memberships):
+    roster.shift(memberships.admit("eve", CHESS))
+    for _ in range(2):
+        assert ids((await snapshot(roster)).members) == ["ada", "bob", "carl", "eve"]
+        roster.put(online("ada"), is_first=False)
+        roster.put(view_of("ada"), is_first=False)
+    assert reader.reads == [["ada", "bob", "carl", "eve"]]
+    assert await roster.views(["eve"]) == []
+    roster.put(view_of("eve", version=7), is_first=True)
+    assert (await snapshot(roster)).members[3].version == 7
+
+
+async def test_the_ids_of_everyone_are_read_again_when_too_few_are_left(
+    reader, memberships, autojump_clock
+):
+    names = [f"u{number:02}" for number in range(20)]
+    reader.views = {name: view_of(name) for name in names}
+    roster = roster_of(reader, memberships, large_threshold=3)
+    for gone in range(15):
+        taken = await snapshot(roster, EVERYONE)
+        assert ids(taken.members) == names[gone : gone + 3]
+        del reader.views[names[gone]]
+        roster.forget(names[gone], {EVERYONE})

@@ -227,7 +227,7 @@ async def test_forgotten_servers_and_memberships_are_deleted(
     ticket = writer.forget_membership(ADA, CHESS)
     assert await writer.wait_committed(ticket, within=1.0)
     opening = await store.open(0.0)
-    assert (opening.servers, opening.memberships) == ({}, [])
+    assert (opening.servers, list(opening.memberships)) == ({}, [])
 
 
 # Tickets --------------------------------------------------------------------------------

@@ -71,6 +71,24 @@ def test_a_snapshot_is_not_copied_and_not_counted_as_pushed():
     assert sent_by(backlog) == shared + b"end"
 
 
+def test_small_chunks_of_a_snapshot_go_in_one_write():
+    backlog = Backlog()
+    backlog.push_snapshot([b"<head>", b"x" * 1000, b"<tail>"])
+    assert backlog.next_bytes() == b"<head>" + b"x" * 1000 + b"<tail>"
+
+
+@given(st.lists(st.binary(max_size=9)), st.data())
+def test_a_snapshot_arrives_whole_however_it_is_taken(chunks, data):
+    backlog, out = Backlog(), b""
+    backlog.push_snapshot(chunks)
+    while not backlog.is_empty:
+        offered = bytes(backlog.next_bytes())
+        taken = data.draw(st.integers(1, len(offered)))
+        out += offered[:taken]
+        backlog.mark_sent(taken)
+    assert out == b"".join(chunks)
+
+
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("push"), st.binary(min_size=1, max_size=5)),

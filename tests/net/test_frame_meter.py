@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.net.limits import NetLimits
+from presence.net.wire.client_frames import read_whole_text
 from presence.net.wire.frame_meter import PING, PONG, FrameBucket, FrameMeter, Violation
 
 LIMITS = NetLimits(max_frame_bytes=1000, max_frames_per_second=20)
@@ -128,10 +129,11 @@ def test_fifty_control_frames_a_second_are_sustained_and_more_are_not():
 
 
 def test_a_bucket_fills_again_but_never_over_its_burst():
-    bucket = FrameBucket(10, 20)
-    assert [bucket.take(0) for _ in range(21)] == [True] * 20 + [False]
-    assert [bucket.take(0.5) for _ in range(6)] == [True] * 5 + [False]
-    assert [bucket.take(100) for _ in range(21)] == [True] * 20 + [False]
+    bucket, full_at = FrameBucket(10, 20), 0.0
+    for now, fit in [(0.0, 20), (0.5, 5), (100.0, 20)]:
+        for _ in range(fit):
+            full_at = bucket.take(full_at, now)
+        assert bucket.take(full_at, now) is None
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 10_000])
@@ -178,3 +180,61 @@ def test_the_verdict_does_not_depend_on_chunking(wire, rest, data, repeat):
         violation = meter.feed(wire[position : position + step], 0.0)
         position += step
     assert (violation, told) == expected
+
+
+# Whole texts ----------------------------------------------------------------------------
+
+
+@given(text=st.text(max_size=300), mask=st.binary(min_size=4, max_size=4))
+def test_a_whole_text_is_read_whatever_its_mask(text, mask):
+    assert read_whole_text(frame(TEXT, text.encode(), mask)) == text
+
+
+PLAIN = frame(TEXT, b"plain")
+ODD = [
+    pytest.param(b"", id="nothing"),
+    pytest.param(PLAIN[:-1], id="cut short"),
+    pytest.param(PLAIN[:5], id="cut in the header"),
+    pytest.param(PLAIN + PLAIN, id="two"),
+    pytest.param(PLAIN + b"\x81", id="more behind it"),
+    pytest.param(frame(FIRST, b"plain"), id="first fragment"),
+    pytest.param(frame(LAST, b"plain"), id="last fragment"),
+    pytest.param(frame(0x82, b"plain"), id="binary"),
+    pytest.param(frame(0x89, b"plain"), id="ping"),
+    pytest.param(frame(0xC1, b"plain"), id="reserved bit"),
+    pytest.param(frame(TEXT, b"unmasked", mask=b""), id="no mask"),
+    pytest.param(frame(TEXT, b"\xff\xfe"), id="no UTF-8"),
+    pytest.param(frame(TEXT, b"\xed\xa0\x80"), id="half a surrogate pair"),
+    pytest.param(b"\x81\xfe\x00\x05\0\0\0\0plain", id="length in more bytes than it needs"),
+]
+
+
+@pytest.mark.parametrize("data", ODD)
+def test_what_is_odd_about_a_frame_is_left_to_the_library(data):
+    assert read_whole_text(data) is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "is_between"),
+    [
+        pytest.param(b"", True, id="nothing yet"),
+        pytest.param(PLAIN, True, id="a message"),
+        pytest.param(PLAIN + PLAIN[:1], False, id="part of a header"),
+        pytest.param(PLAIN + PLAIN[:-1], False, id="part of a payload"),
+        pytest.param(frame(FIRST, b"a"), False, id="a first fragment"),
+        pytest.param(frame(FIRST, b"a") + frame(MORE, b"b"), False, id="two fragments"),
+        pytest.param(frame(FIRST, b"a") + frame(0x89, b"p"), False, id="a ping between fragments"),
+        pytest.param(frame(FIRST, b"a") + frame(LAST, b"b"), True, id="all fragments"),
+        pytest.param(frame(0x89, b"p"), True, id="a ping"),
+    ],
+)
+def test_the_meter_knows_where_messages_begin(wire, is_between):
+    meter = FrameMeter(LIMITS)
+    assert meter.feed(wire, 0.0) is None
+    assert meter.is_between_messages == is_between
+
+
+def test_messages_are_counted_as_they_begin():
+    meter = FrameMeter(LIMITS)
+    meter.feed(PLAIN + frame(0x89, b"p") + frame(FIRST, b"a") + frame(LAST) + PLAIN[:2], 0.0)
+    assert meter.message_count == 2

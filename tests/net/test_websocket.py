@@ -1,15 +1,18 @@
 """WebSockets through the front door, with a client that speaks bytes."""
 
+import gc
 import random
 from socket import SO_LINGER, SOL_SOCKET
 
 import attrs
+import h11
 import pytest
 import trio
+import wsproto.events
 from trio_websocket import open_websocket_url
 
 from presence.net.request import error_response
-from presence.net.websocket import Admitted, SocketEnded
+from presence.net.websocket import SPENT_HANDSHAKE, Admitted, SocketEnded, Upgrade
 from presence.net.wire.frames import text_frame
 from presence.net.wire.outbox import RESET_ON_CLOSE
 
@@ -673,3 +676,30 @@ async def test_receive_after_the_end_says_so_again(open_door, masked_frame):
     await client.wait_end()
     await door.wait_until(lambda: door.door.connection_count == 0)
     assert ends == [True, True]
+
+
+def all_alive(kind):
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, kind)]
+
+
+async def test_an_open_connection_keeps_nothing_of_its_handshake(open_door):
+    """Of the library's parser and request neither: it would hold on to both."""
+    door = await open_door()
+    await open_client(door)
+    await socket_of(door)
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    parser_of_all = SPENT_HANDSHAKE._h11_connection
+    assert [each for each in all_alive(h11.Connection) if each is not parser_of_all] == []
+    assert [each for each in all_alive(wsproto.events.Request) if each.extra_headers] == []
+    assert all_alive(Upgrade) == []
+
+
+async def test_who_waits_for_bytes_keeps_no_exception(open_door):
+    door = await open_door()
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    before = len(all_alive(BlockingIOError))
+    await open_client(door)
+    await socket_of(door)
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert len(all_alive(BlockingIOError)) == before

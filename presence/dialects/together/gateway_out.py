@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import attrs
 import orjson
 
 from presence.core.snapshot import ServerSnapshot
@@ -12,20 +13,58 @@ from presence.dialects.together.views import member_object, self_object, server_
 HEARTBEAT_ACK: Final = b'{"op":"HEARTBEAT_ACK"}'
 
 
+class MemberTexts:
+    """Members of servers in JSON, each encoded once for as long as its view is the newest.
+
+    Those of at most *capacity* users are kept; who was encoded first is forgotten first.
+    """
+
+    def __init__(self, capacity: int = 50_000) -> None:
+        self._capacity = capacity
+        self._texts: dict[UserId, tuple[PublicView, bytes]] = {}
+
+    def of(self, views: Iterable[PublicView]) -> bytes:
+        """The members in JSON, a comma between them."""
+        texts = self._texts
+        return b",".join(
+            [
+                known[1]
+                if (known := texts.get(view.user_id)) is not None and known[0] is view
+                else self._encode(view)
+                for view in views
+            ]
+        )
+
+    def _encode(self, view: PublicView) -> bytes:
+        text = orjson.dumps(member_object(view))
+        self._texts[view.user_id] = (view, text)
+        if len(self._texts) > self._capacity:
+            del self._texts[next(iter(self._texts))]
+        return text
+
+
 def ready(view: SelfView, servers: Iterable[ServerSnapshot]) -> bytes:
     """The first frame of every connection."""
-    return ready_from_fragments(view, map(server_fragment, servers))
+    return b"".join(ready_chunks(view, map(server_fragment, servers)))
 
 
-def server_fragment(snapshot: ServerSnapshot) -> bytes:
+def server_fragment(snapshot: ServerSnapshot, members: MemberTexts | None = None) -> bytes:
     """One server, encoded once for every READY and SERVER_ADD that shows it."""
-    return orjson.dumps(server_object(snapshot))
+    texts = members or MemberTexts()
+    start, tail = _cut(server_object(attrs.evolve(snapshot, members=())), b'"members":[')
+    return start + texts.of(snapshot.members) + tail
 
 
-def ready_from_fragments(view: SelfView, fragments: Iterable[bytes]) -> bytes:
-    """READY around servers that `server_fragment` has encoded."""
-    servers = [orjson.Fragment(fragment) for fragment in fragments]
-    return _dispatch("READY", {"user": self_object(view), "servers": servers})
+def ready_chunks(view: SelfView, fragments: Iterable[bytes]) -> list[bytes]:
+    """READY in parts, around servers that `server_fragment` has encoded: these as they are."""
+    data = {"user": self_object(view), "servers": ()}
+    start, tail = _cut({"op": "DISPATCH", "t": "READY", "d": data}, b'"servers":[')
+    chunks = [start]
+    for fragment in fragments:
+        chunks += (fragment, b",")
+    if len(chunks) > 1:
+        chunks.pop()
+    return [*chunks, tail]
 
 
 def presence_update(view: PublicView) -> bytes:
@@ -46,12 +85,12 @@ def self_update(view: SelfView) -> bytes:
 
 def server_add(snapshot: ServerSnapshot) -> bytes:
     """The receiver belongs to a server from now on."""
-    return server_add_from_fragment(server_fragment(snapshot))
+    return b"".join(server_add_chunks(server_fragment(snapshot)))
 
 
-def server_add_from_fragment(fragment: bytes) -> bytes:
-    """SERVER_ADD around a server that `server_fragment` has encoded."""
-    return _dispatch("SERVER_ADD", orjson.Fragment(fragment))
+def server_add_chunks(fragment: bytes) -> list[bytes]:
+    """SERVER_ADD in parts, around a server that `server_fragment` has encoded."""
+    return [b'{"op":"DISPATCH","t":"SERVER_ADD","d":', fragment, b"}"]
 
 
 def server_remove(server_id: ServerId) -> bytes:
@@ -67,6 +106,13 @@ def member_add(server_id: ServerId, view: PublicView) -> bytes:
 def member_remove(server_id: ServerId, user_id: UserId) -> bytes:
     """Somebody no longer belongs to the receiver's server."""
     return _dispatch("SERVER_MEMBER_REMOVE", {"server_id": server_id, "user_id": user_id})
+
+
+def _cut(data: Any, after: bytes) -> tuple[bytes, bytes]:
+    """*data* in JSON, cut in two behind its last *after*."""
+    text = orjson.dumps(data)
+    position = text.rindex(after) + len(after)
+    return text[:position], text[position:]
 
 
 def _dispatch(event: str, data: Any) -> bytes:

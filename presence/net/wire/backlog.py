@@ -1,9 +1,10 @@
 """What waits for a socket that takes no more, and in which order it goes."""
 
+import itertools
 from collections import deque
 from collections.abc import Hashable, Iterable
 
-WRITE_BYTES = 32 * 1024
+WRITE_BYTES = 64 * 1024
 """So much is joined into one write."""
 
 
@@ -66,7 +67,7 @@ class Backlog:
     def next_bytes(self) -> bytes | memoryview:
         """Return what goes next, up to about `WRITE_BYTES`; it stays until `mark_sent`."""
         if self._snapshot:
-            return self._snapshot[0][:WRITE_BYTES]
+            return self._next_of_snapshot()
         if len(self._pushed) >= WRITE_BYTES or not self._latest:
             return bytes(memoryview(self._pushed)[:WRITE_BYTES])
         parts = [bytes(self._pushed)]
@@ -81,11 +82,7 @@ class Backlog:
     def mark_sent(self, count: int) -> None:
         """Forget the first *count* of `next_bytes`; the rest of a cut frame goes first."""
         if self._snapshot:
-            rest = self._snapshot[0][count:]
-            if rest:
-                self._snapshot[0] = rest
-            else:
-                self._snapshot.popleft()
+            self._mark_snapshot_sent(count)
             return
         from_pushed = min(count, len(self._pushed))
         del self._pushed[:from_pushed]
@@ -94,3 +91,23 @@ class Backlog:
             frame = self._latest.pop(next(iter(self._latest)))
             self._pushed += frame[count:]
             count -= len(frame)
+
+    def _next_of_snapshot(self) -> bytes | memoryview:
+        """The next chunks in one write: small ones would cost a system call each."""
+        first = self._snapshot[0][:WRITE_BYTES]
+        if len(first) == WRITE_BYTES or len(self._snapshot) == 1:
+            return first
+        parts, room = [first], WRITE_BYTES - len(first)
+        for chunk in itertools.islice(self._snapshot, 1, None):
+            parts.append(chunk[:room])
+            room -= len(parts[-1])
+            if not room:
+                break
+        return b"".join(parts)
+
+    def _mark_snapshot_sent(self, count: int) -> None:
+        while count > 0:
+            chunk = self._snapshot.popleft()
+            if len(chunk) > count:
+                self._snapshot.appendleft(chunk[count:])
+            count -= len(chunk)

@@ -5,10 +5,12 @@ of either are only visible here. Pure: *now* is a parameter.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import attrs
 
 from presence.net.limits import NetLimits
+from presence.net.wire.client_frames import FINAL, MASKED, measure_frame, unmask
 
 TOO_LARGE = 1009
 OVER_A_LIMIT = 4008
@@ -32,24 +34,35 @@ class Violation:
 
 
 class FrameBucket:
-    """At most *burst* frames at once and *per_second* in the long run."""
+    """At most *burst* frames at once and *per_second* in the long run.
 
-    __slots__ = ("_every", "_full_at", "_slack")
+    Holds no state, so that all connections share it: each keeps the time at
+    which its own bucket is full again, 0 in the beginning.
+    """
+
+    __slots__ = ("_every", "_slack")
 
     def __init__(self, per_second: float, burst: float) -> None:
         self._every = 1 / per_second
         # The last frame of a burst takes the allowance exactly; rounding must not refuse it.
         self._slack = (burst - 0.5) * self._every
-        self._full_at = 0.0
 
-    def take(self, now: float) -> bool:
-        full_at = self._full_at
+    def take(self, full_at: float, now: float) -> float | None:
+        """Return when the bucket is full after one more frame; None if that is too many."""
         if full_at < now:
             full_at = now
         elif full_at - now > self._slack:
-            return False
-        self._full_at = full_at + self._every
-        return True
+            return None
+        return full_at + self._every
+
+
+CONTROL_BUCKET = FrameBucket(CONTROL_FRAMES_PER_SECOND, CONTROL_BURST)
+
+
+@lru_cache(maxsize=16)
+def _data_bucket(max_frames_per_second: int) -> FrameBucket | None:
+    per_second = max_frames_per_second * FRAME_TOLERANCE
+    return FrameBucket(per_second, 2 * per_second) if per_second else None
 
 
 class FrameMeter:
@@ -62,15 +75,18 @@ class FrameMeter:
 
     __slots__ = (
         "_control",
-        "_control_bucket",
+        "_control_full_at",
         "_control_payload",
         "_data_bucket",
+        "_data_full_at",
         "_fragments",
         "_header",
+        "_is_message_open",
         "_mask",
         "_max_bytes",
         "_message_bytes",
         "_payload_left",
+        "message_count",
         "on_control",
     )
 
@@ -78,9 +94,9 @@ class FrameMeter:
         self.on_control: Callable[[int, bytes], None] | None = None
         """Told the opcode (`PING` or `PONG`) and payload of each whole control frame."""
         self._max_bytes = limits.max_frame_bytes
-        per_second = limits.max_frames_per_second * FRAME_TOLERANCE
-        self._data_bucket = FrameBucket(per_second, 2 * per_second) if per_second else None
-        self._control_bucket = FrameBucket(CONTROL_FRAMES_PER_SECOND, CONTROL_BURST)
+        self._data_bucket = _data_bucket(limits.max_frames_per_second)
+        self._data_full_at = 0.0
+        self._control_full_at = 0.0
         self._header = b""
         self._payload_left = 0
         self._message_bytes = 0
@@ -88,6 +104,14 @@ class FrameMeter:
         self._control = 0
         self._control_payload = b""
         self._mask = b""
+        self._is_message_open = False
+        self.message_count = 0
+        """Text and binary messages that have begun so far."""
+
+    @property
+    def is_between_messages(self) -> bool:
+        """True when the next byte begins a frame, and no fragmented message is under way."""
+        return not (self._header or self._payload_left or self._is_message_open)
 
     def feed(self, chunk: bytes, now: float) -> Violation | None:
         """Judge the next bytes; a violation says how many of them may still pass."""
@@ -99,7 +123,7 @@ class FrameMeter:
                 position = self._pass_payload(data, position)
             if end - position < 2:
                 break
-            header_end, length = _measure(data, position)
+            header_end, length = measure_frame(data, position)
             if length < 0:
                 break
             refused = self._judge_size(data[position], length)
@@ -125,10 +149,15 @@ class FrameMeter:
 
     def _judge_count(self, first: int, now: float) -> Violation | None:
         if first & 0x08:
-            if not self._control_bucket.take(now):
+            full_at = CONTROL_BUCKET.take(self._control_full_at, now)
+            if full_at is None:
                 return Violation(OVER_A_LIMIT, "too many control frames")
-        elif self._data_bucket is not None and not self._data_bucket.take(now):
-            return Violation(OVER_A_LIMIT, "too many frames")
+            self._control_full_at = full_at
+        elif self._data_bucket is not None:
+            full_at = self._data_bucket.take(self._data_full_at, now)
+            if full_at is None:
+                return Violation(OVER_A_LIMIT, "too many frames")
+            self._data_full_at = full_at
         return None
 
     def _start_frame(self, data: bytes, start: int, header_end: int, length: int) -> None:
@@ -138,12 +167,15 @@ class FrameMeter:
         if opcode & 0x08:
             if self.on_control is not None and opcode in (PING, PONG) and length < 126:
                 self._control = opcode
-                self._mask = data[header_end - 4 : header_end] if data[start + 1] & 0x80 else b""
+                self._mask = data[header_end - 4 : header_end] if data[start + 1] & MASKED else b""
                 if not length:
                     self._report_control()
         elif opcode:
             self._message_bytes, self._fragments = length, 1
+            self.message_count += 1
+            self._is_message_open = not first & FINAL
         else:
+            self._is_message_open = not first & FINAL
             self._message_bytes += length
             self._fragments += 1
 
@@ -160,28 +192,4 @@ class FrameMeter:
         opcode, payload = self._control, self._control_payload
         self._control, self._control_payload = 0, b""
         if self.on_control is not None:
-            self.on_control(opcode, _unmask(payload, self._mask))
-
-
-def _measure(data: bytes, start: int) -> tuple[int, int]:
-    """Return where the header ends and the declared length; -1 while it is not all there."""
-    second = data[start + 1]
-    length = second & 0x7F
-    header_end = start + 2
-    if length == 126:
-        header_end = start + 4
-        length = int.from_bytes(data[start + 2 : header_end], "big")
-    elif length == 127:
-        header_end = start + 10
-        length = int.from_bytes(data[start + 2 : header_end], "big")
-    if header_end > len(data):
-        return header_end, -1
-    return (header_end + 4 if second & 0x80 else header_end), length
-
-
-def _unmask(payload: bytes, mask: bytes) -> bytes:
-    if not mask:
-        return payload
-    size = len(payload)
-    key = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+            self.on_control(opcode, unmask(payload, self._mask))

@@ -1,0 +1,42 @@
+"""How many connections come, or end, at a time, so that the first are done first.
+
+Thousands of handshakes at once would all be half done for seconds, and each
+turn of the event loop would take as long as all of them take one step.
+"""
+
+from collections.abc import Hashable
+
+import trio
+
+PLACES = 32
+
+
+class Turnstile:
+    """Lets *places* connections through at a time, the others in order of arrival.
+
+    A place is for work of ours only: whoever starts to wait for its peer, or
+    for the disk, has to leave first. So nobody can hold one.
+    """
+
+    def __init__(self, places: int = PLACES) -> None:
+        self._places = trio.Semaphore(places)
+        self._inside: set[Hashable] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return self._places.statistics().tasks_waiting
+
+    async def enter(self, connection: Hashable) -> None:
+        """Wait for a place; it is *connection*'s until `leave`. If cancelled, it has none."""
+        if connection in self._inside:
+            await trio.lowlevel.checkpoint()
+            return
+        await self._places.acquire()
+        self._inside.add(connection)
+
+    def leave(self, connection: Hashable) -> None:
+        """Make room for the next; does nothing for those who have no place."""
+        if connection in self._inside:
+            self._inside.remove(connection)
+            self._places.release()

@@ -1,0 +1,42 @@
+"""Snapshots that are kept for the next who connects."""
+
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import PublicView
+from presence.live.kept_snapshots import KeptSnapshots
+
+
+def snapshot_of(server_id, count):
+    members = [PublicView(f"u{n}", f"u{n}") for n in range(count)]
+    return ServerSnapshot(server_id, server_id, members, False, count, 0)
+
+
+def test_the_one_kept_is_given_until_it_is_dropped():
+    kept, snapshot = KeptSnapshots(10), snapshot_of("s", 3)
+    kept.keep(snapshot)
+    assert kept.get("s") is snapshot
+    kept.drop("s")
+    kept.drop("s")
+    assert kept.get("s") is None
+
+
+def test_those_used_last_stay_as_far_as_their_members_fit():
+    kept = KeptSnapshots(10)
+    for server_id in ("a", "b"):
+        kept.keep(snapshot_of(server_id, 4))
+    kept.get("a")
+    kept.keep(snapshot_of("c", 4))
+    assert [each for each in "abc" if kept.get(each)] == ["a", "c"]
+
+
+def test_a_newer_one_takes_the_room_of_the_older():
+    kept = KeptSnapshots(10)
+    for _ in range(5):
+        kept.keep(snapshot_of("a", 5))
+    kept.keep(snapshot_of("b", 5))
+    assert len(kept) == 2
+
+
+def test_one_that_is_larger_than_all_room_is_not_kept():
+    kept = KeptSnapshots(10)
+    kept.keep(snapshot_of("a", 11))
+    assert len(kept) == 0

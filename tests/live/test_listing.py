@@ -1,0 +1,43 @@
+"""The order in which a server's members are listed."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.live.listing import Listing
+
+IDS = st.sampled_from("abcdefgh")
+STEPS = st.lists(st.tuples(IDS, st.sampled_from(["visible", "offline", "gone"])), max_size=30)
+
+
+def expected(members, count):
+    visible = sorted(key for key, is_visible in members.items() if is_visible)
+    others = sorted(key for key, is_visible in members.items() if not is_visible)
+    return (visible + others)[:count]
+
+
+@given(st.dictionaries(IDS, st.booleans()), STEPS, st.integers(0, 10))
+def test_those_not_offline_come_first_each_part_by_id(members, steps, count):
+    listing = Listing(members, {key for key, is_visible in members.items() if is_visible})
+    for user_id, what in steps:
+        if what == "gone":
+            members.pop(user_id, None)
+            listing.remove(user_id)
+        else:
+            members[user_id] = what == "visible"
+            listing.place(user_id, is_visible=what == "visible")
+    assert listing.first(count) == expected(members, count)
+    assert len(listing) == len(members)
+
+
+def test_beyond_what_is_known_only_those_not_offline_are_listed():
+    listing = Listing(["a", "c"], {"x"}, known_up_to="c")
+    for user_id in ("b", "d", "x"):
+        listing.place(user_id, is_visible=False)
+    listing.place("y", is_visible=True)
+    assert listing.first(10) == ["y", "a", "b", "c"]
+
+
+def test_it_says_whether_more_would_have_to_be_known():
+    listing = Listing(["a", "c"], {"x"}, known_up_to="c")
+    assert (listing.reaches(3), listing.reaches(4)) == (True, False)
+    assert Listing(["a"], set()).reaches(100)

@@ -1,0 +1,126 @@
+"""A crowd that comes or goes at once passes a few at a time, and nobody can stand in the way."""
+
+import struct
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from presence.net.front_door import ACCEPTS_PER_TURN
+from presence.net.request import error_response
+from presence.net.turnstile import PLACES
+from presence.net.websocket import Admitted, SocketEnded
+
+MORE = PLACES + 8
+RESET = struct.pack("ii", 1, 0)
+
+
+@attrs.define
+class Slow:
+    """Admits everybody; the sessions are at work until `finish`, then they listen."""
+
+    finish: trio.Event = attrs.field(factory=trio.Event)
+    begun: list = attrs.field(factory=list)
+    crashes: bool = False
+    most_at_once: int = 0
+    ending: int = 0
+
+    async def admit(self, request):
+        if request.path != "/ws":
+            return error_response(404, "not found")
+        return Admitted(None, self.serve)
+
+    async def serve(self, socket):
+        if self.crashes:
+            raise ValueError
+        self.begun.append(socket)
+        await self.finish.wait()
+        try:
+            while True:
+                await socket.receive()
+        except SocketEnded:
+            self.ending += 1
+            self.most_at_once = max(self.most_at_once, self.ending)
+            await trio.sleep(0.01)
+            self.ending -= 1
+
+
+@pytest.fixture
+def route():
+    return Slow()
+
+
+async def come(door, upgrade_head, count):
+    clients = [await door.connect() for _ in range(count)]
+    for client in clients:
+        await client.send(upgrade_head())
+    return clients
+
+
+async def test_so_many_are_worked_on_at_a_time_and_the_others_follow(
+    open_door, route, upgrade_head
+):
+    door = await open_door(route=route)
+    await come(door, upgrade_head, MORE)
+    await door.wait_until(lambda: door.door.connection_count == MORE)
+    await door.wait_until(lambda: len(route.begun) == PLACES)
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    assert len(route.begun) == PLACES
+    route.begun[0].note_arrival()
+    await door.wait_until(lambda: len(route.begun) == PLACES + 1)
+    route.finish.set()
+    await door.wait_until(lambda: len(route.begun) == MORE)
+
+
+async def test_requests_are_answered_while_newcomers_wait(open_door, route, upgrade_head):
+    door = await open_door(route=route)
+    await come(door, upgrade_head, MORE)
+    await door.wait_until(lambda: len(route.begun) == PLACES)
+    client = await door.connect()
+    await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await client.answer())[0] == 200
+
+
+async def test_who_is_refused_or_dawdles_or_listens_holds_no_place(open_door, route, upgrade_head):
+    door = await open_door(route=route)
+    for head in (b"GET /ws HT", upgrade_head("/nowhere")):
+        for client in [await door.connect() for _ in range(MORE)]:
+            await client.send(head)
+    route.finish.set()
+    await come(door, upgrade_head, 3 * ACCEPTS_PER_TURN)
+    await door.wait_until(lambda: len(route.begun) == 3 * ACCEPTS_PER_TURN)
+
+
+async def test_a_session_that_crashes_gives_its_place_back(open_door, route, upgrade_head):
+    door = await open_door(route=route)
+    route.crashes = True
+    for client in await come(door, upgrade_head, MORE):
+        assert await client.wait_end()
+    route.crashes = False
+    await come(door, upgrade_head, 1)
+    await door.wait_until(lambda: len(route.begun) == 1)
+    assert len(door.crashes) == MORE
+
+
+@pytest.mark.parametrize("how", ["reset", "goodbye"])
+async def test_those_lost_at_once_end_a_few_at_a_time(
+    open_door, route, upgrade_head, masked_frame, how
+):
+    door = await open_door(route=route)
+    route.finish.set()
+    clients = await come(door, upgrade_head, MORE)
+    await door.wait_until(lambda: len(route.begun) == MORE)
+    for client in clients:
+        await client.answer()
+        if how == "reset":
+            sock = client.stream.socket
+            sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, RESET)
+        else:
+            await client.send(masked_frame(0x88, b"\x03\xe8"))
+    for client in clients:
+        await client.stream.aclose()
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert route.most_at_once > 0
+    if how == "reset":
+        assert route.most_at_once <= PLACES

@@ -1,0 +1,145 @@
+"""Texts that come whole are heard past the library, and nothing else changes by that."""
+
+import attrs
+import pytest
+
+from presence.net.websocket import Admitted, SocketEnded
+
+TEXT, FIRST, LAST = 0x81, 0x01, 0x80
+BINARY, CLOSE, PING = 0x82, 0x88, 0x89
+NORMAL = b"\x03\xe8"
+
+
+@attrs.define
+class Notes:
+    """A route that notes all it hears, and how: past the library, or received."""
+
+    heard: list = attrs.field(factory=list)
+    sockets: list = attrs.field(factory=list)
+    ends: list = attrs.field(factory=list)
+
+    async def admit(self, request):
+        return Admitted(None, self.serve)
+
+    def hear(self, text):
+        if text == "crash":
+            raise KeyError(text)
+        self.heard.append(("directly", text))
+
+    async def serve(self, socket):
+        self.sockets.append(socket)
+        socket.hear_directly(self.hear)
+        try:
+            while True:
+                self.heard.append(("received", await socket.receive()))
+        except SocketEnded as end:
+            self.ends.append(end.is_clean)
+
+
+@pytest.fixture
+async def notes():
+    return Notes()
+
+
+@pytest.fixture
+async def door(open_door, notes):
+    return await open_door(route=notes)
+
+
+@pytest.fixture
+async def client(door):
+    client = await door.connect()
+    status, _, _ = await client.upgrade()
+    assert status == 101
+    await door.wait_until(lambda: door.route.sockets)
+    return client
+
+
+async def test_a_text_that_comes_alone_is_heard_directly(door, notes, client, masked_frame):
+    for text in ("one", "grüß", "x" * 200):
+        await client.send(masked_frame(TEXT, text.encode()))
+        await door.wait_until(lambda text=text: ("directly", text) in notes.heard)
+
+
+async def test_what_comes_in_one_piece_is_received_in_its_order(door, notes, client, masked_frame):
+    frames = [masked_frame(TEXT, str(n).encode()) for n in range(10)]
+    await client.send(*frames)
+    await door.wait_until(lambda: len(notes.heard) == 10)
+    assert notes.heard == [("received", str(n)) for n in range(10)]
+
+
+async def test_all_are_heard_in_order_however_they_come(door, notes, client, masked_frame):
+    wanted = []
+    for n in range(60):
+        text = str(n)
+        whole = masked_frame(TEXT, text.encode())
+        forms = [
+            [whole],
+            [masked_frame(FIRST, text[:1].encode()) + masked_frame(LAST, text[1:].encode())],
+            [masked_frame(FIRST, text[:1].encode()), masked_frame(LAST, text[1:].encode())],
+            [whole[:1], whole[1:]],
+            [masked_frame(PING) + whole],
+        ]
+        for part in forms[n % len(forms)]:
+            await client.send(part)
+        wanted.append(text)
+    await door.wait_until(lambda: len(notes.heard) == len(wanted))
+    assert [text for _, text in notes.heard] == wanted
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param([(FIRST, b"begun"), (TEXT, b"not allowed here")], id="within fragments"),
+        pytest.param([(TEXT, b"\xff")], id="not UTF-8"),
+        pytest.param([(0xC1, b"reserved bit")], id="reserved bit"),
+    ],
+)
+async def test_what_is_broken_is_left_to_the_library_which_ends_the_connection(
+    door, notes, client, masked_frame, frames
+):
+    for first, payload in frames:
+        await client.send(masked_frame(first, payload))
+    await client.wait_end()
+    await door.wait_until(lambda: notes.ends == [False])
+    assert notes.heard == []
+
+
+async def test_bytes_and_the_end_are_received(door, notes, client, masked_frame):
+    await client.send(masked_frame(BINARY, b"bytes"))
+    await door.wait_until(lambda: notes.heard == [("received", b"bytes")])
+    await client.send(masked_frame(CLOSE, NORMAL))
+    await door.wait_until(lambda: notes.ends == [True])
+
+
+async def test_a_crash_of_the_hearer_ends_only_its_socket_with_1011(
+    door, notes, client, masked_frame
+):
+    other = await door.connect()
+    await other.upgrade()
+    await door.wait_until(lambda: len(notes.sockets) == 2)
+    await client.send(masked_frame(TEXT, b"crash"))
+    assert await client.close_code() == 1011
+    await door.wait_until(lambda: door.crashes)
+    await other.send(masked_frame(TEXT, b"still here"))
+    await door.wait_until(lambda: notes.heard == [("directly", "still here")])
+
+
+async def test_nothing_is_heard_after_our_close(door, notes, client, masked_frame):
+    notes.sockets[0].close_soon(4002, "expelled")
+    await client.send(masked_frame(TEXT, b"too late"))
+    await client.send(masked_frame(CLOSE, NORMAL))
+    assert await client.close_code() == 4002
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert notes.heard == []
+
+
+async def test_a_flood_of_texts_leaves_others_their_turn(
+    door, notes, client, masked_frame, nursery
+):
+    other = await door.connect()
+    await other.upgrade()
+    await door.wait_until(lambda: len(notes.sockets) == 2)
+    nursery.start_soon(client.send_for_ever, masked_frame(TEXT, b"flood"))
+    await other.send(masked_frame(TEXT, b"me too"))
+    await door.wait_until(lambda: ("directly", "me too") in notes.heard)
