@@ -78,7 +78,7 @@ class Server:
         user = f"p{number:04}" if publishes else f"l{number:06}"
         servers = None if audiences is None else [f"s{each}" for each in audiences]
         query = "" if publishes or not is_silent else "&state=offline"
-        return Connection(kind, f"/ws?token={self._token(user, servers)}{query}", shown_to)
+        return Connection(kind, f"/ws?token={self.token(user, servers)}{query}", shown_to)
 
     def open_load(self, plan: Sequence[Connection], cores: Cores) -> Load:
         return Load(
@@ -91,7 +91,8 @@ class Server:
             directory=self.data,
         )
 
-    def _token(self, user: str, servers: Sequence[str] | None) -> str:
+    def token(self, user: str, servers: Sequence[str] | None) -> str:
+        """What *user* shows to our server; *servers* None: the token names none."""
         key = read_secret(self.data / "data").key
         return issue_token(key, user, now=time.time(), ttl=TOKEN_TTL, servers=servers)
 

@@ -56,6 +56,20 @@ def resident_bytes(pid: int) -> int:
     return int(_find_line(f"/proc/{pid}/status", r"VmRSS:\s*(\d+)") or 0) * 1024
 
 
+def forget_peak(pid: int) -> bool:
+    """From here on `peak_bytes` tells of what comes; returns False where that is forbidden."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="utf-8")
+    except OSError:
+        return False
+    return True
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that the process *pid* held at once, since `forget_peak` or its start."""
+    return int(_find_line(f"/proc/{pid}/status", r"VmHWM:\s*(\d+)") or 0) * 1024
+
+
 def _find_line(file: str, pattern: str) -> str | None:
     try:
         found = re.search(pattern, Path(file).read_text(encoding="utf-8"))

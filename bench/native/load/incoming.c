@@ -59,10 +59,6 @@ static void note_delivery(struct connection *connection, unsigned p, uint32_t nu
 static void read_text(struct connection *connection, const char *body, size_t len, int64_t now) {
     const char *end = body + len, *text = after(body, end, "\"custom_status\":\"#");
     const char *user = after(body, end, "\"d\":{\"user_id\":\"p");
-    if (connection->phase == GREETED_SOON) {
-        become_ready(connection, now);
-        return;
-    }
     if (!text || !user || len < 70 || !memmem(body, 60, "PRESENCE_UPDATE", 15)) {
         count.others++;
         return;
@@ -90,7 +86,7 @@ static size_t read_frames(struct connection *connection, unsigned char *in, size
             size = 0;
             for (int i = 2; i < 10; i++) size = size << 8 | frame[i];
         }
-        int opcode = frame[0] & 15;
+        int opcode = frame[0] & 15, is_final = frame[0] >> 7;
         if (have < head + size) {
             if (head + size <= WHOLE) break;
             connection->skip = head + size - have;
@@ -98,12 +94,14 @@ static size_t read_frames(struct connection *connection, unsigned char *in, size
         } else {
             used += head + size;
         }
-        if (opcode == 1 && head + size <= WHOLE)
+        if (opcode <= 1 && connection->phase == GREETED_SOON) {
+            /* The first message may come in fragments; ready is who has the last of them. */
+            connection->ends_greeting = is_final;
+            if (is_final && !connection->skip) become_ready(connection, now);
+        } else if (opcode == 1 && head + size <= WHOLE)
             read_text(connection, (char *)frame + head, size, now);
-        else if (opcode == 1 && connection->phase != GREETED_SOON)
+        else if (opcode == 1)
             count.others++;
-        else if (opcode == 1 && !connection->skip)
-            become_ready(connection, now);
         else if (opcode == 9)
             send_frame(connection, 10, (char *)frame + head, size);
         else if (opcode == 8)
@@ -154,7 +152,8 @@ size_t read_some(struct connection *connection, size_t most) {
         connection->skip -= skipped;
         in += skipped;
         len -= skipped;
-        if (!connection->skip && connection->phase == GREETED_SOON) become_ready(connection, now);
+        if (!connection->skip && connection->phase == GREETED_SOON && connection->ends_greeting)
+            become_ready(connection, now);
     }
     if (kept) {
         in -= kept;

@@ -35,6 +35,7 @@ struct connection {
     unsigned char *rest; /* the beginning of a frame or of the answer to the upgrade */
     size_t rest_len;
     uint64_t skip;       /* bytes of a long frame that are still to come */
+    int ends_greeting;   /* the long frame is the last of its first message */
     int64_t opened_at;
     uint32_t *seen;      /* by publisher: its newest update seen here */
     uint64_t *version;

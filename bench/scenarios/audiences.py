@@ -1,0 +1,162 @@
+"""Overlapping audiences: an update to the members of several servers, each told once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from statistics import mean
+
+import attrs
+import click
+
+from bench.contenders import NO_LIMITS, Server, serving
+from bench.load import Connection, Load
+from bench.population import Population, draw
+from bench.results import Case, Result
+from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.window import figures_of, histograms_of, warnings_of
+
+SETTINGS = {**NO_LIMITS, "everyone_server": "false"}
+"""Explicit servers only."""
+WARM_UP = 0.25
+ONE, APART, OVERLAPPING = "one", "apart", "overlapping"
+
+
+@attrs.frozen
+class Contest:
+    """One server with its load, and what an update means there."""
+
+    name: str
+    audience: str
+    load: Load
+    memberships: float
+    """Members of all servers of a publisher, the mean over the publishers."""
+
+
+def run(
+    stage: Stage,
+    servers: Sequence[str],
+    n: int,
+    groups: int,
+    memberships: int,
+    w: Sequence[int],
+) -> Iterator[Result]:
+    """All kinds of audience are up at once; their windows follow one another, interleaved."""
+    names = stage.present(servers)
+    people = draw(n, groups, max(w), memberships=memberships)
+    kinds = [("presence", OVERLAPPING), ("presence", APART), *((name, ONE) for name in names)]
+    stage.expect(len(kinds) * (1 + len(w) * stage.repeats))
+    with ExitStack() as stack:
+        contests = [_bring_up(stage, stack, name, kind, people) for name, kind in kinds]
+        for repeat in range(stage.repeats):
+            for outstanding in w:
+                # Whoever goes first in one repeat goes last in the next.
+                for contest in contests if repeat % 2 == 0 else contests[::-1]:
+                    stage.step(f"{contest.name}, {contest.audience}, {outstanding} outstanding")
+                    yield _measure(stage, contest, n, repeat, outstanding, max(w))
+
+
+def plan_overlapping(server: Server, people: Population) -> list[Connection]:
+    plan = [
+        server.connection("L", number, audiences=theirs)
+        for number, theirs in enumerate(people.users)
+    ]
+    return plan + [
+        server.connection("P", number, audiences=theirs)
+        for number, theirs in enumerate(people.publishers)
+    ]
+
+
+def plan_apart(server: Server, people: Population, groups: int) -> list[Connection]:
+    """As many listeners to each update as the overlapping have on average, in servers apart.
+
+    Of our server all others are connected too, and hear nothing: what so many
+    connections cost by being there shall be no difference. Another server has
+    no audiences to tell them apart by.
+    """
+    size = round(mean(_listeners(people)))
+    number_of = range(len(people.users) if server.wraps else size)
+    plan = [
+        # What is left over makes a server more, without a publisher.
+        server.connection("L", number, audiences=(min(number // size, groups),))
+        for number in number_of
+    ]
+    publishers = range(len(people.publishers))
+    return plan + [
+        server.connection("P", number, audiences=(number % groups,)) for number in publishers
+    ]
+
+
+def _groups(people: Population) -> int:
+    """How many servers apart there are users for: a listener then gets about as many updates."""
+    return max(1, len(people.users) // round(mean(_listeners(people))))
+
+
+def _listeners(people: Population) -> list[int]:
+    return [people.listeners_of(number) for number in range(len(people.publishers))]
+
+
+def _bring_up(stage: Stage, stack: ExitStack, name: str, kind: str, people: Population) -> Contest:
+    stage.step(f"{name}, {kind}: connecting")
+    server = stack.enter_context(serving(name, stage.new_directory(), stage.cores, SETTINGS))
+    members: float = round(mean(_listeners(people)))
+    if kind == OVERLAPPING:
+        plan = plan_overlapping(server, people)
+        members = mean(people.memberships_of(number) for number in range(len(people.publishers)))
+    else:
+        plan = plan_apart(server, people, _groups(people) if kind == APART else 1)
+    load = stack.enter_context(server.open_load(plan, stage.cores))
+    load.bring_up()
+    load.settle(0.2)
+    return Contest(name, kind, load, members)
+
+
+def _measure(
+    stage: Stage, contest: Contest, n: int, repeat: int, w: int, publishers: int
+) -> Result:
+    # All publishers take turns at every W: their audiences differ in size.
+    warm_up = contest.load.run(w=w, pool=publishers, seconds=min(WARM_UP, stage.seconds))
+    answer = contest.load.run(w=w, pool=publishers, seconds=stage.seconds)
+    case: Case = (("server", contest.name), ("audience", contest.audience), ("n", n), ("w", w))
+    figures = figures_of(answer)
+    figures["listeners"] = answer["deliveries"] / max(1, answer["rounds"])
+    # A socket that is ready brought what one write, or a few, put there together.
+    seen = answer["deliveries"] + answer["to_publishers"]
+    figures["updates_per_read"] = seen / max(1, answer["reads"])
+    figures["memberships"] = contest.memberships
+    checks = {name: count + warm_up.checks[name] for name, count in answer.checks.items()}
+    return Result(
+        "audiences", case, repeat, figures, checks, histograms_of(answer), warnings_of(answer)
+    )
+
+
+SCENARIO = Scenario(
+    name="audiences",
+    summary="an update to the union of several servers, beside one server of as many listeners",
+    run=run,
+    columns=(
+        Column("cpu_us_per_delivery", "CPU us/delivery", decimals=2, has_ratio=True),
+        Column("last_p50_ms", "last p50 ms", decimals=2, has_ratio=True),
+        Column("last_p99_ms", "last p99", decimals=2),
+        Column("listeners", "listeners/update", decimals=0),
+        Column("memberships", "memberships/update", decimals=0),
+        Column("updates_per_read", "updates/read", decimals=1),
+        Column("deliveries_per_s", "deliveries/s", decimals=0, has_ratio=True),
+        Column("client_share", "client busy %", factor=100, decimals=0),
+        Column("client_queue", "client queue", decimals=0),
+    ),
+    options=(
+        click.Option(["--servers"], type=Names(["presence", "floor", "floor-joined"]),
+                     default="presence,floor", show_default=True,
+                     help="Which servers, for the case of one audience."),
+        click.Option(["--n"], type=click.IntRange(2), default=10_000, show_default=True,
+                     help="How many users are connected."),
+        click.Option(["--groups"], type=click.IntRange(1), default=300, show_default=True,
+                     help="How many servers they share."),
+        click.Option(["--memberships"], type=click.IntRange(1), default=4, show_default=True,
+                     help="In how many of them a user is, on average."),
+        click.Option(["--w"], type=Numbers(), default="1,16", show_default=True,
+                     help="How many updates are outstanding, each by another user."),
+    ),
+    quick={"servers": ("presence", "floor"), "n": 120, "groups": 40, "memberships": 2, "w": (1, 4)},
+    reference={"server": "presence", "audience": ONE},
+    plots=(Plot("distribution", "Latency of the last receiver", "last"),),
+)  # fmt: skip

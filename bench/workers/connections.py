@@ -1,0 +1,74 @@
+"""Connections that are no sockets: they count what they are told."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import ConnectionId, DeviceId, SelfView, ServerId, Status, UserId
+from presence.live.listener import Announcement, EndReason, News, Welcome
+
+DEVICE = DeviceId("phone")
+
+
+class Mute:
+    """A dialect that has no event for anything."""
+
+    def frame(self, news: News, version: int) -> bytes | None:
+        return None
+
+    def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Any:
+        return None
+
+
+MUTE = Mute()
+
+
+class Tally:
+    """What all connections together were told."""
+
+    def __init__(self) -> None:
+        self.shown_offline = 0
+        self.shown_online = 0
+
+    def forget(self) -> None:
+        self.shown_offline = self.shown_online = 0
+
+
+class CountingConnection:
+    """One device of one user. `offline` and `online`: how often it was told that it is so."""
+
+    __slots__ = ("connection", "is_over", "is_welcomed", "offline", "online", "tally", "user_id")
+
+    issued_at = 0.0
+    lane = MUTE
+    device = DEVICE
+
+    def __init__(self, connection: ConnectionId, user_id: UserId, tally: Tally) -> None:
+        self.connection = connection
+        self.user_id = user_id
+        self.tally = tally
+        self.offline = self.online = 0
+        self.is_welcomed = self.is_over = False
+
+    def welcome(self, welcome: Welcome) -> None:
+        self.is_welcomed = True
+
+    def offer(self, packet: Any) -> None:
+        """Belongs to no server, so nothing is ever offered."""
+
+    def show_self(self, view: SelfView) -> None:
+        if view.status is Status.OFFLINE:
+            self.offline += 1
+            self.tally.shown_offline += 1
+        else:
+            self.online += 1
+            self.tally.shown_online += 1
+
+    def add_server(self, snapshot: ServerSnapshot) -> None:
+        """Nobody joins a server."""
+
+    def remove_server(self, server_id: ServerId) -> None:
+        """Nobody leaves a server."""
+
+    def end(self, reason: EndReason) -> None:
+        self.is_over = True
