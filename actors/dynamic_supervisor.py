@@ -47,13 +47,15 @@ class DynamicSupervisorStatistics:
 class _Child(Generic[K, M]):
     """A child that has messages, and so a mailbox and a task."""
 
-    __slots__ = ("behaviour", "key", "mailbox", "since_checkpoint")
+    __slots__ = ("behaviour", "crash", "key", "mailbox", "since_checkpoint")
 
     def __init__(self, key: K, behaviour: Behaviour[M] | None, mailbox: Mailbox[Any]) -> None:
         self.key = key
         self.behaviour = behaviour
         self.mailbox = mailbox
         self.since_checkpoint = 0
+        self.crash: Exception | None = None
+        """That of a message that was handed over."""
 
 
 class DynamicSupervisor(Generic[K, M]):
@@ -128,22 +130,21 @@ class DynamicSupervisor(Generic[K, M]):
         child's crash is its own: the sender does not see it. Not to be called
         by a child of this supervisor while it handles a message.
         """
-        behaviour = None if self._closing.is_set() else self._resting.pop(key, None)
+        # It stays at rest meanwhile: what it is told while it handles waits for its task.
+        behaviour = None if self._closing.is_set() else self._resting.get(key)
         if behaviour is None:
             self._put(key, message, slot, merge)
             return
-        child = _Child[K, M](key, behaviour, Mailbox(self._mailbox_capacity))
-        self._working[key] = child
         try:
-            if not behaviour.receive_nowait(message):
-                put_entry(child.mailbox, message, slot, merge)
+            is_handled = behaviour.receive_nowait(message)
         except Exception as error:
-            self._start_work(child, error)
+            child = self._working.get(key) or self._wake(key)
+            child.crash = error
             return
-        if child.mailbox or behaviour.is_idle:
-            self._start_work(child)
-        else:
-            self._lay_down(child)
+        if not is_handled:
+            self._put(key, message, slot, merge)
+        elif behaviour.is_idle and key in self._resting:
+            self._wake(key)
 
     async def ask(
         self,
@@ -192,22 +193,15 @@ class DynamicSupervisor(Generic[K, M]):
             raise ActorStopped(f"{self.name} is closed")
         child = _Child[K, M](key, self._resting.pop(key, None), Mailbox(self._mailbox_capacity))
         self._working[key] = child
-        self._start_work(child)
+        self._workers.start_soon(self._work, child)
         return child
 
-    def _start_work(self, child: _Child[K, M], crash: Exception | None = None) -> None:
-        assert self._workers is not None
-        self._workers.start_soon(self._work, child, crash)
-
-    async def _work(self, child: _Child[K, M], crash: Exception | None) -> None:
-        """Handle messages until none is left, over all crashes; then the task ends.
-
-        *crash* is that of a message that was handed over.
-        """
+    async def _work(self, child: _Child[K, M]) -> None:
+        """Handle messages until none is left, over all crashes; then the task ends."""
         is_done = False
-        if crash is not None:
+        if child.crash is not None:
             child.behaviour = None
-            is_done = not await self._recovery.wait(child.key, crash)
+            is_done = not await self._recovery.wait(child.key, child.crash)
         while not is_done:
             try:
                 await self._handle_all(child)
@@ -238,13 +232,10 @@ class DynamicSupervisor(Generic[K, M]):
             if child.mailbox:
                 return False
         # No await from here on: a message put before the removal would be lost.
-        self._lay_down(child)
-        return True
-
-    def _lay_down(self, child: _Child[K, M]) -> None:
         del self._working[child.key]
         if child.behaviour is not None:
             self._resting[child.key] = child.behaviour
+        return True
 
     async def _host(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Hold the workers; only the stop of this supervisor cancels them."""

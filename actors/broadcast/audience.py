@@ -17,6 +17,12 @@ class Lane(Protocol[V_contra]):
         Called once for all readers that get the same values, not once for each.
         """
 
+    def offer_all(self, packet: Any, readers: "Sequence[Any]") -> None:
+        """Offer *packet*, which `render` made, to each of these `Reader`s; must not block.
+
+        One call for many: here a server of thousands of readers spends its time.
+        """
+
 
 class Reader(Protocol[V_contra]):
     """Whoever gets values. Told apart by identity."""
@@ -38,6 +44,10 @@ class EachValue:
 
     def render(self, values: Sequence[tuple[Hashable, object]]) -> Any:
         return values
+
+    def offer_all(self, packet: Any, readers: "Sequence[Reader[Any]]") -> None:
+        for reader in readers:
+            reader.offer(packet)
 
 
 EACH_VALUE = EachValue()

@@ -6,14 +6,14 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
-from actors.broadcast.audience import Audience, Reader
+from actors.broadcast.audience import Audience, Lane, Reader
 from actors.broadcast.rounds import Publication, Share, plan_round
 from actors.errors import ActorStopped
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V")
 
-BATCH = 256
+BATCH = 512
 """Offers made before other tasks run."""
 
 GATHER_SHARE = 0.05
@@ -105,7 +105,7 @@ class Broadcaster(Generic[T, V]):
         ]
         if missed:
             share = Share(reader.lane, missed, [reader])
-            self._offer(share.readers, share.render(), len(missed))
+            self._offer(share.lane, share.readers, share.render(), len(missed))
 
     def leave(self, reader: Reader[V], topic: T) -> None:
         """Take one topic from a reader; the reader stays subscribed."""
@@ -225,7 +225,7 @@ class Broadcaster(Generic[T, V]):
             start, turn = start + len(batch), turn + len(batch)
             if self._has_departures:
                 batch = [each for each in batch if self._still_gets_all(each, share)]
-            self._offer(batch, packet, len(share.publications))
+            self._offer(share.lane, batch, packet, len(share.publications))
         return turn
 
     def _still_gets_all(self, reader: Reader[V], share: Share[T, V]) -> bool:
@@ -236,15 +236,13 @@ class Broadcaster(Generic[T, V]):
         left = [each for each in share.publications if each.is_for(reader, self._audience)]
         if 0 < len(left) < len(share.publications):
             rest = Share(share.lane, left, [reader])
-            self._offer(rest.readers, rest.render(), len(left))
+            self._offer(rest.lane, rest.readers, rest.render(), len(left))
         return len(left) == len(share.publications)
 
-    def _offer(self, readers: Sequence[Reader[V]], packet: Any, count: int) -> None:
-        if packet is None:
-            return
-        self._offers += len(readers) * count
-        for reader in readers:
-            reader.offer(packet)
+    def _offer(self, lane: Lane[V], readers: Sequence[Reader[V]], packet: Any, count: int) -> None:
+        if packet is not None:
+            self._offers += len(readers) * count
+            lane.offer_all(packet, readers)
 
     async def _wait(self) -> None:
         self._wakeup = trio.Event()

@@ -19,6 +19,9 @@ class Mute:
     def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Any:
         return None
 
+    def offer_all(self, packet: Any, readers: Sequence[Any]) -> None:
+        """Nothing was rendered, so nothing is offered."""
+
 
 MUTE = Mute()
 

@@ -39,3 +39,8 @@ class Record:
     awaited_states: Mapping[DeviceId, State] = attrs.field(factory=dict)
     claims_at: float = 0.0
     named_at: float = 0.0
+
+    @property
+    def is_hiding(self) -> bool:
+        """True where the user's choice keeps others from seeing it."""
+        return self.intent is Status.OFFLINE or self.appear_offline or self.is_sealed

@@ -110,8 +110,6 @@ class User:
 
     def apply(self, event: Event, now: Moment) -> list[Effect]:
         """Let *event* happen at *now*; say what follows, in the order in which to do it."""
-        if isinstance(event, TimePassed | Stalled):
-            self._wake_at = None  # the wake that brought it is used up
         match event:
             case Commanded():
                 return self._command(event, now)
@@ -122,8 +120,10 @@ class User:
             case Pinged():
                 self.attendance.ping(event.connection, now.mono)
             case TimePassed():
+                self._wake_at = None  # the wake that brought it is used up
                 return self._pass_time(now)
             case Stalled():
+                self._wake_at = None
                 self.attendance.outlast_stall(now.mono)
             case Claimed():
                 self._claim(event)

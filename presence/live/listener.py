@@ -43,6 +43,9 @@ class Dialect(Protocol):
     def frame(self, news: News, version: int) -> bytes | None:
         """The bytes that go out, whole frames; None where the protocol has no such event."""
 
+    def offer_all(self, packet: Any, readers: "Sequence[Any]") -> None:
+        """Offer what was rendered to each of these connections; see `Listener.offer`."""
+
     def render(self, values: Sequence[tuple[Hashable, "Announcement"]]) -> Any:
         """The packet for all listeners who get the same; None where they get nothing."""
 

@@ -87,8 +87,9 @@ class UserActor(Behaviour[Message]):
 
     @property
     def is_idle(self) -> bool:
-        is_forgettable = self._user.is_forgettable(self._node.clock.now().mono)
-        return is_forgettable and self._journal is None
+        if self._journal is not None or not self._user.attendance.is_over:
+            return False
+        return self._user.is_forgettable(self._node.clock.now().mono)
 
     async def receive(self, message: Message) -> None:
         match message:

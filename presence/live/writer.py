@@ -24,8 +24,8 @@ _HEARTBEAT_EVERY = 10.0
 _REPORT_EVERY = 10.0
 _RETRY_AFTER = 0.1
 _RETRY_AFTER_AT_MOST = 1.0
-GATHER_FOR = 0.005
-"""Seconds between the first change of a batch and its commit, where nobody waits for it."""
+GATHER_FOR = 0.05
+"""Seconds between the first change of a batch and its commit, where none is urgent."""
 
 
 @attrs.frozen
@@ -106,10 +106,16 @@ class Writer:
     # Changes, without waiting -----------------------------------------------------------
 
     def save(self, record: Record) -> int:
-        """Store *record*; one that no database could keep raises ValueError."""
+        """Store *record*, one that hides its user at once.
+
+        One that no database could keep raises ValueError.
+        """
         check_storable(record)
         self._waiting.users[record.view.user_id] = record
-        return self._issue_ticket()
+        ticket = self._issue_ticket()
+        if record.is_hiding:  # a crash must not bring into the open who has just gone hidden
+            self._hurry_for(ticket)
+        return ticket
 
     def forget_user(self, user_id: UserId) -> int:
         """Delete the user's row; its memberships are the caller's to forget."""
@@ -149,9 +155,7 @@ class Writer:
 
     async def wait_committed(self, ticket: int, *, within: float) -> bool:
         """Whether everything up to *ticket* is committed, waiting at most *within* seconds."""
-        if self._awaited_ticket < ticket:
-            self._awaited_ticket = ticket
-            self._hurry.set()
+        self._hurry_for(ticket)
         with trio.move_on_after(within):
             while self._committed_ticket < ticket:
                 await self._commit.wait()
@@ -247,8 +251,13 @@ class Writer:
         self._wakeup.set()
         self._hurry.set()
 
+    def _hurry_for(self, ticket: int) -> None:
+        if self._awaited_ticket < ticket:
+            self._awaited_ticket = ticket
+            self._hurry.set()
+
     async def _gather(self) -> None:
-        """Let more changes come into one batch, unless somebody waits for what is there.
+        """Let more changes come into one batch, unless one of them is urgent or awaited.
 
         The thread that commits takes turns with the broadcaster at every system
         call: started at once, it would double the time in which a hundred

@@ -28,6 +28,7 @@ from presence.net.request import HttpError, Request, Response, error_response
 from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes, pack
 from presence.net.websocket import Admitted, WebSocket
 from presence.net.wire.frames import TEXT, frame_head, text_frame
+from presence.net.wire.outbox import Writer, write_to_all
 from presence.net.wire.packet import Packet
 
 PATH = "/ws"
@@ -54,6 +55,9 @@ class TogetherSpeech:
 
     def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
         return pack(self, values)
+
+    def offer_all(self, packet: Packet, readers: Sequence[Writer]) -> None:
+        write_to_all(packet, readers)
 
     def welcome(self, welcome: Welcome) -> list[bytes]:
         fragments = map(self._fragment, welcome.servers)

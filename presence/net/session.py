@@ -29,6 +29,7 @@ from presence.live.listener import Announcement, Dialect, EndReason, MemberRemov
 from presence.live.messages import Arrive, Message
 from presence.live.node import Node
 from presence.net.websocket import SocketEnded, WebSocket
+from presence.net.wire.outbox import Outbox
 from presence.net.wire.packet import Packet
 
 ARRIVE_TIMEOUT = 30.0
@@ -108,7 +109,7 @@ class Session(ABC):
         "_speech",
         "_times",
         "_wishes",
-        "offer",
+        "write",
     )
 
     def __init__(
@@ -132,8 +133,8 @@ class Session(ABC):
         self._device = wishes.device or DeviceId(own_name)
         self._is_over = False
         self._ping_at = 0.0
-        # Not a method of ours around it: this is called for every delivery.
-        self.offer = socket.stream.offer_packet
+        self.write = socket.stream.write
+        socket.stream.shortcut = self
         socket.stream.is_gone = self._is_gone
 
     @abstractmethod
@@ -161,6 +162,13 @@ class Session(ABC):
     @property
     def issued_at(self) -> float:
         return self._claims.issued_at
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._socket.stream
+
+    def offer(self, packet: Packet) -> None:
+        self._socket.stream.offer_packet(packet)
 
     def welcome(self, welcome: Welcome) -> None:
         self._socket.stream.push_snapshot(self._speech.welcome(welcome))

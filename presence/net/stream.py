@@ -109,7 +109,8 @@ class OutboxStream(Outbox, trio.abc.Stream):
         if not (self.push_snapshot([bytes(data)]) if is_http else self.push(bytes(data))):
             raise trio.BrokenResourceError
         if is_close:
-            self._takes_frames, self._has_sent_close = False, True
+            self._take_no_more()
+            self._has_sent_close = True
         await self._wait_unkeyed_sent()
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -167,7 +168,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
                 return data
         if self._backlog is None or not self._backlog.has_unkeyed:
             self.push_close(self._violation.close_code, self._violation.sentence)
-        self._takes_frames = False
+        self._take_no_more()
         return b""
 
     def _hear(self, data: bytes) -> bool:

@@ -219,6 +219,12 @@ class RunningServer:
             while self.node.users.statistics().working:
                 await wait_all_tasks_blocked(QUIET_AFTER)
 
+    async def until(self, claim):
+        """Wait until *claim*, about the server's state, is true."""
+        with trio.fail_after(WITHIN):
+            while not claim():  # noqa: ASYNC110 - the claim is about another task's plain state
+                await trio.sleep(0.01)
+
     async def status_of(self, user, *, seen_by="onlooker"):
         """What others see of a user, 404 for one they may not see."""
         answer = await self.request("GET", f"/users/{user}", user=seen_by)

@@ -37,7 +37,7 @@ async def test_a_store_that_fails_degrades_it_until_a_write_succeeds(server, mon
 
     monkeypatch.setattr(server.node.writer._store, "write", write)
     await server.connect("alice")
-    await server.quiet()
+    await server.until(lambda: server.node.writer.is_failing)
     answer = await server.request("GET", "/readyz")
     assert (answer.status, answer.json) == (200, {"status": "degraded"})
     monkeypatch.undo()

@@ -191,6 +191,25 @@ async def test_changes_that_follow_one_another_closely_are_one_batch(
     assert store.users_written() == [{ADA: record_of(ADA), BOB: record_of(BOB)}]
 
 
+@pytest.mark.parametrize(
+    "hidden", [{"intent": Status.OFFLINE}, {"appear_offline": True}, {"is_sealed": True}], ids=str
+)
+async def test_what_hides_its_user_is_written_at_once(
+    store: FaultyStore,
+    writer: Writer,
+    nursery: trio.Nursery,
+    autojump_clock: object,
+    hidden: dict[str, object],
+) -> None:
+    await nursery.start(writer.run)
+    await trio.sleep(3.0)
+    writer.save(record_of(BOB))
+    writer.save(attrs.evolve(record_of(ADA), **hidden))
+    await trio.testing.wait_all_tasks_blocked()
+    assert [user_id for written in store.users_written() for user_id in written] == [BOB, ADA]
+    assert trio.current_time() == 3.0
+
+
 async def test_closing_does_not_wait_for_more_changes(
     store: FaultyStore, writer: Writer, autojump_clock: object
 ) -> None:

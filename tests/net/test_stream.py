@@ -15,7 +15,7 @@ from presence.net.stream import (
 )
 from presence.net.wire.frame_meter import FrameMeter
 from presence.net.wire.frames import binary_frame, close_frame, ping_frame, text_frame
-from presence.net.wire.outbox import OutboxStatistics
+from presence.net.wire.outbox import RESET_ON_CLOSE, OutboxStatistics, write_to_all
 from presence.net.wire.packet import Packet
 
 
@@ -161,6 +161,48 @@ async def test_a_joined_round_is_taken_apart_where_the_kernel_takes_part_of_it(c
     expected = b"".join(frames[n] for n in range(299)) + b"<new><300>"
     with trio.fail_after(5):
         assert await pair.read(len(expected)) == expected
+
+
+@attrs.define
+class Shortcut:
+    """Somebody with a copy of a stream's `write`."""
+
+    outbox: OutboxStream
+    write: object = attrs.field(init=False)
+
+    def __attrs_post_init__(self):
+        self.write, self.outbox.shortcut = self.outbox.write, self
+
+
+async def test_many_are_written_to_in_one_go_whatever_their_state(connect):
+    clear, full, closing, gone, over = [await connect() for _ in range(5)]
+    writers = [Shortcut(pair.stream) for pair in (clear, full, closing, gone, over)]
+    taken = fill(full.stream)
+    closing.stream.push_close(1012)
+    gone.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    gone.peer.close()
+    over.stream.close()
+    await trio.sleep(0.05)
+    write_to_all(Packet({"a": b"<a>"}), writers)
+    assert await clear.read(3) == b"<a>"
+    assert full.stream.statistics().waiting_keys == 1
+    closing.stream.close()
+    assert await closing.read_all() == close_frame(1012)
+    assert gone.stream.cut_reason == "lost"
+    sent = taken * len(text_frame(b"f" * 1000))
+    assert (await full.read(sent + 3))[sent:] == b"<a>"
+    write_to_all(Packet({"a": b"<b>"}), writers)
+    assert (await clear.read(3), await full.read(3)) == (b"<b>", b"<b>")
+
+
+async def test_nothing_overtakes_what_waits(connect):
+    pair = await connect()
+    writer = Shortcut(pair.stream)
+    sent = fill(pair.stream) * len(text_frame(b"f" * 1000))
+    pair.stream.push(b"<pushed>")
+    write_to_all(Packet({"a": b"<a1>"}), [writer])
+    write_to_all(Packet({"a": b"<a2>"}), [writer])
+    assert (await pair.read(sent + 12))[sent:] == b"<pushed><a2>"
 
 
 @pytest.mark.parametrize(("is_gone", "waiting"), [(True, 2), (False, 3)])

@@ -8,8 +8,9 @@ a `Backlog`, drained by a task that exists only meanwhile.
 import math
 import socket as stdsocket
 import struct
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
+from typing import Protocol, TypeAlias
 
 import attrs
 import trio
@@ -39,11 +40,52 @@ def _never(key: Hashable) -> bool:
     return False
 
 
+Write: TypeAlias = Callable[[bytes], int]
+"""Takes bytes and returns how many of them went out."""
+
+
+def write_nothing(data: bytes) -> int:
+    """The `Write` of a connection where others wait to go first, or nothing goes any more."""
+    return 0
+
+
+class Writer(Protocol):
+    """Who can be written to: an outbox, or somebody with a copy of its `write`."""
+
+    write: Write
+
+    @property
+    def outbox(self) -> "Outbox": ...
+
+
+def write_to_all(packet: Packet, writers: Iterable[Writer]) -> None:
+    """Offer the frames of *packet* to each of *writers*, in one write each.
+
+    This is where a server of thousands of listeners spends its time: on the way
+    that is always taken there is nothing but the system call, and as few
+    objects as can be, for each of them is far away in memory.
+    """
+    data, size = packet.joined, packet.size
+    for writer in writers:
+        write = writer.write
+        try:
+            sent = write(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            writer.outbox.cut(LOST)
+            continue
+        if sent != size:
+            writer.outbox.keep(packet, sent)
+
+
 class Outbox:
     """The sending half of a connection; owns *sock*, a plain non-blocking socket.
 
     `cut_reason` says why the connection was ended from here, None while it was not.
     `is_gone` tells whether what waits of a vanished key is to be forgotten.
+    `write` is the system call while the way is clear; `shortcut`, if there is
+    one, has a copy of it.
     """
 
     __slots__ = (
@@ -59,6 +101,8 @@ class Outbox:
         "_takes_frames",
         "cut_reason",
         "is_gone",
+        "shortcut",
+        "write",
     )
 
     def __init__(self, sock: stdsocket.socket, limits: NetLimits) -> None:
@@ -74,6 +118,8 @@ class Outbox:
         self._replaced_count = 0
         self.cut_reason: str | None = None
         self.is_gone: Callable[[Hashable], bool] = _never
+        self.write: Write = sock.send
+        self.shortcut: Writer | None = None
 
     @property
     def takes_frames(self) -> bool:
@@ -131,26 +177,19 @@ class Outbox:
         return self._takes_frames
 
     def offer_packet(self, packet: Packet) -> None:
-        """Offer the frames of a packet in one write.
+        """Offer the frames of a packet in one write."""
+        write_to_all(packet, (self,))
 
-        This is where a server of thousands of listeners spends its time: on
-        the way that is always taken there is nothing but the system call.
-        """
-        sent = 0
-        if self._backlog is None and self._takes_frames:
-            try:
-                sent = self._socket.send(packet.joined)
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.cut(LOST)
-            if sent == packet.size:
-                return
-        if self._takes_frames:
-            self._keep(packet, sent, self._backlog or self._start_backlog(Backlog()))
+    @property
+    def outbox(self) -> "Outbox":
+        """This one: it can be written to like whoever has a shortcut to it."""
+        return self
 
-    def _keep(self, packet: Packet, sent: int, backlog: Backlog) -> None:
-        """Let wait what the kernel did not take of *packet*."""
+    def keep(self, packet: Packet, sent: int) -> None:
+        """Let wait what `write` did not take of *packet*."""
+        if not self._takes_frames:
+            return
+        backlog = self._backlog or self._start_backlog(Backlog())
         for key in packet.vanished:
             if self.is_gone(key):
                 backlog.drop(key)
@@ -168,7 +207,7 @@ class Outbox:
         if self._backlog is not None:
             self._backlog.drop_all_keys()
         was_sent = self.push(close_frame(code, reason))
-        self._takes_frames = False
+        self._take_no_more()
         self._has_sent_close = self._has_sent_close or was_sent
         return was_sent
 
@@ -199,6 +238,7 @@ class Outbox:
 
     def _start_backlog(self, backlog: Backlog) -> Backlog:
         self._backlog = backlog
+        self._set_write(write_nothing)
         if self._nursery is not None and not self._is_draining:
             self._is_draining = True
             self._nursery.start_soon(self._drain)
@@ -220,6 +260,7 @@ class Outbox:
             self._wake_senders()
         if backlog.is_empty:
             self._backlog = None
+            self._set_write(self._socket.send if self._takes_frames else write_nothing)
         return total
 
     async def _drain(self) -> None:
@@ -246,13 +287,22 @@ class Outbox:
             elif self._backlog is not None and self._flush_nowait(self._backlog) > 0:
                 deadline = trio.current_time() + blocked_after
 
+    def _take_no_more(self) -> None:
+        self._takes_frames = False
+        self._set_write(write_nothing)
+
+    def _set_write(self, write: Write) -> None:
+        self.write = write
+        if self.shortcut is not None:
+            self.shortcut.write = write
+
     def _wake_senders(self) -> None:
         if self._sent_unkeyed is not None:
             self._sent_unkeyed.set()
             self._sent_unkeyed = None
 
     def _forget_unsent(self) -> None:
-        self._takes_frames = False
+        self._take_no_more()
         self._backlog = None
         self._wake_senders()
 
