@@ -100,9 +100,14 @@ def quick(save: Path | None, html: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--compare", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-def show(file: Path, html: Path | None, compare: Path | None) -> None:
-    """Show a saved run again, or make its report."""
-    _show(results.read_run(file), html, compare)
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def show(file: Path, html: Path | None, compare: Path | None, plots: Path | None) -> None:
+    """Show a saved run again, make its report, or draw each plot into the folder --plots."""
+    run = results.read_run(file)
+    if plots:
+        for name, svg in report.draw_plots(run, SCENARIOS).items():
+            (plots / f"{name}.svg").write_text(svg, encoding="utf-8")
+    _show(run, html, compare)
 
 
 def _run(

@@ -7,7 +7,7 @@ from html import escape
 from bench.comparison import ratio_to_reference, ratio_to_saved
 from bench.results import Case, Histogram, Run
 from bench.scenario import Column, Plot, Scenario
-from bench.svg import Points, draw_lines, linear_axis, log_axis, nines_axis
+from bench.svg import Points, draw_lines, linear_axis, log_axis, nines_axis, standing_alone
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem }
@@ -39,6 +39,18 @@ def write_report(run: Run, scenarios: Mapping[str, Scenario], saved: Run | None 
         f"<style>{STYLE}</style><h1>Benchmarks</h1>{''.join(sections)}"
         f"<h2>The machine</h2><table>{facts}</table></html>\n"
     )
+
+
+def draw_plots(run: Run, scenarios: Mapping[str, Scenario]) -> dict[str, str]:
+    """Every plot of *run* as an SVG of its own, by a name made of what it shows."""
+    plots = {}
+    for scenario in scenarios.values():
+        for plot in scenario.plots:
+            for svg in _draw(run, scenario, plot):
+                title = svg.partition('class="title">')[2].partition("<")[0]
+                words = "".join(each if each.isalnum() else " " for each in title).split()
+                plots["-".join([scenario.name, *words]).lower()] = standing_alone(svg)
+    return plots
 
 
 def _section(run: Run, scenario: Scenario, saved: Run | None) -> str:

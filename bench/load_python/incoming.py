@@ -76,6 +76,7 @@ class Incoming:
 
     def _read_frame(self, peer: Peer, frame: Frame, now: int) -> None:
         if frame.opcode == PING:
+            self._measure.count["ping_bytes"] += frame.size
             self._sockets.send(peer, PONG, frame.payload)
         elif frame.opcode == CLOSE:
             self._sockets.end_unasked(peer)

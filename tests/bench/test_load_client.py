@@ -192,6 +192,30 @@ def test_a_slow_reader_without_the_last_state_is_stale(scripted, loading):
         assert faults(load.settle(0.2)) == {"stale": 1}
 
 
+def test_it_settles_although_pings_come_all_the_time(scripted, loading):
+    has_settled, pinging = threading.Event(), []
+
+    def ping(listener):
+        for _ in range(500):
+            if has_settled.wait(0.01):
+                return
+            listener.ping()
+        pinging.append("for ever")
+
+    def tell_and_ping(listeners, message):
+        tell_all(listeners, message)
+        if not pinging:
+            pinging.append(threading.Thread(target=ping, args=[listeners["/a"]]))
+            pinging[0].start()
+
+    with loading(scripted(tell_and_ping), PLAN) as load:
+        load.run(w=1, seconds=0.05)
+        assert faults(load.settle(0.2)) == {}
+        has_settled.set()
+        pinging[0].join()
+    assert len(pinging) == 1
+
+
 @pytest.mark.parametrize("how", ["clean", "reset"])
 def test_who_was_dropped_can_come_again(scripted, loading, how):
     with loading(scripted(tell_all), PLAN) as load:

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench.report import write_report
+from bench.report import draw_plots, write_report
 from bench.results import Histogram, Result, Run
 from bench.scenario import find_scenarios
 from bench.svg import draw_lines, linear_axis, log_axis, nines_axis
@@ -53,6 +53,14 @@ def test_the_page_shows_ratios_to_the_floor_and_to_a_saved_run():
     saved = Run({}, (Result("fanout", RUN.results[2].case, 0, {"cpu_us_per_delivery": 2.0}),))
     page = write_report(RUN, SCENARIOS, saved)
     assert "4.00 <small>x1.00</small> <small>(+100%)</small>" in page
+
+
+def test_every_plot_can_be_drawn_as_a_file_of_its_own():
+    plots = draw_plots(RUN, SCENARIOS)
+    assert "fanout-cpu-per-delivery-w-1" in plots
+    assert len(plots) == 6
+    for svg in plots.values():
+        assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_a_failed_check_is_marked():

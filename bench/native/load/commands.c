@@ -162,8 +162,11 @@ void settle(double seconds) {
     forget_counts();
     for (unsigned i = 0; i < connection_count; i++)
         if (connections[i].phase == OPEN) watch(&connections[i], READS);
-    while (now_ns() - quiet_since < (int64_t)(seconds * SECOND))
-        if (turn(TICK_MS)) quiet_since = now_ns();
+    while (now_ns() - quiet_since < (int64_t)(seconds * SECOND)) {
+        uint64_t came = count.bytes - count.ping_bytes;
+        turn(TICK_MS);
+        if (count.bytes - count.ping_bytes != came) quiet_since = now_ns();
+    }
     count_stale();
     unsigned open = 0;
     for (unsigned i = 0; i < connection_count; i++) {

@@ -102,8 +102,10 @@ static size_t read_frames(struct connection *connection, unsigned char *in, size
             read_text(connection, (char *)frame + head, size, now);
         else if (opcode == 1)
             count.others++;
-        else if (opcode == 9)
+        else if (opcode == 9) {
+            count.ping_bytes += head + size;
             send_frame(connection, 10, (char *)frame + head, size);
+        }
         else if (opcode == 8)
             end_unasked(connection);
     }

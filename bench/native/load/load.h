@@ -57,6 +57,7 @@ struct histogram {
 /* What was counted since the last command began; from `lost` on it must be 0. */
 struct counts {
     uint64_t deliveries, to_publishers, to_slow, merged, others, bytes, cut;
+    uint64_t ping_bytes; /* of thousands of connections, pings come all the time */
     uint64_t reads, waiting; /* sockets read, and how many were ready together, summed */
     uint64_t lost, duplicated, disordered, leaked, garbled, stale, disconnected;
 };
