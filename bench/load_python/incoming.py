@@ -108,6 +108,12 @@ class Incoming:
     def _note(self, peer: Peer, p: int, number: int, version: int, now: int) -> None:
         publisher, seen, count = self._publishers[p], peer.seen.get(p, 0), self._measure.count
         count["leaked"] += not peer.audiences & publisher.peer.audiences
+        is_newer = version > peer.version.get(p, 0)
+        if number == seen and is_newer and not publisher.waiting_for:
+            # Told anew by the server itself: somebody is back, say, after a restart.
+            peer.version[p] = version
+            count["others"] += 1
+            return
         count["duplicated"] += number == seen
         count["out_of_order"] += number < seen or version < peer.version.get(p, 0)
         if number > publisher.number:

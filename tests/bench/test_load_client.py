@@ -99,6 +99,39 @@ def test_a_second_copy_is_counted(scripted, loading):
     assert faults(answer) == {"duplicated": answer["rounds"]}
 
 
+def test_a_state_told_anew_while_nobody_publishes_is_no_second_copy(scripted, loading):
+    told = []
+
+    def tell_a_anew(listeners, message):
+        told.append(listeners)
+        tell_all(listeners, message)
+
+    with loading(scripted(tell_a_anew), PLAN) as load:
+        load.run(w=1, seconds=0.05)
+        anew = json.dumps(
+            {
+                "op": "DISPATCH",
+                "t": "PRESENCE_UPDATE",
+                "d": {
+                    "user_id": "p0000",
+                    "status": "dnd",
+                    "custom_status": f"#0000.{len(told):08}",
+                    "activity": None,
+                },
+                "v": 2**40,
+            },
+            separators=(",", ":"),
+        )
+
+        def tell_twice():  # once is news, twice is once too often
+            for _ in range(2):
+                told[0]["/a"].send(anew)
+
+        threading.Timer(0.1, tell_twice).start()
+        after = load.settle(0.5)
+    assert (faults(after), after["others"]) == ({"duplicated": 1}, 1)
+
+
 def test_an_older_update_after_a_newer_one_is_out_of_order(scripted, loading):
     told = []
 

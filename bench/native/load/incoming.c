@@ -29,6 +29,12 @@ static void note_delivery(struct connection *connection, unsigned p, uint32_t nu
     struct publisher *publisher = &publishers[p];
     uint32_t seen = connection->seen[p];
     if (!connection->may_see[p]) count.leaked++;
+    if (number == seen && version > connection->version[p] && !publisher->waiting_for) {
+        /* Told anew by the server itself: somebody is back, say, after a restart. */
+        connection->version[p] = version;
+        count.others++;
+        return;
+    }
     if (number == seen) count.duplicated++;
     if (number < seen || version < connection->version[p]) count.disordered++;
     if (number <= seen) return;
