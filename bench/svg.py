@@ -76,9 +76,9 @@ def draw_lines(title: str, x: Axis, y: Axis, lines: Mapping[str, Points]) -> str
 def standing_alone(svg: str) -> str:
     """The picture as a file of its own, legible on light and on dark pages."""
     style = (
-        "text { font: 10.5px system-ui, sans-serif; fill: #777 } .middle { text-anchor: middle }"
+        "text { font: 10.5px system-ui, sans-serif } .middle { text-anchor: middle }"
         " .end { text-anchor: end } .title { font-weight: bold; font-size: 12px }"
-        " .rule { stroke: #8883 }"
+        " .middle, .end, .start, .title { fill: #777 } .rule { stroke: #777; opacity: .25 }"
     )
     head, _, rest = svg.partition(">")
     return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}\n'
