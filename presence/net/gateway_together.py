@@ -28,8 +28,8 @@ from presence.net.request import HttpError, Request, Response, error_response
 from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes, pack
 from presence.net.websocket import Admitted, WebSocket
 from presence.net.wire.frames import TEXT, frame_head, text_frame
-from presence.net.wire.outbox import Writer, write_to_all
 from presence.net.wire.packet import Packet
+from presence.net.wire.walk import Writer, write_to_all
 
 PATH = "/ws"
 SUBPROTOCOL = "bearer"

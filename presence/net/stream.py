@@ -15,7 +15,8 @@ from presence.net.turnstile import Turnstile
 from presence.net.wire.client_frames import read_whole_text
 from presence.net.wire.frame_meter import FrameMeter, Violation
 from presence.net.wire.frames import CLOSE
-from presence.net.wire.outbox import LOST, Outbox
+from presence.net.wire.outbox import Outbox
+from presence.net.wire.walk import LOST
 
 SEND_BUFFER_BYTES = 64 * 1024
 NOT_SENT_BYTES = 16 * 1024

@@ -15,8 +15,9 @@ from presence.net.stream import (
 )
 from presence.net.wire.frame_meter import FrameMeter
 from presence.net.wire.frames import binary_frame, close_frame, ping_frame, text_frame
-from presence.net.wire.outbox import RESET_ON_CLOSE, OutboxStatistics, write_to_all
+from presence.net.wire.outbox import RESET_ON_CLOSE, OutboxStatistics
 from presence.net.wire.packet import Packet
+from presence.net.wire.walk import write_to_all
 
 
 @attrs.define

@@ -8,9 +8,8 @@ a `Backlog`, drained by a task that exists only meanwhile.
 import math
 import socket as stdsocket
 import struct
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from typing import Protocol, TypeAlias
 
 import attrs
 import trio
@@ -19,11 +18,11 @@ from presence.net.limits import NetLimits
 from presence.net.wire.backlog import Backlog
 from presence.net.wire.frames import close_frame
 from presence.net.wire.packet import Packet
+from presence.net.wire.walk import LOST, Write, Writer, write_nothing, write_to_all
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 SLOW = "slow"
-LOST = "lost"
 CANCELLED = "cancelled"
 
 
@@ -38,45 +37,6 @@ class OutboxStatistics:
 
 def _never(key: Hashable) -> bool:
     return False
-
-
-Write: TypeAlias = Callable[[bytes], int]
-"""Takes bytes and returns how many of them went out."""
-
-
-def write_nothing(data: bytes) -> int:
-    """The `Write` of a connection where others wait to go first, or nothing goes any more."""
-    return 0
-
-
-class Writer(Protocol):
-    """Who can be written to: an outbox, or somebody with a copy of its `write`."""
-
-    write: Write
-
-    @property
-    def outbox(self) -> "Outbox": ...
-
-
-def write_to_all(packet: Packet, writers: Iterable[Writer]) -> None:
-    """Offer the frames of *packet* to each of *writers*, in one write each.
-
-    This is where a server of thousands of listeners spends its time: on the way
-    that is always taken there is nothing but the system call, and as few
-    objects as can be, for each of them is far away in memory.
-    """
-    data, size = packet.joined, packet.size
-    for writer in writers:
-        write = writer.write
-        try:
-            sent = write(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            writer.outbox.cut(LOST)
-            continue
-        if sent != size:
-            writer.outbox.keep(packet, sent)
 
 
 class Outbox:
