@@ -18,7 +18,7 @@ BATCH = 512
 
 GATHER_SHARE = 0.05
 GATHER_AT_MOST = 0.003
-"""Seconds, and share of the last round's time, that more may come in before a next round.
+"""Share of the last round's time, and seconds at most, in which more may come in before the next.
 
 Only where something came in during that round: it waits for a twentieth longer
 at most, and what would else need a round of its own goes with it.

@@ -215,6 +215,11 @@ class OutboxStream(Outbox, trio.abc.Stream):
                 else:
                     left -= len(data)
 
+    def close(self) -> None:
+        """Close the socket, and hear nothing more."""
+        self.on_text = None
+        super().close()
+
     async def aclose(self) -> None:
         self.close()
         await trio.lowlevel.checkpoint()

@@ -111,6 +111,10 @@ class WebSocket:
             self.stream.push_close(INTERNAL_ERROR)
             raise
 
+    def hear_no_more(self) -> None:
+        """Let go of the hearer, which is thus free as soon as it has ended."""
+        self._on_text = None
+
     async def receive(self) -> str | bytes:
         """Return the next message; it must be asked for always, or pings stay unanswered.
 
@@ -259,6 +263,7 @@ async def serve_websocket(stream: OutboxStream, upgrade: Upgrade, limits: NetLim
                     await socket.close()
                 finally:
                     socket.note_arrival()
+                    socket.hear_no_more()
                     _say_end(socket)
             if stream.violation is not None:
                 await stream.linger()

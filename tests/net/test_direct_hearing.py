@@ -1,5 +1,8 @@
 """Texts that come whole are heard past the library, and nothing else changes by that."""
 
+import gc
+from contextlib import suppress
+
 import attrs
 import pytest
 
@@ -143,3 +146,35 @@ async def test_a_flood_of_texts_leaves_others_their_turn(
     nursery.start_soon(client.send_for_ever, masked_frame(TEXT, b"flood"))
     await other.send(masked_frame(TEXT, b"me too"))
     await door.wait_until(lambda: ("directly", "me too") in notes.heard)
+
+
+async def test_who_heard_is_free_when_its_connection_has_ended(open_door, masked_frame):
+    class Hearer:
+        def __init__(self, socket):
+            self.socket = socket
+            socket.hear_directly(self.hear)
+
+        def hear(self, text):
+            pass
+
+    class Route:
+        async def admit(self, request):
+            return Admitted(None, self.serve)
+
+        async def serve(self, socket):
+            hearer = Hearer(socket)
+            with suppress(SocketEnded):
+                await hearer.socket.receive()
+
+    door = await open_door(route=Route())
+    gc.collect()
+    gc.disable()  # of what has lived long the collector looks at nothing for hours
+    try:
+        client = await door.connect()
+        await client.upgrade()
+        await client.send(masked_frame(CLOSE, NORMAL))
+        await client.wait_end()
+        await door.wait_until(lambda: door.door.connection_count == 0)
+        assert not any(type(each) is Hearer for each in gc.get_objects())
+    finally:
+        gc.enable()

@@ -286,5 +286,7 @@ class Outbox:
             return
         self._is_closed = True
         self._forget_unsent()
+        # Whoever it belonged to is free at once: the collector hardly ever looks at the old.
+        self.shortcut, self.is_gone = None, _never
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
