@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from actors import EACH_VALUE, ActorStopped, Broadcaster, BroadcasterStatistics, PendingReader
-from actors.broadcast.broadcaster import BATCH
+from actors.broadcast.broadcaster import BATCH, GATHER_AT_MOST
 
 
 class Recorder:
@@ -319,3 +319,58 @@ def test_the_last_value_of_each_key_reaches_all_who_stay(steps):
             assert stamps == sorted(set(stamps))
 
     trio.run(live)
+
+
+async def test_other_tasks_run_between_many_small_shares_too():
+    """Each reader gets something else, so no share is as large as a batch."""
+    broadcaster, readers, ran_at = Broadcaster(), [], []
+    for number in range(3 * BATCH):
+        reader = Recorder()
+        readers.append(reader)
+        broadcaster.subscribe(reader, [number])
+        broadcaster.publish(number, "x", topics=[number], stamp=5)
+    broadcaster.close()
+
+    async with trio.open_nursery() as nursery:
+
+        async def look():
+            while not readers[-1].got:
+                await trio.lowlevel.checkpoint()
+                ran_at.append(sum(bool(reader.got) for reader in readers))
+
+        nursery.start_soon(look)
+        nursery.start_soon(broadcaster.run)
+    assert any(0 < count < len(readers) for count in ran_at)
+
+
+async def test_who_answers_to_a_round_is_in_the_next_one_with_what_waited(mock_clock):
+    clock, rounds = mock_clock, []
+
+    class Slow:
+        """Each offer takes ten seconds; another value comes in during the first."""
+
+        lane = EACH_VALUE
+
+        def offer(self, packet):
+            rounds.append([value for _, value in packet])
+            clock.jump(10)
+            if len(rounds) == 1:
+                broadcaster.publish("u2", "meanwhile", topics=["a"], stamp=6)
+
+    broadcaster = Broadcaster()
+    broadcaster.subscribe(Slow(), ["a"])
+    broadcaster.publish("u1", "first", topics=["a"], stamp=5)
+
+    async def answer():
+        while not rounds:
+            await trio.lowlevel.checkpoint()
+        for _ in range(5):
+            await trio.lowlevel.checkpoint()
+        broadcaster.publish("u3", "answer", topics=["a"], stamp=7)
+        clock.jump(GATHER_AT_MOST)
+        broadcaster.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer)
+        nursery.start_soon(broadcaster.run)
+    assert rounds == [["first"], ["meanwhile", "answer"]]
