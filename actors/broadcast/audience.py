@@ -29,7 +29,7 @@ class Reader(Protocol[V_contra]):
 
     @property
     def lane(self) -> Lane[V_contra]:
-        """Always the same one."""
+        """The same one from `enter` to `depart`."""
 
     def offer(self, packet: Any) -> None:
         """Take note of what the lane rendered: the newest value of each of its keys.

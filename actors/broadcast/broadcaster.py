@@ -231,8 +231,11 @@ class Broadcaster(Generic[T, V]):
     def _still_gets_all(self, reader: Reader[V], share: Share[T, V]) -> bool:
         """Look again: the reader may have left since the round was planned.
 
-        One who left some topics only is offered here what is left for it.
+        One who left some topics only is offered here what is left for it; one
+        who came back in another lane got it there.
         """
+        if reader.lane is not share.lane:
+            return False
         left = [each for each in share.publications if each.is_for(reader, self._audience)]
         if 0 < len(left) < len(share.publications):
             rest = Share(share.lane, left, [reader])

@@ -87,7 +87,12 @@ class Attempt:
             self.after != self.choices
             or self._makes_lease()
             or self.attendance.would_alter(self.waiting.states, self.waiting.returning)
+            or self._repeats()
         )
+
+    def _repeats(self) -> bool:
+        """Others are told again what they know: that counts like a change [000]."""
+        return self.waiting.change.is_forwarded and self.is_visible and self._shows()
 
     def _makes_lease(self) -> bool:
         """A status over REST attaches a user of whom nothing else is attached [002]."""

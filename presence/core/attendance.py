@@ -108,9 +108,10 @@ class Attendance:
             for connection in states.keys() & device.connections.keys():
                 device.connections[connection] = states[connection]
 
-    def ping(self, connection: ConnectionId, now: float) -> None:
+    def ping(self, connection: ConnectionId, now: float, *, may_begin: bool = True) -> None:
+        """A ping of the device of *connection*; unless *may_begin* it only renews [000]."""
         name = self.connections.get(connection)
-        if name is not None:
+        if name is not None and (may_begin or self.devices[name].pulse.is_running):
             self.devices[name].ping(now)
 
     def bring_back(self, returning: Set[ConnectionId]) -> None:

@@ -30,7 +30,9 @@ class Change:
     `state` is that of the sending connection or device. `custom_status_until`
     (Unix time) without a `custom_status` moves the end of the present text.
     `former_intent` comes of merging: the one without an end that was chosen
-    before `intent`, and that comes back at `until`.
+    before `intent`, and that comes back at `until`. `is_forwarded`: others are
+    to be told of the status even where it stays the same, if their dialect
+    repeats itself [000].
     """
 
     intent: Status | Unset = UNSET
@@ -41,6 +43,7 @@ class Change:
     activity: Text | Unset | None = UNSET
     appear_offline: bool | Unset = UNSET
     former_intent: Status | Unset = UNSET
+    is_forwarded: bool = False
 
     @property
     def has_no_texts(self) -> bool:
@@ -62,6 +65,7 @@ class Change:
             activity=_newest(self.activity, newer.activity),
             appear_offline=_newest(self.appear_offline, newer.appear_offline),
             former_intent=self._former(newer),
+            is_forwarded=self.is_forwarded or newer.is_forwarded,
         )
 
     def only_text(self) -> "Change":

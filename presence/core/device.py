@@ -54,6 +54,11 @@ class Pulse:
     is_swept: bool = False
     put_off_to: float | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a sweep will look at the device."""
+        return self.last_ping is not None and not self.is_swept
+
     def swept_at(self, rules: Rules) -> float | None:
         """When a sweep will find the device silent; None if no sweep will."""
         if self.last_ping is None or self.is_swept:

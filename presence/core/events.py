@@ -69,9 +69,14 @@ class Ended:
 
 @attrs.frozen
 class Pinged:
-    """A connection sent the ping that the sweep looks at [000]."""
+    """A connection sent the ping that the sweep looks at [000].
+
+    *may_begin*: it counts also as the first of its device. The echo of a ping
+    of ours only renews: whoever never pinged is not swept.
+    """
 
     connection: ConnectionId
+    may_begin: bool = True
 
 
 @attrs.frozen
@@ -114,12 +119,21 @@ Event = (
 class Publish:
     """The public view changed from *before*; both carry their versions.
 
-    *is_first*: others hear of the user for the first time.
+    *is_first*: others hear of the user for the first time. *is_forwarded*: the
+    user said its status itself, and dialects that repeat such words are to say
+    it even if it is what it was; *before* is the view itself where nothing
+    else changed.
     """
 
     before: PublicView
     view: PublicView
     is_first: bool = False
+    is_forwarded: bool = False
+
+    @property
+    def is_repeat(self) -> bool:
+        """True where the view is what it was."""
+        return self.before.version == self.view.version
 
 
 @attrs.frozen

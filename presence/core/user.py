@@ -118,7 +118,7 @@ class User:
             case Ended():
                 self.attendance.end(event.connection, self._damped(event.ending, now), now.mono)
             case Pinged():
-                self.attendance.ping(event.connection, now.mono)
+                self.attendance.ping(event.connection, now.mono, may_begin=event.may_begin)
             case TimePassed():
                 self._wake_at = None  # the wake that brought it is used up
                 return self._pass_time(now)
@@ -221,11 +221,22 @@ class User:
         self.is_created = True
         if change.intent is not UNSET:
             self.is_unreadable = False
-        return self._settle(attempt.now, named=change.activity)
+        effects = self._settle(attempt.now, named=change.activity)
+        if change.is_forwarded and self.public.is_visible:
+            return self._forwarded(effects)
+        return effects
 
     def _attempt(self, waiting: Waiting, now: Moment) -> Attempt:
         is_visible = self.public.is_visible
         return Attempt(waiting, now, self.choices, self.attendance, self.pace, is_visible)
+
+    def _forwarded(self, effects: list[Effect]) -> list[Effect]:
+        """*effects* with the publication that says the status, which may be what it was [000]."""
+        for index, effect in enumerate(effects):
+            if isinstance(effect, Publish) and effect.view is self.public:
+                effects[index] = attrs.evolve(effect, is_forwarded=True)
+                return effects
+        return [Publish(self.public, self.public, is_forwarded=True), *effects]
 
     def _let_waiting_lapse(self, now: Moment) -> None:
         """Waiting status and activity are over; the text is kept for the next visible status."""

@@ -1,6 +1,6 @@
 """Who is told what: from a change of one user to announcements on servers' topics."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
 from actors import Broadcaster
 from presence.core.memberships import Memberships, Shift
@@ -55,7 +55,25 @@ class Fanout:
         """The servers whose news *listener* is told."""
         return self.broadcaster.topics_of(listener)
 
-    def announce(self, before: PublicView, view: PublicView, appeared: Set[ServerId]) -> None:
+    def change_lane(self, listener: Listener, change: Callable[[], None]) -> None:
+        """Call *change*, after which *listener* is spoken to in another dialect.
+
+        What goes out at this moment it may get again, in the new one.
+        """
+        servers = self.servers_of(listener)
+        self.unsubscribe(listener)
+        change()
+        if servers:
+            self.subscribe(listener, servers, since=0)
+
+    def announce(
+        self,
+        before: PublicView,
+        view: PublicView,
+        appeared: Set[ServerId],
+        *,
+        is_forwarded: bool = False,
+    ) -> None:
         """The public view changed; in the servers *appeared* the user is new.
 
         A MemberAdded carries the view and stands for the status event of the
@@ -64,35 +82,43 @@ class Fanout:
         shown_in = self._memberships.shown_servers_of(view.user_id)
         introduced = shown_in if view.username != before.username else appeared
         if not introduced >= shown_in:
-            news = PresenceChanged(before, view)
+            news = PresenceChanged(before, view, is_forwarded)
             self._publish(news, view.version, shown_in - introduced, except_topics=introduced)
         for server_id in sorted(introduced):
-            self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
+            added = MemberAdded(server_id, view, None if server_id in appeared else before)
+            self._publish(added, self._versions.next(), {server_id})
+
+    def repeat(self, view: PublicView) -> None:
+        """The user said again what it is; nothing changed, so it has no version of its own."""
+        shown_in = self._memberships.shown_servers_of(view.user_id)
+        # Newer than what was, for whoever came since the last change; older than what will be.
+        stamp = self._versions.latest + 0.5
+        self._publish(PresenceChanged(view, view, is_forwarded=True), stamp, shown_in)
 
     def announce_appeared(self, shift: Shift, view: PublicView) -> None:
         """The user is seen in more servers, while its public view did not change."""
         for server_id in sorted(shift.appeared):
             self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
 
-    def announce_vanished(self, shift: Shift) -> None:
-        """The user is no longer seen in some servers."""
+    def announce_vanished(self, shift: Shift, before: PublicView | None) -> None:
+        """The user is no longer seen in some servers, where it was seen as *before*."""
         for server_id in sorted(shift.vanished):
-            news = MemberRemoved(server_id, shift.user_id)
+            news = MemberRemoved(server_id, shift.user_id, before)
             self._publish(news, self._versions.next(), {server_id})
 
     def _publish(
         self,
         news: News,
-        version: int,
+        stamp: float,
         topics: Set[ServerId],
         except_topics: Set[ServerId] = NOBODY,
     ) -> None:
-        announcement = Announcement(news, version)
+        announcement = Announcement(news, int(stamp))
         self.broadcaster.publish(
             announcement.key,
             announcement,
             topics=topics,
-            stamp=version,
+            stamp=stamp,
             except_topics=except_topics,
             except_readers=self._directory.listeners_of(_user_of(news)),
         )

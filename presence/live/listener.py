@@ -12,26 +12,48 @@ from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, Se
 
 @attrs.frozen
 class PresenceChanged:
-    """What others see of a user changed from *before* to *view*."""
+    """What others see of a user changed from *before* to *view*.
+
+    *is_forwarded*: the user said its status itself; a dialect that repeats such
+    words says it again where it did not change, others have nothing to say
+    where it `is_repeat`.
+    """
 
     before: PublicView
     view: PublicView
+    is_forwarded: bool = False
+
+    @property
+    def is_repeat(self) -> bool:
+        """True where the view is what it was."""
+        return self.before.version == self.view.version
 
 
 @attrs.frozen
 class MemberAdded:
-    """A user appeared in a server, or is told of anew there because its name changed."""
+    """A user appeared in a server, or is told of anew there because its name changed.
+
+    It stands for the change of status from *before*; None: it was not seen
+    there.
+    """
 
     server_id: ServerId
     view: PublicView
+    before: PublicView | None = None
 
 
 @attrs.frozen
 class MemberRemoved:
-    """A user is no longer seen in a server."""
+    """A user is no longer seen in a server, where it was seen as *before* (None: offline)."""
 
     server_id: ServerId
     user_id: UserId
+    before: PublicView | None = None
+
+    @property
+    def was_visible(self) -> bool:
+        """Whether others saw it online, away or busy."""
+        return self.before is not None and self.before.is_visible
 
 
 News = PresenceChanged | MemberAdded | MemberRemoved
@@ -69,10 +91,14 @@ class Announcement:
         steps to it is one that it has a frame for. Some get a repeat.
         """
         news = newer.news
+        if isinstance(news, MemberAdded) and isinstance(self.news, MemberRemoved):
+            # Listeners stand where they stood before it was removed.
+            before = news.before or self.news.before
+            return Announcement(attrs.evolve(news, before=before), newer.version)
         if not isinstance(news, PresenceChanged):
             return newer
-        skipped = [step.before for step in self._steps if isinstance(step, PresenceChanged)]
-        earlier = tuple(PresenceChanged(before, news.view) for before in skipped)
+        skipped = [step for step in self._steps if isinstance(step, PresenceChanged)]
+        earlier = tuple(attrs.evolve(step, view=news.view) for step in skipped)
         return Announcement(news, newer.version, earlier)
 
     def frame(self, dialect: Dialect) -> bytes | None:

@@ -1,7 +1,8 @@
-"""The ids of one server's members, in the order of its snapshots."""
+"""The ids of one server's members, in the order of its snapshots and in that of its pages."""
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Set
+import heapq
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator, Set
 
 from presence.core.types import UserId
 
@@ -49,6 +50,13 @@ class Listing:
         """The first *count* ids, or all there are."""
         first = self._visible[:count]
         return first + self._others[: count - len(first)]
+
+    def after(self, user_id: str) -> Iterator[UserId]:
+        """The ids greater than *user_id*, by id; to be used up before anything changes."""
+        parts = (self._visible, self._others)
+        return heapq.merge(
+            *(map(ids.__getitem__, range(bisect_right(ids, user_id), len(ids))) for ids in parts)
+        )
 
     def _knows(self, user_id: UserId) -> bool:
         return self._known_up_to is None or user_id <= self._known_up_to

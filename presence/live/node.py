@@ -85,6 +85,9 @@ class Node:
 
     def _publish(self, change: Publish) -> None:
         view = change.view
+        if change.is_repeat:
+            self.fanout.repeat(view)
+            return
         shift = Shift(view.user_id)
         if view.is_visible:
             shift = self.memberships.show_claims(view.user_id)
@@ -94,8 +97,8 @@ class Node:
         appeared = shift.appeared
         if change.is_first:
             appeared = self.memberships.shown_servers_of(view.user_id)
-        self.fanout.announce(change.before, view, appeared)
-        self.fanout.announce_vanished(shift)
+        self.fanout.announce(change.before, view, appeared, is_forwarded=change.is_forwarded)
+        self.fanout.announce_vanished(shift, change.before)
 
     def _show_self(self, user_id: UserId, view: SelfView) -> None:
         for listener in self.directory.welcomed(user_id):
@@ -129,15 +132,16 @@ class Node:
         self.roster.shift(shift)
         if view is not None:
             self.fanout.announce_appeared(shift, view)
-        self.fanout.announce_vanished(shift)
+        self.fanout.announce_vanished(shift, self.roster.shown_now(shift.user_id))
         return ticket
 
     def vanish(self, shift: Shift) -> None:
         """A user is deleted: it is no longer seen anywhere."""
         user_id = shift.user_id
         everywhere = shift.vanished | self.memberships.shown_servers_of(user_id)
+        before = self.roster.shown_now(user_id)
         self.roster.forget(user_id, everywhere)
-        self.fanout.announce_vanished(attrs.evolve(shift, vanished=everywhere))
+        self.fanout.announce_vanished(attrs.evolve(shift, vanished=everywhere), before)
 
     def forget_user(self, revocation: Revocation, shift: Shift) -> int:
         """Delete what is stored of a user, but for when and at which version that was."""

@@ -7,8 +7,8 @@ is hidden or gone.
 
 import heapq
 import itertools
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
@@ -20,10 +20,10 @@ from presence.core.types import EVERYONE, PublicView, ServerId, UserId
 from presence.errors import StoreUnavailable
 from presence.live.kept_snapshots import KeptSnapshots
 from presence.live.listing import Listing
+from presence.live.turnover import Turnover
 
 T = TypeVar("T")
 
-_REMEMBERED_TURNS = 10_000
 _KEPT_MEMBERS = 100_000
 """So many listed members the snapshots together have that are kept for the next who connects."""
 
@@ -58,15 +58,13 @@ class Roster:
         """How members are listed whom the store does not show; each until it is shown."""
         self._visible_in: dict[ServerId, set[UserId]] = {}
         self._listings: dict[ServerId, Listing] = {}
-        """Of explicit servers that somebody took a snapshot of."""
+        """Of explicit servers that somebody took a snapshot or asked for the members of."""
         self._snapshots = KeptSnapshots(_KEPT_MEMBERS)
         self._read_turn = trio.Lock()
         self._asked: set[UserId] = set()
         """Of whom nothing was heard since the store was asked for them."""
         self._shown_count = shown_count
-        self._turnover: deque[tuple[UserId, bool]] = deque(maxlen=_REMEMBERED_TURNS)
-        """Who came to be shown (True), or was deleted (False), of late."""
-        self._turn_count = 0
+        self.turnover = Turnover()
 
     @property
     def visible_count(self) -> int:
@@ -79,7 +77,7 @@ class Roster:
         user_id = view.user_id
         if is_first:
             self._shown_count += 1
-            self._note_turn(user_id, is_shown=True)
+            self.turnover.note(user_id, is_shown=True)
         self._unknown.pop(user_id, None)
         self._asked.discard(user_id)
         if view.is_visible:
@@ -104,7 +102,7 @@ class Roster:
         self._visible.pop(user_id, None)
         self._others.pop(user_id, None)
         self._shown_count -= 1
-        self._note_turn(user_id, is_shown=False)
+        self.turnover.note(user_id, is_shown=False)
         for server_id in seen_in:
             self._unseat(server_id, user_id)
 
@@ -127,12 +125,25 @@ class Roster:
 
     async def page(self, server_id: ServerId, after: str, limit: int) -> list[PublicView]:
         """Views of the next *limit* members whose ids are greater than *after*, by id."""
-        if server_id == EVERYONE:
-            ids = list(await self._reader.read_shown_ids(after, limit))
-        else:
-            members = self._memberships.members_of(server_id)
-            ids = heapq.nsmallest(limit, (key for key in members if key > after))
-        return await self.views(ids)
+        return await self.views(await self.ids_after({server_id}, after, limit))
+
+    async def ids_after(
+        self, servers: Set[ServerId], after: str, limit: int
+    ) -> Sequence[UserId]:
+        """The next *limit* ids greater than *after* of who is in any of *servers*, each once.
+
+        By id; fewer mean that there are no more.
+        """
+        if EVERYONE in servers:
+            return await self._reader.read_shown_ids(after, limit)
+        await trio.lowlevel.checkpoint()
+        merged = heapq.merge(*(self._listing(each).after(after) for each in servers))
+        return [user_id for user_id, _ in itertools.islice(itertools.groupby(merged), limit)]
+
+    def present_in(self, servers: Iterable[ServerId]) -> Iterator[PublicView]:
+        """The views of all who are not offline in any of *servers*, each once, at this moment."""
+        present = set[UserId]().union(*(self._visible_in.get(each, ()) for each in servers))
+        return (self._visible[user_id] for user_id in present)
 
     async def snapshots(
         self, servers: Iterable[ServerId], then: Callable[[list[ServerSnapshot]], T]
@@ -234,7 +245,7 @@ class Roster:
                 return
             # Twice what is shown, so that not each deletion makes us read again.
             limit = 2 * self._large_threshold + min(len(self._visible), self._large_threshold)
-            turns = self._turn_count
+            turns = self.turnover.count
             with suppress(StoreUnavailable):
                 read = await self._reader.read_shown_ids("", limit)
                 last = read[-1] if len(read) >= limit else None
@@ -257,19 +268,12 @@ class Roster:
             self._snapshots.drop(server_id)
         return listing
 
-    def _note_turn(self, user_id: UserId, *, is_shown: bool) -> None:
-        self._turn_count += 1
-        self._turnover.append((user_id, is_shown))
-
     def _with_turns(
         self, ids: Sequence[UserId], turns: int, known_up_to: UserId | None
     ) -> Set[UserId]:
         """*ids* as they are now, when *turns* turns had been counted as they were read."""
         members = dict.fromkeys(ids)
-        since = min(self._turn_count - turns, len(self._turnover))
-        for user_id, is_shown in itertools.islice(
-            self._turnover, len(self._turnover) - since, None
-        ):
+        for user_id, is_shown in self.turnover.since(turns):
             if not is_shown:
                 members.pop(user_id, None)
             elif known_up_to is None or user_id <= known_up_to:

@@ -46,6 +46,8 @@ class TogetherSpeech:
 
     def frame(self, news: News, version: int) -> bytes | None:
         match news:
+            case PresenceChanged(is_repeat=True):
+                return None  # a client of this dialect hears changes only
             case PresenceChanged(view=view):
                 return text_frame(gateway_out.presence_update(view))
             case MemberAdded(server_id=server_id, view=view):

@@ -3,6 +3,7 @@
 import pytest
 from core_life import START, Life, run_of
 
+from presence.core.events import Pinged
 from presence.core.types import State, Status, Text
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -191,3 +192,37 @@ def test_the_connections_of_a_device_are_swept_as_one_over_a_crash(swept):
     swept.take_told()
     swept.end(second)
     assert (swept.take_told(), swept.user.attendance.devices["phone"].is_swept) == ([], True)
+
+
+# -- the echo of the server's own ping ---------------------------------------------------------
+
+
+def test_an_echo_makes_nobody_sweepable(life):
+    phone = life.connect()
+    life.do(Pinged(phone, may_begin=False))
+    life.wait(100_000.0)
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_an_echo_renews_what_a_ping_began(life):
+    phone = life.connect()
+    life.ping(phone)
+    for _ in range(50):
+        life.do(Pinged(phone, may_begin=False))
+        life.wait(179.0)
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_an_echo_does_not_bring_back_who_was_swept(life, swept):
+    """The sweep forgot the device's ping, so there is nothing to renew [000]."""
+    swept.do(Pinged(1, may_begin=False))
+    assert swept.take_statuses() == []
+    swept.ping(1)
+    assert swept.take_statuses() == [ONLINE]
+
+
+def test_an_echo_begins_nothing_for_who_came_back_by_other_means(life, swept):
+    swept.say(1, intent=ONLINE)
+    swept.do(Pinged(1, may_begin=False))
+    swept.wait(100_000.0)
+    assert swept.take_statuses() == [ONLINE]

@@ -199,8 +199,8 @@ async def test_connections_without_a_device_have_different_ones(make_session):
 
 async def test_the_self_view_that_waits_takes_no_users_place(make_session):
     session, socket = make_session()
-    view = PublicView(UserId("self"), "self", Status.DND)
-    news = Announcement(PresenceChanged(view, view), 7)
+    view = PublicView(UserId("self"), "self", Status.DND, version=7)
+    news = Announcement(PresenceChanged(attrs.evolve(view, version=6), view), 7)
     session.offer(session.lane.render([(news.key, news)]))
     online = Status.ONLINE
     session.show_self(
@@ -214,10 +214,10 @@ async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
 ):
     server = await start_server(everyone_server=False, data=tmp_path / "other")
     session, socket = make_session(of=server)
-    view = PublicView(UserId("bob"), "bob", Status.DND)
+    view = PublicView(UserId("bob"), "bob", Status.DND, version=7)
     for news in (
         MemberAdded("s1", view),
-        PresenceChanged(view, view),
+        PresenceChanged(attrs.evolve(view, version=6), view),
         MemberRemoved("s1", UserId("bob")),
     ):
         announcement = Announcement(news, 7)
@@ -229,8 +229,8 @@ async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
 
 async def test_the_snapshot_of_a_joined_server_takes_what_waits_of_its_members_along(make_session):
     session, socket = make_session()
-    view = PublicView(UserId("bob"), "bob", Status.DND)
-    news = Announcement(PresenceChanged(view, view), 7)
+    view = PublicView(UserId("bob"), "bob", Status.DND, version=7)
+    news = Announcement(PresenceChanged(attrs.evolve(view, version=6), view), 7)
     session.offer(session.lane.render([(news.key, news)]))
     session.add_server(ServerSnapshot("s1", "Team", [view], False, 1, 1))
     assert socket.stream.latest == {}

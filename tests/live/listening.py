@@ -43,7 +43,9 @@ class Numbers:
 
     def frame(self, news, version):
         match news:
-            case PresenceChanged(before, view) if self.number(before) != self.number(view):
+            case PresenceChanged(before, view, is_forwarded) if (
+                is_forwarded or self.number(before) != self.number(view)
+            ):
                 return f"{view.user_id} {self.number(view)}".encode()
             case MemberAdded(_, view):
                 return f"{view.user_id} {self.number(view)}".encode()
@@ -94,6 +96,9 @@ class FakeListener:
         taken = self.told[self._taken :]
         self._taken = len(self.told)
         return taken
+
+    def speak(self, dialect):
+        self.dialect = dialect
 
     # -- what it is told ---------------------------------------------------------------------
 
@@ -180,7 +185,8 @@ class FakeListener:
         if news.view.user_id == self.user_id:
             self.wrong.append("its own public view")
         newest = self._versions.get(news.view.user_id, -1)
-        is_repeat = isinstance(news, MemberAdded) and news.view.version == newest
+        may_repeat = isinstance(news, MemberAdded) or news.is_repeat
+        is_repeat = may_repeat and news.view.version == newest
         if news.view.version <= newest and not is_repeat:
             self.wrong.append(f"{say(news.view)} is not newer than what it had")
         self._see(news.view)

@@ -6,7 +6,7 @@ from listening import NUMBERS, PLAIN
 from living import open_living
 
 from actors import EACH_VALUE, Broadcaster
-from presence.core.memberships import MembershipRow, Memberships
+from presence.core.memberships import MembershipRow, Memberships, Shift
 from presence.core.types import EVERYONE, PublicView, ServerId, Status
 from presence.core.versions import Versions
 from presence.live.directory import Directory
@@ -66,6 +66,54 @@ async def test_a_change_that_is_overtaken_while_it_waits_is_not_lost_to_any_dial
     await living.settle()
     assert ada.lines[1:] == ["bob 1", "bob 2"]
     assert living.node.fanout.broadcaster.statistics().offers == 2
+
+
+async def test_a_status_that_is_said_again_goes_to_dialects_that_repeat_it_and_to_no_other(
+    living, autojump_clock
+):
+    ada, eve = await living.connect("ada", dialect=NUMBERS), await living.connect("eve")
+    bob = await living.connect("bob")
+    late = await living.connect("ada", dialect=NUMBERS)
+    living.take_all()
+    for _ in range(2):
+        living.command(bob, intent=DND, is_forwarded=True)
+        await living.settle()
+    assert ada.lines[-2:] == late.lines[-2:] == ["bob 2", "bob 2"]
+    assert eve.take() == ["bob dnd"]
+    assert bob.take() == ["SELF dnd (dnd)"]
+
+
+async def test_who_came_after_the_last_change_hears_what_is_said_again(living, autojump_clock):
+    bob = await living.connect("bob")
+    ada = await living.connect("ada", dialect=NUMBERS)
+    living.take_all()
+    living.command(bob, intent=ONLINE, is_forwarded=True)
+    await living.settle()
+    assert ada.take() == ["bob 1"]
+
+
+async def test_nothing_is_said_again_of_who_is_hidden(living, autojump_clock):
+    ada, bob = await living.connect("ada", dialect=NUMBERS), await living.connect("bob")
+    living.command(bob, intent=OFFLINE)
+    await living.settle()
+    offers = living.node.fanout.broadcaster.statistics().offers
+    living.take_all()
+    for intent in (OFFLINE, OFFLINE):
+        living.command(bob, intent=intent, is_forwarded=True)
+        await living.settle()
+    assert ada.take() == []
+    assert living.node.fanout.broadcaster.statistics().offers == offers
+
+
+async def test_a_listener_that_changes_its_dialect_loses_nothing(living, autojump_clock):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    living.take_all()
+    living.command(bob, intent=DND)
+    living.node.fanout.change_lane(ada, lambda: ada.speak(NUMBERS))
+    await living.settle()
+    living.command(bob, intent=ONLINE)
+    await living.settle()
+    assert ada.take() == ["bob 2", "bob 1"]
 
 
 # The fanout alone -------------------------------------------------------------------------
@@ -166,6 +214,41 @@ async def test_three_changes_at_once_are_told_if_any_step_has_an_event(fanout, v
     assert reader.lines == ["bob 2"]
 
 
+async def test_a_repeat_that_overtakes_a_change_takes_nothing_from_anybody(fanout, versions):
+    plain, numbers = Notes(), Notes(NUMBERS)
+    for reader in (plain, numbers):
+        fanout.subscribe(reader, [CHESS], 0)
+    view = become(fanout, versions, attrs.evolve(BOB, status=ONLINE), DND)
+    fanout.repeat(view)
+    await run_out(fanout)
+    assert (plain.lines, numbers.lines) == (["bob dnd"], ["bob 2"])
+
+
+async def test_a_change_that_overtakes_a_repeat_is_said_with_it(fanout, versions):
+    plain, numbers = Notes(), Notes(NUMBERS)
+    for reader in (plain, numbers):
+        fanout.subscribe(reader, [CHESS], 0)
+    online = attrs.evolve(BOB, status=ONLINE)
+    fanout.repeat(online)
+    become(fanout, versions, online, ONLINE, custom_status="lunch")
+    await run_out(fanout)
+    assert (plain.lines, numbers.lines) == (["bob online 'lunch'"], ["bob 1"])
+
+
+async def test_of_who_vanished_it_is_told_how_it_was_seen(fanout, versions):
+    reader = Notes()
+    told = []
+    reader.dialect = type("Asking", (), {"frame": lambda self, news, version: told.append(news)})()
+    fanout.subscribe(reader, [CHESS], 0)
+    busy = attrs.evolve(BOB, status=DND)
+    fanout.announce_vanished(Shift("bob", vanished={CHESS}), busy)
+    await run_out(fanout)
+    [news] = told
+    assert news == MemberRemoved(CHESS, "bob", busy)
+    assert news.was_visible
+    assert not MemberRemoved(CHESS, "bob", BOB).was_visible
+
+
 def test_merged_announcements_say_the_newest_from_each_view_that_a_listener_may_have():
     views = [attrs.evolve(BOB, status=each, version=n) for n, each in enumerate(Status)]
     asked = []
@@ -188,4 +271,12 @@ def test_of_additions_and_removals_the_newest_holds():
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id), 2)
     assert added.key == removed.key != Announcement(MemberAdded(EVERYONE, BOB), 3).key
     assert added.merged_with(removed) is removed
-    assert removed.merged_with(added) is added
+    assert removed.merged_with(added).news == added.news
+
+
+def test_who_was_removed_and_added_again_is_told_as_seen_from_before_the_removal():
+    busy, offline = attrs.evolve(BOB, status=DND, version=1), attrs.evolve(BOB, version=3)
+    removed = Announcement(MemberRemoved(CHESS, BOB.user_id, busy), 2)
+    again = removed.merged_with(Announcement(MemberAdded(CHESS, offline), 4))
+    assert again.news == MemberAdded(CHESS, offline, busy)
+    assert (again.key, again.version) == (removed.key, 4)

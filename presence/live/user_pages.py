@@ -1,0 +1,103 @@
+"""The users whom somebody may see as one list by id, found by their number in it."""
+
+from collections.abc import Sequence, Set
+
+import attrs
+
+from presence.core.types import EVERYONE, ServerId, UserId
+from presence.live.roster import Roster
+
+STEP = 1_000
+"""At most so many ids are read at once on the way to a page."""
+
+
+@attrs.frozen
+class _Landmark:
+    """A place in a list: *position* ids are not greater than *after*.
+
+    *turns* is how many turns had been counted then; None where nobody counts them.
+    """
+
+    turns: int | None
+    position: int = 0
+    after: str = ""
+
+
+class UserPages:
+    """Lists by number; of `everyone` it knows places that it passed, so that pages near them
+    are soon found. Otherwise who reads a list of a million users page by page has most of them
+    read again for each page.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._landmarks: dict[int, _Landmark] = {}
+        """Of `everyone`; the key is the number of steps that the place was away when noted."""
+
+    async def ids(
+        self, servers: Set[ServerId], own: UserId, first: int, count: int
+    ) -> Sequence[UserId]:
+        """At most *count* ids after the *first* ones of who is in *servers*, and *own*, by id.
+
+        Reads in bounded steps; raises `StoreUnavailable`.
+        """
+        # One more on the left, to tell on which side of it one stands who is in no server.
+        before = min(first, 1)
+        found = await self._ids_from(servers, first - before, count + before)
+        if own not in found and not await self._is_passed(servers, own, found[:before]):
+            found = sorted([*found, own])
+        return found[before : before + count]
+
+    async def _is_passed(
+        self, servers: Set[ServerId], own: UserId, left: Sequence[UserId]
+    ) -> bool:
+        """Whether *own* is listed left of the first id that was found."""
+        if not left or own > left[0]:
+            return False
+        # No id has a character greater than that, so this is just before *own*.
+        before = own[:-1] + chr(ord(own[-1]) - 1) + "\x7f"
+        return own in await self._roster.ids_after(servers, before, 1)
+
+    async def _ids_from(
+        self, servers: Set[ServerId], position: int, count: int
+    ) -> Sequence[UserId]:
+        place = self._nearest(position) if EVERYONE in servers else _Landmark(turns=None)
+        while place.position < position:
+            ahead = min(position - place.position, STEP)
+            ids = await self._roster.ids_after(servers, place.after, ahead)
+            if not ids:
+                return []
+            place = self._passed(place, ids)
+        return await self._roster.ids_after(servers, place.after, count)
+
+    # -- landmarks ---------------------------------------------------------------------------
+
+    def _nearest(self, position: int) -> _Landmark:
+        """The last known place of `everyone` that is not after *position*."""
+        for steps in range(position // STEP, -1, -1):
+            if steps in self._landmarks:
+                place = self._as_now(self._landmarks.pop(steps))
+                if place is not None:
+                    self._landmarks[steps] = place
+                    if place.position <= position:
+                        return place
+        return _Landmark(self._roster.turnover.count)
+
+    def _passed(self, place: _Landmark, ids: Sequence[UserId]) -> _Landmark:
+        """The place behind *ids*, which were read after *place* a moment ago."""
+        now = self._as_now(place)
+        if now is None:  # so many turns since that nobody knows where it is
+            return _Landmark(None, place.position + len(ids), ids[-1])
+        passed = _Landmark(now.turns, now.position + len(ids), ids[-1])
+        self._landmarks[passed.position // STEP] = passed
+        return passed
+
+    def _as_now(self, place: _Landmark) -> _Landmark | None:
+        """The place after the turns since; None where not all of them are known."""
+        if place.turns is None:
+            return None
+        turnover = self._roster.turnover
+        gained = turnover.gained(place.turns, place.after)
+        if gained is None:
+            return None
+        return _Landmark(turnover.count, place.position + gained, place.after)
