@@ -57,6 +57,7 @@ from actors.errors import (
 )
 from actors.mailbox import Mailbox, MailboxStatistics, WhenFull
 from actors.restart import ChildCrashReport, RestartBudget, RestartHistory
+from actors.shards import Shards
 from actors.supervisor import (
     ChildSpec,
     CrashReport,
@@ -97,6 +98,7 @@ __all__ = [
     "RestartBudget",
     "RestartHistory",
     "RestartsExhausted",
+    "Shards",
     "Supervisor",
     "Timer",
     "WhenFull",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+from actors import Shards
 from presence.core.attendance import Attendance
 from presence.core.device import NEVER_PINGED, Pulse
 from presence.core.restoration import LiveConnection
@@ -31,8 +32,8 @@ class Directory:
 
     def __init__(self) -> None:
         # Tuples: nearly all users have one connection or two.
-        self._by_user: dict[UserId, tuple[Attached, ...]] = {}
-        self._unheard: dict[UserId, tuple[Attached, ...]] = {}
+        self._by_user: Shards[UserId, tuple[Attached, ...]] = Shards()
+        self._unheard: Shards[UserId, tuple[Attached, ...]] = Shards()
         self._ids = itertools.count(1)
         self._count = 0
 
@@ -48,7 +49,7 @@ class Directory:
         return ConnectionId(next(self._ids))
 
     def count_of(self, user_id: UserId) -> int:
-        return len(self._by_user.get(user_id, ()))
+        return len(self.of(user_id))
 
     def add(self, listener: Listener, state: State) -> None:
         """Note an open connection, before its user hears of it."""
@@ -68,17 +69,17 @@ class Directory:
             self._count -= 1
             _take_out(self._by_user, user_id, entry)
             if entry.is_welcomed and not entry.is_ending:
-                self._unheard[user_id] = (*self._unheard.get(user_id, ()), entry)
+                self._unheard[user_id] = (*(self._unheard.get(user_id) or ()), entry)
 
     def note_end_heard(self, user_id: UserId, connection: ConnectionId) -> None:
         """The user's actor handles the end of *connection* now."""
-        for entry in self._unheard.get(user_id, ()):
+        for entry in self._unheard.get(user_id) or ():
             if entry.listener.connection == connection:
                 _take_out(self._unheard, user_id, entry)
 
     def of(self, user_id: UserId) -> Sequence[Attached]:
         """The user's connections, the oldest first."""
-        return self._by_user.get(user_id, ())
+        return self._by_user.get(user_id) or ()
 
     def is_open(self, listener: Listener) -> bool:
         """False if the connection is over, or was told to end."""
@@ -129,16 +130,18 @@ class Directory:
 
     def _present(self, user_id: UserId) -> Sequence[Attached]:
         """What the user's actor has to know of, or still has to hear the end of."""
-        return (*self._unheard.get(user_id, ()), *self.of(user_id))
+        return (*(self._unheard.get(user_id) or ()), *self.of(user_id))
 
     def _entry_of(self, listener: Listener) -> Attached | None:
         own = self.of(listener.user_id)
         return next((entry for entry in own if entry.listener is listener), None)
 
 
-def _take_out(table: dict[UserId, tuple[Attached, ...]], user_id: UserId, gone: Attached) -> None:
+def _take_out(
+    table: Shards[UserId, tuple[Attached, ...]], user_id: UserId, gone: Attached
+) -> None:
     left = tuple(entry for entry in table[user_id] if entry is not gone)
     if left:
         table[user_id] = left
     else:
-        del table[user_id]
+        table.pop(user_id)

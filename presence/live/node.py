@@ -9,7 +9,7 @@ from functools import partial
 
 import attrs
 
-from actors import DynamicSupervisor, Timer
+from actors import DynamicSupervisor, Shards, Timer
 from presence.core.events import Effect, Publish, Save, ShowSelf, Stalled, TimePassed, WakeAt
 from presence.core.memberships import Memberships, Shift
 from presence.core.record import Record
@@ -41,7 +41,7 @@ class Node:
     is_everyone_sealed: bool
     """A corrupt store was put away: who has no row may have been hidden."""
     is_draining: bool = False
-    records: dict[UserId, Record] = attrs.field(factory=dict)
+    records: Shards[UserId, Record] = attrs.field(factory=Shards)
     """The last record of each user that has an actor: what a crashed one is rebuilt from."""
     _users: DynamicSupervisor[UserId, Message] | None = None
 

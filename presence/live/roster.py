@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import trio
 
+from actors import Shards
 from presence.core.memberships import Memberships, Shift
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import EVERYONE, PublicView, ServerId, UserId
@@ -52,7 +53,7 @@ class Roster:
         self._memberships = memberships
         self._large_threshold = large_threshold
         self._capacity = capacity
-        self._visible: dict[UserId, PublicView] = {}
+        self._visible: Shards[UserId, PublicView] = Shards()
         self._others: OrderedDict[UserId, PublicView] = OrderedDict()
         self._unknown: OrderedDict[UserId, PublicView] = OrderedDict()
         """How members are listed whom the store does not show; each until it is shown."""

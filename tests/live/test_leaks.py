@@ -15,6 +15,7 @@ from presence.core.events import Ending
 from presence.core.types import State, Status
 from presence.live.administration import NoSuchUser
 from presence.live.listener import MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.user_pages import UserPages
 
 SERVERS = ("chess", "go")
 STATUSES = st.sampled_from([Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE])
@@ -167,8 +168,10 @@ async def answers_about_eve(living):
     views = await roster.views(["ada", "eve", "bob", "nobody"])
     pages = [await roster.page(each, "", 10) for each in ("everyone", *SERVERS)]
     snapshots = await roster.snapshots(["everyone", *SERVERS], list)
+    groups = ({"everyone"}, set(SERVERS))
+    lists = [await UserPages(roster).ids(each, "ada", 0, 10) for each in groups]
     may_see = [living.node.memberships.can_see(each, "eve") for each in ("ada", "bob")]
-    return trio.current_time(), views, pages, snapshots, may_see
+    return trio.current_time(), views, pages, snapshots, lists, may_see
 
 
 async def begin_in_the_open(living, is_hidden):

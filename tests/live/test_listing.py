@@ -27,6 +27,9 @@ def test_those_not_offline_come_first_each_part_by_id(members, steps, count):
             listing.place(user_id, is_visible=what == "visible")
     assert listing.first(count) == expected(members, count)
     assert len(listing) == len(members)
+    assert [list(listing.after(key)) for key in ("", "d", "h")] == [
+        sorted(user_id for user_id in members if user_id > key) for key in ("", "d", "h")
+    ]
 
 
 def test_beyond_what_is_known_only_those_not_offline_are_listed():
