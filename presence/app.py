@@ -7,7 +7,8 @@
     ├── users             one actor per user, started by its first message
     └── edge              one supervisor, permanent children
         ├── timer         all deadlines: sweep, grace, leases, silence, expiries
-        └── door          the HTTP port; one nursery holds the connections
+        ├── door          the HTTP port; one nursery holds the connections
+        └── pipe          the port for lines over TCP, likewise
 
 Each layer stops before the one above it: first nobody new comes in and the
 connections are told to come back, then time stands still, then users handle
@@ -30,6 +31,7 @@ from actors import (
     ChildSpec,
     RestartBudget,
     RestartsExhausted,
+    Supervisor,
     open_dynamic_supervisor,
     open_supervisor,
 )
@@ -39,10 +41,12 @@ from presence.adapters.secret_key import Secret, open_secret
 from presence.adapters.store_sqlite import SqliteStore
 from presence.adapters.tokens import TokenVerifier
 from presence.assembly import build_node, plan_site
+from presence.collector import Collector
 from presence.config import Config
 from presence.core.events import TimePassed
 from presence.core.types import UserId
 from presence.core.versions import Versions
+from presence.entrance import Entrance, Ports
 from presence.errors import StartFailed, StoreUnavailable
 from presence.live.claims import Verify
 from presence.live.clock import Clock
@@ -52,8 +56,7 @@ from presence.live.ports import Opening
 from presence.live.user_actor import UserActor
 from presence.live.writer import Writer
 from presence.log import Count, Counters, Happening, Level, get_log
-from presence.net.front_door import FrontDoor
-from presence.net.site import build_site
+from presence.net.site import build_doors
 
 DRAIN_WITHIN = 5.0
 STOP_WITHIN = 8.0
@@ -64,8 +67,6 @@ USER_BUDGET = RestartBudget(max_restarts=3, within=60.0, backoff=0.05, backoff_l
 QUARANTINES_BUDGET = RestartBudget(max_restarts=100, within=60.0)
 QUARANTINE_AFTER = 60.0
 MAILBOX_CAPACITY = 100
-NEVER = 1_000_000_000
-"""Collections of the younger after which the oldest would be looked at."""
 
 
 async def serve(config: Config, *, ready_file: Path | None = None) -> int:
@@ -78,9 +79,11 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
     failure: StartFailed | None = None
     exit_code = 0
 
-    def note_ready(port: int) -> None:
-        _freeze_garbage()
-        _tell_ready(config, ready_file, port)
+    def note_ready(ports: Ports) -> None:
+        gc.collect()
+        gc.freeze()  # what lives from now on is never looked at again
+        nursery.start_soon(Collector().run)
+        _tell_ready(config, ready_file, ports)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)
@@ -120,7 +123,7 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
             store, wall=clock.wall, on_failure=_log_write_failure, on_recovery=_log_recovery
         )
         server = Server(config, opening, build_node(config, clock, opening, versions, writer))
-        server.open_site(verify, secret)
+        server.open_entrance(verify, secret)
         yield server
     finally:
         await store.aclose()
@@ -133,7 +136,6 @@ class Server:
         self.node = node
         self._config = config
         self._opening = opening
-        self._port = config.port
         self._counters = Counters()
         self._counters.show(Level.OPEN_CONNECTIONS, lambda: len(node.directory))
         self._counters.show(Level.UNSAVED_RECORDS, lambda: node.writer.statistics().waiting)
@@ -142,10 +144,10 @@ class Server:
         self._counters.show(Level.OFFERS, lambda: node.fanout.broadcaster.statistics().offers)
         self._counters.show(Level.LIVE_ACTORS, lambda: len(node.users))
 
-    async def run(self, on_ready: Callable[[int], None], stop: trio.Event) -> None:
+    async def run(self, on_ready: Callable[[Ports], None], stop: trio.Event) -> None:
         """Start from the inside out, serve until *stop*, and end in the reverse order.
 
-        Calls *on_ready* with the port once everything accepts.
+        Calls *on_ready* with the ports once everything accepts.
         """
         node, on_crash = self.node, self._note_crash
         writer, broadcaster = node.writer, node.fanout.broadcaster
@@ -165,36 +167,30 @@ class Server:
                 async with open_supervisor("edge", on_crash=on_crash) as edge:
                     await edge.start(_service("timer", node.timer.run, node.timer.close))
                     self._set_stored_deadlines()
-                    await edge.start(_service("door", self._keep_door, self._drain))
-                    on_ready(self._port)
+                    on_ready(await self._open_doors(edge))
                     await stop.wait()
                     get_log().info(Happening.DRAINING, connections=len(node.directory))
 
-    # -- the door ----------------------------------------------------------------------------
+    # -- the doors ---------------------------------------------------------------------------
 
-    def open_site(self, verify: Verify, secret: Secret) -> None:
-        """Put together what the door answers."""
+    def open_entrance(self, verify: Verify, secret: Secret) -> None:
+        """Put together what the doors answer."""
         plan = plan_site(self._config, verify, secret, self.node.clock, self._note_request_crash)
-        self._site = build_site(self.node, plan, self._counters)
+        self._entrance = Entrance(self._config, build_doors(self.node, plan, self._counters))
 
-    async def _keep_door(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Hold the door open; after a crash it opens on the same port again."""
-        self._door = FrontDoor(self._site)
-        failure: StartFailed | None = None
-        async with trio.open_nursery() as nursery:
-            try:
-                self._port = await nursery.start(self._door.serve, self._config.host, self._port)
-                task_status.started()
-            except StartFailed as error:  # raised again below, not wrapped by the nursery
-                failure = error
-        if failure is not None:
-            raise failure
+    async def _open_doors(self, edge: Supervisor) -> Ports:
+        """Let people in; each door is opened again after a crash, at the same port."""
+        entrance = self._entrance
+        await edge.start(_service("door", entrance.keep_http, self._drain))
+        if entrance.has_pipe:
+            await edge.start(_service("pipe", entrance.keep_pipe, self._drain))
+        return entrance.ports
 
     def _drain(self) -> None:
         """Let nobody in, and ask who is here to come back to the next process."""
         self.node.is_draining = True
-        self._door.stop_accepting()
-        self._door.end_connections(DRAIN_WITHIN)
+        self._entrance.stop_accepting()
+        self._entrance.end_connections(DRAIN_WITHIN)
         for listener in list(self.node.directory):
             listener.end(EndReason.STOPPING)
 
@@ -243,28 +239,19 @@ async def _watch_signals(
             stop.set()
 
 
-def _tell_ready(config: Config, ready_file: Path | None, port: int) -> None:
+def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:
     """Say where the server listens, now that it does."""
-    host = config.host
-    get_log().info(Happening.LISTENING, host=host, port=port)
-    click.echo(f"Listening on http://{_bracketed(host)}:{port}")
+    host = _bracketed(config.host)
+    get_log().info(Happening.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
+    click.echo(f"Listening on http://{host}:{ports.http}")
+    if ports.pipe is not None:
+        click.echo(f"Pipe protocol on {host}:{ports.pipe}")
     if config.is_development:
-        link = f"ws://{_bracketed(host)}:{port}/ws?user=alice"
+        link = f"ws://{host}:{ports.http}/ws?user=alice"
         click.echo(f"Development mode, no tokens needed: {link}")
     if ready_file is not None:
-        _write_whole(ready_file, orjson.dumps({"http": port, "pid": os.getpid()}))
-
-
-def _freeze_garbage() -> None:
-    """Keep the collector away from what lives long: at a million users a full one takes 2 s.
-
-    What has ended is in no cycles, so it is free without a collection. The young
-    are looked at, though seldom: they are many and small, nearly none of them
-    garbage, and to look through 100,000 objects takes 0.1 s.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 10, NEVER)
+        told = {"http": ports.http, "pipe": ports.pipe, "pid": os.getpid()}
+        _write_whole(ready_file, orjson.dumps(told))
 
 
 def _write_whole(path: Path, text: bytes) -> None:

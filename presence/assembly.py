@@ -20,7 +20,7 @@ from presence.live.fanout import Fanout
 from presence.live.listener import Announcement
 from presence.live.node import Node
 from presence.live.ports import Opening
-from presence.live.roster import Roster
+from presence.live.views.roster import Roster
 from presence.live.writer import Writer
 from presence.log import Happening, get_log
 from presence.net.limits import NetLimits
@@ -84,6 +84,7 @@ def plan_site(
         issue_token=_issuer(secret, clock) if config.is_development else None,
         openapi=openapi_document(version("presence")),
         on_crash=on_crash,
+        single_login=config.single_login,
     )
 
 

@@ -55,6 +55,17 @@ def read_until(text: str) -> float | str:
     return moment.isoformat()
 
 
+def read_pipe_port(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> int | str | None:
+    """A port, or "off"; the settings say which ports there are."""
+    if text is None or text == "off":
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise click.BadParameter('say a port, or "off"')
+    return int(text)
+
+
 @click.group(cls=_Commands)
 @click.version_option(package_name="presence")
 def commands() -> None:
@@ -67,6 +78,12 @@ def commands() -> None:
 @commands.command()
 @click.option("--host", metavar="ADDRESS", help="Where to listen (127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="HTTP port (8080); 0: a free one.")
+@click.option(
+    "--pipe-port",
+    metavar="PORT",
+    callback=read_pipe_port,
+    help="Port of the pipe protocol (7070); 0: a free one, off: none.",
+)
 @click.option("--data", metavar="DIR", help="Database and secret (./presence-data).")
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings in TOML.")
 @click.option(

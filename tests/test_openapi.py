@@ -3,6 +3,7 @@
 import json
 
 import attrs
+import orjson
 import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
@@ -10,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, Status
 from presence.dialects.together import gateway_out, rest_in, rest_out
+from presence.dialects.voiceping.rest_out import user_object
 from presence.errors import Refused
 from presence.openapi import openapi_document
 
@@ -72,6 +74,8 @@ def test_every_address_is_there():
         "PUT /servers/{server_id}/members",
         "PUT /servers/{server_id}/members/{user_id}",
         "DELETE /servers/{server_id}/members/{user_id}",
+        "GET /api/v2/users",
+        "GET /api/v2/users/{user_id}",
         "POST /auth/dev-token",
         "GET /healthz",
         "GET /readyz",
@@ -146,6 +150,15 @@ def test_a_page_of_members_links_to_the_next():
     ]
 
 
+def test_a_page_of_voiceping_links_to_others():
+    page = OPERATIONS["GET /api/v2/users"]
+    assert list(page["responses"]["200"]["headers"]) == ["Link"]
+    assert [it["$ref"] for it in page["parameters"]] == [
+        "#/components/parameters/page",
+        "#/components/parameters/per_page",
+    ]
+
+
 ALICE = PublicView("alice", "Alice", Status.DND, "busy", NOW + 60, "chess", 4294967297)
 BOB = PublicView("bob", "Bob", version=4294967296, last_seen=NOW)
 SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy", NOW + 60, None)
@@ -159,6 +172,8 @@ SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy"
         ("User", rest_out.user_json(BOB)),
         ("Users", rest_out.users_json([ALICE, BOB])),
         ("Members", rest_out.members_page_json([ALICE, BOB])),
+        ("VoicePingUser", orjson.dumps(user_object("7", "Alice", Status.DND))),
+        ("VoicePingUser", orjson.dumps(user_object("bob", "Bob", Status.AWAY))),
         ("Servers", rest_out.servers_json({"s1": "Team"})),
         ("Token", rest_out.token_json("a.b.c")),
         ("Error", rest_out.error_json("status is bad")),
@@ -175,6 +190,21 @@ def test_a_member_of_the_gateway_is_a_member_of_rest():
     [member] = json.loads(server)["members"]
     assert problems_of("Member", member) == []
     assert set(member) == set(SCHEMAS["Member"]["properties"])
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_page_of_voiceping_is_a_list_of_users(status):
+    users = [user_object(user_id, "Alice", status) for user_id in ("1", str(2**53 - 1), "a", "7a")]
+    assert problems_of("VoicePingUsers", users) == []
+    assert problems_of("VoicePingUsers", users * 200) != []
+
+
+@pytest.mark.parametrize(
+    "changed", [{"id": "7"}, {"id": 0}, {"status": "away"}, {"statusValue": 3}, {"username": None}]
+)
+def test_no_user_of_voiceping_looks_like_that(changed):
+    user = user_object("7", "Alice", Status.ONLINE) | changed
+    assert problems_of("VoicePingUser", user) != []
 
 
 def test_the_statuses_are_those_of_the_model():

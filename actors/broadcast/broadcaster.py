@@ -112,6 +112,17 @@ class Broadcaster(Generic[T, V]):
         self._audience.leave(reader, topic)
         self._has_departures = True
 
+    def change_lane(self, reader: Reader[V], change: Callable[[], None]) -> None:
+        """Call *change*, after which `reader.lane` is another one; topics stay as they are.
+
+        What goes out at this moment the reader may get again, in the new lane.
+        """
+        is_subscribed, topics = reader in self._audience, self.topics_of(reader)
+        self.unsubscribe(reader)
+        change()
+        if is_subscribed:
+            self.subscribe(reader, topics)
+
     def topics_of(self, reader: Reader[V]) -> frozenset[T]:
         """The topics that *reader* has joined; of one that is not subscribed none."""
         return self._audience.topics_of(reader)

@@ -21,6 +21,7 @@ from bench.workers.connections import CountingConnection, Tally
 from bench.workers.speech import hear, say
 from bench.workers.stalls import Stalls, watch_stalls
 from presence import app
+from presence.collector import Collector
 from presence.config import Config
 from presence.core.events import Connected, Pinged
 from presence.core.record import Record
@@ -281,12 +282,20 @@ async def main(options: dict[str, Any], clock: MockClock) -> None:
         ping_expires_after=3000.0,
     )
     open_log("json", "warning")
-    stop = trio.Event()
-    async with app.open_server(config) as server, trio.open_nursery() as nursery:
-        ready = trio.Event()
+    async with trio.open_nursery() as collecting:
+        collecting.start_soon(Collector().run)  # as `app.serve` does
+        async with app.open_server(config) as server:
+            await _measure(server, clock, config, options)
+        collecting.cancel_scope.cancel()
+
+
+async def _measure(
+    server: app.Server, clock: MockClock, config: Config, options: dict[str, Any]
+) -> None:
+    stop, ready = trio.Event(), trio.Event()
+    async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run, lambda port: ready.set(), stop)
         await ready.wait()
-        app._freeze_garbage()  # as `app.serve` does
         clock.rate = 0
         sweeping = Sweeping(server.node, clock, config, options["n"])
         figures = await sweeping.bring_up()

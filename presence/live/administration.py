@@ -1,6 +1,8 @@
 """What an administrator may do to servers, members and users."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from presence.core.events import Expelled
 from presence.core.memberships import Shift
@@ -12,6 +14,7 @@ from presence.live.node import Node
 from presence.live.ports import Revocation, UnreadableRow
 
 ASK_TIMEOUT = 10.0
+NO_VIEWS: Final[Mapping[UserId, PublicView]] = MappingProxyType({})
 
 
 class NoSuchServer(Exception):
@@ -47,8 +50,7 @@ class Administration:
 
     def delete_server(self, server_id: ServerId) -> int:
         self._require_server(server_id)
-        for shift in self._node.memberships.close_server(server_id):
-            self._make(shift, None)
+        self._make(self._node.memberships.close_server(server_id))
         return self._node.writer.forget_server(server_id)
 
     # -- members -----------------------------------------------------------------------------
@@ -56,7 +58,7 @@ class Administration:
     async def put_member(self, server_id: ServerId, user_id: UserId) -> int:
         self._require_server(server_id)
         view = await self._introduce_if_new(user_id)
-        return self._make(self._node.memberships.admit(user_id, server_id), view)
+        return self._make([self._node.memberships.admit(user_id, server_id)], {user_id: view})
 
     async def put_members(self, server_id: ServerId, user_ids: Sequence[UserId]) -> int:
         """*user_ids* replace the members that administration made."""
@@ -65,14 +67,11 @@ class Administration:
         for user_id in user_ids:
             if user_id not in shown:
                 await self.put_user(user_id, None)
-        ticket = 0
-        for shift in self._node.memberships.replace(server_id, user_ids):
-            ticket = self._make(shift, shown.get(shift.user_id)) or ticket
-        return ticket
+        return self._make(self._node.memberships.replace(server_id, user_ids), shown)
 
     def delete_member(self, server_id: ServerId, user_id: UserId) -> int:
         self._require_server(server_id)
-        return self._make(self._node.memberships.dismiss(user_id, server_id), None)
+        return self._make([self._node.memberships.dismiss(user_id, server_id)])
 
     # -- users -------------------------------------------------------------------------------
 
@@ -108,11 +107,19 @@ class Administration:
 
     # -- details -----------------------------------------------------------------------------
 
-    def _make(self, shift: Shift, view: PublicView | None) -> int:
-        """Show, store and tell what an administrator changed about one user."""
-        newest = self._node.roster.shown_now(shift.user_id) or view
-        ticket = self._node.announce_shift(shift, newest)
-        self._node.reseat(shift)
+    def _make(self, shifts: Iterable[Shift], views: Mapping[UserId, PublicView] = NO_VIEWS) -> int:
+        """Show, store and tell what an administrator changed about some users at once.
+
+        *views*: of those who may not be in the table yet.
+        """
+        shifts = list(shifts)
+        # First: whoever leaves is to hear of all whom it loses sight of, as they were seen.
+        for shift in shifts:
+            self._node.reseat(shift)
+        ticket = 0
+        for shift in shifts:
+            newest = self._node.roster.shown_now(shift.user_id) or views.get(shift.user_id)
+            ticket = self._node.announce_shift(shift, newest) or ticket
         return ticket
 
     async def _introduce_if_new(self, user_id: UserId) -> PublicView:

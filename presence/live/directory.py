@@ -137,9 +137,7 @@ class Directory:
         return next((entry for entry in own if entry.listener is listener), None)
 
 
-def _take_out(
-    table: Shards[UserId, tuple[Attached, ...]], user_id: UserId, gone: Attached
-) -> None:
+def _take_out(table: Shards[UserId, tuple[Attached, ...]], user_id: UserId, gone: Attached) -> None:
     left = tuple(entry for entry in table[user_id] if entry is not gone)
     if left:
         table[user_id] = left

@@ -60,11 +60,7 @@ class Fanout:
 
         What goes out at this moment it may get again, in the new one.
         """
-        servers = self.servers_of(listener)
-        self.unsubscribe(listener)
-        change()
-        if servers:
-            self.subscribe(listener, servers, since=0)
+        self.broadcaster.change_lane(listener, change)
 
     def announce(
         self,

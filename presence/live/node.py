@@ -21,7 +21,7 @@ from presence.live.directory import Directory
 from presence.live.fanout import Fanout
 from presence.live.messages import Message, Reseat
 from presence.live.ports import Revocation
-from presence.live.roster import Roster
+from presence.live.views.roster import Roster
 from presence.live.writer import Writer
 
 

@@ -1,9 +1,13 @@
-"""Who may come in: connections per address, and how often somebody may ask."""
+"""Who may come in: connections per address and user, and how often somebody may ask."""
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import attrs
+
+from presence.core.types import UserId
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -69,6 +73,28 @@ class AddressLimits:
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._proxies)
+
+
+@attrs.frozen
+class UserLimit:
+    """How many connections each user may have, over all doors; 0 is no limit.
+
+    *count_of* says how many a user has; *on_refused* is called with every refusal.
+    """
+
+    most: int
+    count_of: Callable[[UserId], int]
+    on_refused: Callable[[], None]
+
+    def has_enough(self, user_id: UserId) -> bool:
+        """Say whether the user's next connection is to be refused.
+
+        Ask again when it begins: others may have come in meanwhile.
+        """
+        if not self.most or self.count_of(user_id) < self.most:
+            return False
+        self.on_refused()
+        return True
 
 
 def parse_address(text: str) -> Address | None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from presence.core.identity import parse_user_id
+from presence.core.types import UserId
 from presence.errors import Refused, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
@@ -11,10 +12,11 @@ from presence.net.admission import RequestRates, address_group
 from presence.net.request import HttpError, Request
 
 CHALLENGE = (("www-authenticate", "Bearer"),)
+MISSING = "missing"
 
 
 class Authentication:
-    """Reads the claims of a request; the same for REST and for upgrades."""
+    """Reads the claims of a token, however it came: the same for all addresses and ports."""
 
     def __init__(
         self,
@@ -36,20 +38,36 @@ class Authentication:
     def claims_of(self, request: Request, token: str | None = None) -> Claims:
         """The claims of the request's token, *token* or the bearer's; else raises 401."""
         token = token or bearer_of(request)
-        now = self._clock.now().wall
         if token is None and self._is_development and "user" in request.query:
-            return self._development_user(request.query["user"], now)
+            return self._development_user(request.query["user"])
         if token is None:
-            self._on_refused("missing")
+            self._on_refused(MISSING)
             raise HttpError(401, "a token is needed", CHALLENGE)
         try:
-            claims = self._verify(token, now)
+            return self.of_token(token)
+        except TokenRefused as refusal:
+            raise HttpError(401, str(refusal), CHALLENGE) from refusal
+
+    def of_token(self, token: str) -> Claims:
+        """The claims of *token*; else counts it and raises `TokenRefused`."""
+        try:
+            claims = self._verify(token, self._clock.now().wall)
             if self._is_revoked(claims):
                 raise TokenRefused("revoked")
         except TokenRefused as refusal:
             self._on_refused(refusal.reason)
-            raise HttpError(401, str(refusal), CHALLENGE) from refusal
+            raise
         return claims
+
+    def of_stranger(self, user_id: UserId | None) -> Claims:
+        """The claims of whoever shows no token but says to be *user_id*, if anybody.
+
+        Believed in development mode alone; else counts it and raises `TokenRefused`.
+        """
+        if user_id is None or not self._is_development:
+            self._on_refused(MISSING)
+            raise TokenRefused(MISSING)
+        return self._believed(user_id)
 
     def of_request(self, request: Request) -> Claims:
         """As `claims_of`, counted against the request rate of the user or the address."""
@@ -74,12 +92,15 @@ class Authentication:
         if wait is not None:
             raise HttpError(429, "too many requests", retry_after(wait))
 
-    def _development_user(self, raw: str, now: float) -> Claims:
+    def _development_user(self, raw: str) -> Claims:
         try:
             user_id = parse_user_id(raw, "user")
         except Refused as refusal:
             raise HttpError(401, str(refusal), CHALLENGE) from refusal
-        return Claims(user_id, expires_at=math.inf, issued_at=now)
+        return self._believed(user_id)
+
+    def _believed(self, user_id: UserId) -> Claims:
+        return Claims(user_id, expires_at=math.inf, issued_at=self._clock.now().wall)
 
 
 def bearer_of(request: Request) -> str | None:

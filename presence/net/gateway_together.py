@@ -1,20 +1,16 @@
 """The Together gateway: `GET /ws`, checked before the upgrade, then a session."""
 
-from collections.abc import Awaitable, Hashable, Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
 
-from presence.core.changes import NO_CHANGE, Change
-from presence.core.events import Ending
 from presence.core.identity import parse_device_id
-from presence.core.rate import SlidingWindow
 from presence.core.snapshot import ServerSnapshot
-from presence.core.types import SelfView, ServerId, State, Status, UserId
+from presence.core.types import SelfView, ServerId, State, Status
 from presence.dialects.together import gateway_in, gateway_out
 from presence.errors import Refused
 from presence.live.claims import Claims
 from presence.live.listener import (
     Announcement,
-    EndReason,
+    Dialect,
     MemberAdded,
     MemberRemoved,
     News,
@@ -23,17 +19,16 @@ from presence.live.listener import (
 )
 from presence.live.node import Node
 from presence.log import Count, Counters
-from presence.net.authentication import Authentication, retry_after
-from presence.net.request import HttpError, Request, Response, error_response
-from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes, pack
-from presence.net.websocket import Admitted, WebSocket
+from presence.net.paced_session import OVER_RATE, PacedSession
+from presence.net.request import Request
+from presence.net.session import SELF, Session, SocketTimes, Wishes
+from presence.net.websocket import WebSocket
 from presence.net.wire.frames import TEXT, frame_head, text_frame
 from presence.net.wire.packet import Packet
 from presence.net.wire.walk import Writer, write_to_all
 
 PATH = "/ws"
 SUBPROTOCOL = "bearer"
-TOO_MANY = "too many connections of this user"
 ACK_FRAME = text_frame(gateway_out.HEARTBEAT_ACK)
 WISHED_STATES = {"idle": State.IDLE, "offline": State.OFFLINE}
 
@@ -83,125 +78,89 @@ class TogetherSpeech:
         return fragment
 
 
+def pack(dialect: Dialect, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
+    """The frames of some announcements for one dialect, each encoded once; None if it has none."""
+    framed = [(key, value, frame) for key, value in values if (frame := value.frame(dialect))]
+    if not framed:
+        return None
+    return Packet(
+        {key: frame for key, _, frame in framed},
+        tuple(
+            value.news.user_id for _, value, _ in framed if isinstance(value.news, MemberRemoved)
+        ),
+    )
+
+
 def framed(chunks: list[bytes]) -> list[bytes]:
     """One text frame around *chunks*, which stay as they are."""
     return [frame_head(TEXT, sum(map(len, chunks))), *chunks]
 
 
-class TogetherSession(Session):
-    """What a client of the gateway may say: a heartbeat, and how it is.
+class TogetherSession(PacedSession):
+    """What a client of the gateway may say: a heartbeat, and how it is."""
 
-    Above the frame rate changes of presence merge and wait, other frames are
-    dropped.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_counters", "_frames", "_postponed")
-
-    def __init__(
-        self,
-        node: Node,
-        socket: WebSocket,
-        speech: TogetherSpeech,
-        claims: Claims,
-        wishes: Wishes,
-        times: SocketTimes,
-        max_frames_per_second: int,
-        counters: Counters,
-    ) -> None:
-        super().__init__(node, socket, speech, claims, wishes, times)
-        self._frames = SlidingWindow(max_frames_per_second, 1.0)
-        self._postponed: Change = NO_CHANGE
-        self._counters = counters
+    _speech: TogetherSpeech
 
     def hear(self, message: str | bytes) -> None:
         now = self._node.clock.now()
         command = gateway_in.parse_frame(message, now.wall)
-        is_over_rate = self._frames.is_full(now.mono)
-        if not is_over_rate:
-            self._frames.count(now.mono)
+        is_within_rate = self._take_frame(now.mono)
         match command:
             case gateway_in.PresenceUpdate(change):
-                self._postponed = self._postponed.merged_with(change)
-                if is_over_rate and change.intent is not Status.OFFLINE:  # hiding never waits
-                    self._wait_for_room()
-                else:
-                    self._send_postponed()
+                self._submit(change, may_go_now=is_within_rate)
             case gateway_in.Dropped(reason):
-                self._counters.add(Count.FRAMES_DROPPED, reason.value)
-            case _ if is_over_rate:
-                self._counters.add(Count.FRAMES_DROPPED, "over_rate")
+                self._drop(reason.value)
+            case _ if not is_within_rate:
+                self._drop(OVER_RATE)
             case _:
                 self._socket.stream.push(ACK_FRAME)
 
-    def _leave(self, ending: Ending) -> None:
-        if not self._node.is_draining:
-            self._send_postponed()  # the last is never lost
-        super()._leave(ending)
-        self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
+    def welcome(self, welcome: Welcome) -> None:
+        self._socket.stream.push_snapshot(self._speech.welcome(welcome))
 
-    def _wait_for_room(self) -> None:
-        self._node.timer.set(
-            ("frames", self._connection),
-            self._frames.opens_at(),
-            lambda stalled: self._send_postponed(),
-        )
+    def show_self(self, view: SelfView) -> None:
+        self._socket.stream.offer(SELF, self._speech.show_self(view))
 
-    def _send_postponed(self) -> None:
-        change, self._postponed = self._postponed, NO_CHANGE
-        if change != NO_CHANGE:
-            self.command(change)
+    def add_server(self, snapshot: ServerSnapshot) -> None:
+        for member in snapshot.members:  # the snapshot is newer than what waits of them
+            self._socket.stream.drop(member.user_id)
+        self._socket.stream.push_snapshot(self._speech.add_server(snapshot))
+
+    def remove_server(self, server_id: ServerId) -> None:
+        self._socket.stream.push(self._speech.remove_server(server_id))
 
 
 class TogetherGateway:
     """Lets users in at `/ws`."""
 
     def __init__(
-        self,
-        node: Node,
-        authentication: Authentication,
-        counters: Counters,
-        times: SocketTimes,
-        *,
-        max_connections_per_user: int,
-        max_frames_per_second: int,
+        self, node: Node, counters: Counters, times: SocketTimes, max_frames_per_second: int
     ) -> None:
         self._node = node
-        self._authentication = authentication
         self._counters = counters
         self._times = times
-        self._max_connections_per_user = max_connections_per_user
         self._max_frames_per_second = max_frames_per_second
         self._speech = TogetherSpeech()
 
-    async def admit(self, request: Request) -> Response | Admitted:
-        """Answer 404, 503, 401, 400 or 429, or admit."""
-        if request.path != PATH:
-            return error_response(404, "not found")
-        if self._node.is_draining:
-            return error_response(503, "the server is stopping", retry_after(1))
-        offered = request.subprotocols
-        token = request.query.get("token")
-        is_bearer = len(offered) == 2 and offered[0] == SUBPROTOCOL
-        if is_bearer:
-            token = offered[1]
-        try:
-            claims = self._authentication.claims_of(request, token)
-            wishes = parse_wishes(request.query, claims)
-        except HttpError as refusal:
-            return error_response(refusal.status, refusal.problem, refusal.headers)
-        except Refused as refusal:
-            return error_response(400, str(refusal))
-        if self._has_enough(claims.user_id):
-            return error_response(429, TOO_MANY, retry_after(10))
+    def takes(self, request: Request) -> bool:
+        return request.path == PATH
 
-        serve = partial(self._serve, claims, wishes)
-        return Admitted(SUBPROTOCOL if is_bearer else None, serve)
+    def token_of(self, request: Request) -> str | None:
+        return _bearer_of(request) or request.query.get("token")
 
-    def _serve(self, claims: Claims, wishes: Wishes, socket: WebSocket) -> Awaitable[object]:
-        if self._has_enough(claims.user_id):  # others came in during the handshake
-            return socket.close(CLOSE_CODES[EndReason.SLOW], TOO_MANY)
+    def subprotocol_of(self, request: Request) -> str | None:
+        return SUBPROTOCOL if _bearer_of(request) else None
+
+    def wishes_of(self, request: Request, claims: Claims) -> Wishes:
+        return parse_wishes(request.query, claims)
+
+    def open_session(
+        self, socket: WebSocket, claims: Claims, wishes: Wishes, subprotocol: str | None
+    ) -> Session:
         self._counters.add(Count.CONNECTIONS, "together")
-        session = TogetherSession(
+        return TogetherSession(
             self._node,
             socket,
             self._speech,
@@ -211,14 +170,12 @@ class TogetherGateway:
             self._max_frames_per_second,
             self._counters,
         )
-        return session.run()
 
-    def _has_enough(self, user_id: UserId) -> bool:
-        limit = self._max_connections_per_user
-        if not limit or self._node.directory.count_of(user_id) < limit:
-            return False
-        self._counters.add(Count.CONNECTIONS_REFUSED, "user_limit")
-        return True
+
+def _bearer_of(request: Request) -> str | None:
+    """The token of a page, which can send no header: it offers `bearer` and the token."""
+    offered = request.subprotocols
+    return offered[1] if len(offered) == 2 and offered[0] == SUBPROTOCOL else None
 
 
 def parse_wishes(query: Mapping[str, str], claims: Claims) -> Wishes:

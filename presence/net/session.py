@@ -1,13 +1,14 @@
-"""One open WebSocket of one user: it comes, is watched, and goes.
+"""One open connection of one user: it comes, is watched, and goes.
 
-The living part sees it as a `Listener`; a `Speech` says how things are put on
-the wire. What a client may say is the dialect's session, which builds on this.
+The living part sees it as a `Listener`; to the session its connection is a
+`Socket`, whatever carries it. What a client may say, and how it is answered,
+is the dialect's session, which builds on this.
 """
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol, cast
 
 import attrs
 
@@ -25,12 +26,11 @@ from presence.core.types import (
     UserId,
 )
 from presence.live.claims import Claims
-from presence.live.listener import Announcement, Dialect, EndReason, MemberRemoved, Welcome
+from presence.live.listener import Dialect, EndReason, Welcome
 from presence.live.messages import Arrive, Message
 from presence.live.node import Node
-from presence.net.websocket import SocketEnded, WebSocket
+from presence.net.stream import OutboxStream
 from presence.net.wire.outbox import Outbox
-from presence.net.wire.packet import Packet
 
 ARRIVE_TIMEOUT = 30.0
 PLACE_HELD_AT_MOST = 0.5
@@ -48,33 +48,41 @@ CLOSE_CODES = {
 }
 
 
-class Speech(Dialect, Protocol):
-    """How a dialect puts on the wire what is for one connection alone."""
+class SocketEnded(Exception):
+    """No more messages come. *is_clean*: the client said goodbye itself."""
 
-    def welcome(self, welcome: Welcome) -> list[bytes]:
-        """The snapshot: whole frames, in parts that may be shared."""
-
-    def show_self(self, view: SelfView) -> bytes | None:
-        """The self view changed; None where the dialect has no such event."""
-
-    def add_server(self, snapshot: ServerSnapshot) -> list[bytes]:
-        """The user joined a server."""
-
-    def remove_server(self, server_id: ServerId) -> bytes | None:
-        """The user left a server."""
+    def __init__(self, *, is_clean: bool) -> None:
+        super().__init__("clean" if is_clean else "lost")
+        self.is_clean = is_clean
 
 
-def pack(dialect: Dialect, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
-    """The frames of some announcements for one dialect, each encoded once; None if it has none."""
-    framed = [(key, value, frame) for key, value in values if (frame := value.frame(dialect))]
-    if not framed:
-        return None
-    return Packet(
-        {key: frame for key, _, frame in framed},
-        tuple(
-            value.news.user_id for _, value, _ in framed if isinstance(value.news, MemberRemoved)
-        ),
-    )
+class Socket(Protocol):
+    """What a session needs of its connection. What goes out, goes through `stream`."""
+
+    @property
+    def stream(self) -> OutboxStream: ...
+
+    @property
+    def heard_at(self) -> float:
+        """Monotonic time of the last byte from the client."""
+
+    def note_arrival(self) -> None:
+        """The client has what it came for, or waits for the disk: others may come in."""
+
+    def hear_directly(self, on_text: Callable[[str], None]) -> None:
+        """Allow that texts are handed to *on_text* as they come, instead of by `receive`.
+
+        It does not wait. The order of all messages is kept.
+        """
+
+    async def receive(self) -> str | bytes:
+        """Return the next message; raises `SocketEnded`."""
+
+    def ping_nowait(self, payload: bytes = b"") -> bool:
+        """Ask the client for a sign of life, without waiting; False if the connection is over."""
+
+    def close_soon(self, code: int, reason: str = "") -> None:
+        """Say goodbye now and end soon, without waiting; what still comes is not received."""
 
 
 @attrs.frozen
@@ -96,13 +104,16 @@ class Wishes:
 
 
 class Session(ABC):
-    """The listener of one WebSocket. `run` owns it from the upgrade to the end."""
+    """The listener of one socket. `run` owns it from the first moment to the end.
+
+    Without *times* nobody here watches for silence: the socket does it itself.
+    """
 
     __slots__ = (
         "_claims",
         "_connection",
         "_device",
-        "_is_over",
+        "_ending",
         "_node",
         "_ping_at",
         "_socket",
@@ -115,11 +126,11 @@ class Session(ABC):
     def __init__(
         self,
         node: Node,
-        socket: WebSocket,
-        speech: Speech,
+        socket: Socket,
+        speech: Dialect,
         claims: Claims,
         wishes: Wishes,
-        times: SocketTimes,
+        times: SocketTimes | None,
     ) -> None:
         self._node = node
         self._socket = socket
@@ -131,11 +142,11 @@ class Session(ABC):
         # A device of its own; the number of the start tells it from those of earlier runs.
         own_name = f"~{node.run.versions.start_number}.{self._connection}"
         self._device = wishes.device or DeviceId(own_name)
-        self._is_over = False
+        self._ending: Ending | None = None
         self._ping_at = 0.0
         self.write = socket.stream.write
         socket.stream.shortcut = self
-        socket.stream.is_gone = self._is_gone
+        socket.stream.is_gone = self.is_gone
 
     @abstractmethod
     def hear(self, message: str | bytes) -> None:
@@ -143,8 +154,20 @@ class Session(ABC):
 
     # -- as the living part sees it ----------------------------------------------------------
 
+    @abstractmethod
+    def welcome(self, welcome: Welcome) -> None: ...
+
+    @abstractmethod
+    def show_self(self, view: SelfView) -> None: ...
+
+    @abstractmethod
+    def add_server(self, snapshot: ServerSnapshot) -> None: ...
+
+    @abstractmethod
+    def remove_server(self, server_id: ServerId) -> None: ...
+
     @property
-    def lane(self) -> Speech:
+    def lane(self) -> Dialect:
         return self._speech
 
     @property
@@ -167,34 +190,22 @@ class Session(ABC):
     def outbox(self) -> Outbox:
         return self._socket.stream
 
-    def offer(self, packet: Packet) -> None:
-        self._socket.stream.offer_packet(packet)
-
-    def welcome(self, welcome: Welcome) -> None:
-        self._socket.stream.push_snapshot(self._speech.welcome(welcome))
-
-    def show_self(self, view: SelfView) -> None:
-        frame = self._speech.show_self(view)
-        if frame is not None:
-            self._socket.stream.offer(SELF, frame)
-
-    def add_server(self, snapshot: ServerSnapshot) -> None:
-        for member in snapshot.members:  # the snapshot is newer than what waits of them
-            self._socket.stream.drop(member.user_id)
-        self._socket.stream.push_snapshot(self._speech.add_server(snapshot))
-
-    def remove_server(self, server_id: ServerId) -> None:
-        frame = self._speech.remove_server(server_id)
-        if frame is not None:
-            self._socket.stream.push(frame)
+    def offer(self, packet: Any) -> None:
+        self.lane.offer_all(packet, (self,))
 
     def end(self, reason: EndReason) -> None:
-        self._is_over = True
-        self._socket.close_soon(CLOSE_CODES[reason], reason.value)
+        # Who is replaced has come back in another place: nobody is missed.
+        ending = Ending.CLEAN if reason is EndReason.REPLACED else Ending.LOST
+        self._close(CLOSE_CODES[reason], reason.value, ending)
 
-    def _is_gone(self, user_id: Hashable) -> bool:
+    def is_gone(self, user_id: Hashable) -> bool:
         """A removal that ends visibility takes the user's waiting presence with it."""
         return not self._node.memberships.can_see(self.user_id, cast("UserId", user_id))
+
+    def _close(self, code: int, reason: str, ending: Ending) -> None:
+        """End the connection from here; that is no goodbye of the client's."""
+        self._ending = self._ending or ending
+        self._socket.close_soon(code, reason)
 
     # -- its life ----------------------------------------------------------------------------
 
@@ -210,13 +221,17 @@ class Session(ABC):
             while True:
                 self.hear(await self._socket.receive())
         except SocketEnded as ended:
-            if ended.is_clean and not self._is_over:
-                ending = Ending.CLEAN
+            said = Ending.CLEAN if self._is_goodbye(ended) else Ending.LOST
+            ending = self._ending or said
         except (ActorCrashed, ActorStopped, AskTimedOut):
             self.end(EndReason.CRASHED)
         finally:
             self._leave(ending)
         return ending
+
+    def _is_goodbye(self, ended: SocketEnded) -> bool:
+        """Say whether the client meant to leave."""
+        return ended.is_clean
 
     async def _arrive(self) -> None:
         wishes, node = self._wishes, self._node
@@ -253,6 +268,11 @@ class Session(ABC):
 
     # -- watching ----------------------------------------------------------------------------
 
+    @property
+    def ping_payload(self) -> bytes:
+        """What our pings carry, at most 125 bytes."""
+        return b""
+
     def _watch_token(self) -> None:
         if math.isfinite(self._claims.expires_at):
             ends_at = self._node.clock.now().mono_of(self._claims.expires_at)
@@ -262,17 +282,20 @@ class Session(ABC):
 
     def _watch_silence(self, stalled: bool = False) -> None:
         """Ping in time; a socket from which nothing came for too long is lost."""
+        times = self._times
+        if times is None:
+            return
         now = self._node.clock.now().mono
-        lost_at = self._socket.heard_at + self._times.lost_after
+        lost_at = self._socket.heard_at + times.lost_after
         if lost_at <= now and not stalled:
             self._socket.stream.cut("silent")
             return
         if lost_at <= now:  # we stood still, not the client: it gets one more chance
-            lost_at = now + min(self._times.lost_after, self._times.stall_grace_after)
+            lost_at = now + min(times.lost_after, times.stall_grace_after)
         if self._ping_at <= now:
             if self._ping_at:
-                self._socket.ping_nowait()
-            self._ping_at = now + self._times.ping_every
+                self._socket.ping_nowait(self.ping_payload)
+            self._ping_at = now + times.ping_every
         next_at = min(self._ping_at, lost_at)
         self._node.timer.set(("silence", self._connection), next_at, self._watch_silence)
 

@@ -14,6 +14,7 @@ from wsproto.handshake import H11Handshake
 
 from presence.net.limits import NetLimits
 from presence.net.request import Request, Response, error_response
+from presence.net.session import SocketEnded
 from presence.net.stream import OutboxStream
 from presence.net.wire.frame_meter import FrameMeter
 from presence.net.wire.frames import ping_frame
@@ -30,14 +31,6 @@ SPENT_HANDSHAKE = H11Handshake(ConnectionType.SERVER)
 """Stands for the handshake of every connection that is open; none has any use for it."""
 
 
-class SocketEnded(Exception):
-    """No more messages come. *is_clean*: the client said goodbye itself, with code 1000."""
-
-    def __init__(self, *, is_clean: bool) -> None:
-        super().__init__("clean" if is_clean else "lost")
-        self.is_clean = is_clean
-
-
 class WebSocket:
     """One open WebSocket. Frames to the client go through `stream`."""
 
@@ -47,6 +40,7 @@ class WebSocket:
         "_meter",
         "_nursery",
         "_on_arrival",
+        "_on_control",
         "_on_text",
         "failure",
         "stream",
@@ -67,6 +61,7 @@ class WebSocket:
         self._is_closing = False
         self._on_arrival: Callable[[], None] | None = on_arrival
         self._on_text: Callable[[str], None] | None = None
+        self._on_control: Callable[[int, bytes], None] | None = None
         self.failure: BaseException | None = None
         """What the hearer raised: the library's reader may lose it to its own cancellation."""
 
@@ -87,10 +82,11 @@ class WebSocket:
     def watch_control(self, on_control: Callable[[int, bytes], None]) -> None:
         """Have the opcode (9 ping, 10 pong) and payload of each control frame reported.
 
-        Called in the reader's task, before the library answers. To miss none,
-        call this before the first await of the session.
+        Called in the reader's task, before the library answers; it must not
+        wait. To miss none, call this before the first await of the session.
         """
-        self._meter.on_control = on_control
+        self._on_control = on_control
+        self._meter.on_control = self._hear_control
 
     def hear_directly(self, on_text: Callable[[str], None]) -> None:
         """Have texts handed to *on_text*, in the reader's task, as they come.
@@ -102,18 +98,25 @@ class WebSocket:
         self.stream.on_text = self._hear
 
     def _hear(self, text: str) -> None:
-        if self._is_closing or self._on_text is None:
-            return
+        if self._on_text is not None and not self._is_closing:
+            self._tell(self._on_text, text)
+
+    def _hear_control(self, opcode: int, payload: bytes) -> None:
+        if self._on_control is not None and not self._is_closing:
+            self._tell(self._on_control, opcode, payload)
+
+    def _tell(self, hearer: Callable[..., None], *heard: object) -> None:
         try:
-            self._on_text(text)
+            hearer(*heard)
         except BaseException as error:
             self.failure = error
             self.stream.push_close(INTERNAL_ERROR)
             raise
 
     def hear_no_more(self) -> None:
-        """Let go of the hearer, which is thus free as soon as it has ended."""
-        self._on_text = None
+        """Let go of the hearers, which are thus free as soon as they have ended."""
+        self._on_text = self._on_control = None
+        self._meter.on_control = None
 
     async def receive(self) -> str | bytes:
         """Return the next message; it must be asked for always, or pings stay unanswered.

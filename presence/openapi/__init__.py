@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of Together REST and the administration, kept by hand."""
+"""The OpenAPI 3.1 document of the REST addresses, kept by hand."""
 
 from presence.openapi.components import build_components
 from presence.openapi.paths import build_paths

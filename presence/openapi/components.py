@@ -51,7 +51,10 @@ def _headers() -> Json:
             "schema": {"type": "string", "enum": ["false"]},
         },
         "Link": {
-            "description": 'The next page, as `<...>; rel="next"`; absent on the last one.',
+            "description": (
+                'The next page, as `<...>; rel="next"`; none on the last one. '
+                "VoicePing names the pages `first` and `prev` besides."
+            ),
             "schema": {"type": "string"},
         },
     }
@@ -72,6 +75,18 @@ def _parameters() -> Json:
             "in": "query",
             "description": "Only members with a greater user id than this.",
             "schema": schema("UserId"),
+        },
+        "page": {
+            "name": "page",
+            "in": "query",
+            "description": "Which page, from 1; one beyond the end is empty.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": 1},
+        },
+        "per_page": {
+            "name": "per_page",
+            "in": "query",
+            "description": "At most so many users.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100},
         },
     }
 
@@ -117,6 +132,13 @@ def _value_schemas() -> Json:
                 {"type": "null"},
             ],
         },
+        "VoicePingId": {
+            "description": "A user id; a number where it is all digits.",
+            "oneOf": [
+                {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+                {"allOf": [schema("UserId"), {"not": {"pattern": "^[0-9]+$"}}]},
+            ],
+        },
         "Version": {
             "type": "integer",
             "minimum": 0,
@@ -150,6 +172,19 @@ def _answer_schemas() -> Json:
         "Users": _object({"users": _array("User")}),
         "Members": _object({"members": _array("Member")}),
         "Servers": _object({"servers": _array("Server")}),
+        "VoicePingUser": _object(
+            {
+                "id": schema("VoicePingId"),
+                "username": {"type": "string"},
+                "status": {"type": "string", "enum": ["offline", "online", "busy"]},
+                "statusValue": {
+                    "type": "integer",
+                    "enum": [0, 1, 2],
+                    "description": "The status as a number: offline, online (away too), busy.",
+                },
+            }
+        ),
+        "VoicePingUsers": _array("VoicePingUser", 500),
         "Token": _object({"token": {"type": "string"}}),
         "Error": _object({"error": {"type": "string"}}),
     }

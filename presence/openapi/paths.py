@@ -14,7 +14,7 @@ _ALWAYS = (400, 403, 405, 413, 429, 503)
 
 
 def build_paths() -> Json:
-    return {**_user_paths(), **_server_paths(), **_operation_paths()}
+    return {**_user_paths(), **_server_paths(), **_voiceping_paths(), **_operation_paths()}
 
 
 # Users --------------------------------------------------------------------------------------
@@ -102,6 +102,33 @@ def _server_paths() -> Json:
             "parameters": [parameter("server_id"), parameter("user_id")],
             "put": _admin_write("addMember", "Add a member"),
             "delete": _admin_write("removeMember", "Remove a member"),
+        },
+    }
+
+
+# VoicePing ----------------------------------------------------------------------------------
+
+
+def _voiceping_paths() -> Json:
+    return {
+        "/api/v2/users": {
+            "get": _operation(
+                "listVoicePingUsers",
+                "Read one page of all users whom one may see, by user id",
+                with_header(
+                    json_answer(200, "The page; oneself as one is.", "VoicePingUsers"), "Link"
+                ),
+                parameters=("page", "per_page"),
+            ),
+        },
+        "/api/v2/users/{user_id}": {
+            "parameters": [parameter("user_id")],
+            "get": _operation(
+                "getVoicePingUser",
+                "Read a user, or oneself as one is",
+                json_answer(200, "The user.", "VoicePingUser"),
+                problems=(404,),
+            ),
         },
     }
 

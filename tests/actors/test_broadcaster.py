@@ -374,3 +374,84 @@ async def test_who_answers_to_a_round_is_in_the_next_one_with_what_waited(mock_c
         nursery.start_soon(answer)
         nursery.start_soon(broadcaster.run)
     assert rounds == [["first"], ["meanwhile", "answer"]]
+
+
+# -- a reader whose lane changes ---------------------------------------------------------------
+
+
+class Marked:
+    """A lane that marks what it renders; it calls *then* before each offer."""
+
+    def __init__(self, mark, then=lambda: None):
+        self.mark = mark
+        self.then = then
+
+    def render(self, values):
+        return [(self.mark, *value) for value in values]
+
+    def offer_all(self, packet, readers):
+        for reader in readers:
+            self.then()
+            reader.offer(packet)
+
+
+class Speaker(Recorder):
+    def __init__(self, lane):
+        super().__init__()
+        self.lane = lane
+
+    def speak(self, lane):
+        self.lane = lane
+
+
+async def test_a_reader_in_another_lane_gets_what_waits_in_that_one():
+    broadcaster = Broadcaster()
+    old, new = Marked("old"), Marked("new")
+    reader = Speaker(old)
+    broadcaster.subscribe(reader, ["a", "b"])
+    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    broadcaster.change_lane(reader, lambda: reader.speak(new))
+    assert broadcaster.topics_of(reader) == {"a", "b"}
+    await run_out(broadcaster)
+    assert reader.got == [("new", "u1", "online")]
+
+
+async def test_a_reader_that_changes_its_lane_during_a_walk_loses_nothing_and_hears_no_old_one():
+    broadcaster = Broadcaster()
+    new = Marked("new")
+    readers = []
+
+    def change_the_last():
+        last = readers[-1]
+        if last.lane is old:
+            broadcaster.change_lane(last, lambda: last.speak(new))
+
+    old = Marked("old", change_the_last)
+    readers += [Speaker(old) for _ in range(BATCH + 1)]
+    for reader in readers:
+        broadcaster.subscribe(reader, ["a"])
+    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    await run_out(broadcaster)
+    assert readers[-1].got == [("new", "u1", "online")]
+    assert all(reader.got == [("old", "u1", "online")] for reader in readers[:-1])
+
+
+async def test_a_reader_without_topics_can_join_one_after_it_changed_its_lane():
+    broadcaster = Broadcaster()
+    reader, new = Speaker(Marked("old")), Marked("new")
+    broadcaster.subscribe(reader, [])
+    broadcaster.change_lane(reader, lambda: reader.speak(new))
+    broadcaster.join(reader, "a")
+    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    await run_out(broadcaster)
+    assert reader.got == [("new", "u1", "online")]
+
+
+async def test_a_reader_that_is_not_subscribed_changes_its_lane_and_stays_so():
+    broadcaster = Broadcaster()
+    reader, new = Speaker(Marked("old")), Marked("new")
+    broadcaster.change_lane(reader, lambda: reader.speak(new))
+    broadcaster.join(reader, "a")
+    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    await run_out(broadcaster)
+    assert (reader.lane, reader.got) == (new, [])

@@ -70,6 +70,28 @@ def test_serve_turns_flags_into_settings(run, served, tmp_path):
     assert served.calls == [(expected, ready)]
 
 
+@pytest.mark.parametrize(("said", "meant"), [("off", "off"), ("0", 0), ("7071", 7071)])
+def test_the_pipe_port_is_a_number_or_off(run, served, said, meant):
+    assert run("serve", "--pipe-port", said).exit_code == 0
+    assert served.calls == [(Config(pipe_port=meant), None)]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("on", 'say a port, or "off"'),
+        ("-1", "say a port"),
+        ("\uff17\uff10", "say a port"),
+        ("70000", "65535"),
+    ],
+)
+def test_a_pipe_port_that_is_none_is_refused_in_a_sentence(run, served, said, problem):
+    result = run("serve", f"--pipe-port={said}")
+    assert result.exit_code in (2, 78)
+    assert problem in result.stderr
+    assert served.calls == []
+
+
 def test_serve_reads_file_and_environment(run, served, tmp_path):
     file = tmp_path / "presence.toml"
     file.write_text("sweep_every = 3\nport = 1")

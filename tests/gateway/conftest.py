@@ -1,7 +1,10 @@
 """A whole server in the test's own process, and clients that speak to it over real sockets."""
 
+import importlib.util
 import json
+import sys
 import time
+from pathlib import Path
 
 import attrs
 import h11
@@ -14,6 +17,18 @@ from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
 from presence.app import open_server
 from presence.config import Config
+
+
+def load(name):
+    """Make the file *name* of this folder importable: in importlib mode it is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+load("radio")
+load("memory_socket")
 
 WITHIN = 5.0
 QUIET_AFTER = 0.01
@@ -126,11 +141,11 @@ class Client:
 class RunningServer:
     """`presence.app` with these settings, on a free port."""
 
-    def __init__(self, config, server, port, clients, life):
+    def __init__(self, config, server, ports, clients, life):
         self.config = config
         self.node = server.node
         self.counters = server._counters
-        self.port = port
+        self.port, self.pipe_port = ports.http, ports.pipe
         self.stop, self.crash = life.stop, life.crash
         self._clients = clients
 
@@ -182,6 +197,16 @@ class RunningServer:
                 nursery, stream, host, resource, message_queue_size=1000, **options
             )
             task_status.started(Client(connection, stream, self.quiet))
+            await trio.sleep_forever()
+
+    async def open_pipe(self):
+        """A TCP connection to the pipe's port that ends with the test."""
+        with trio.fail_after(WITHIN):
+            return await self._clients.start(self._hold_pipe)
+
+    async def _hold_pipe(self, *, task_status):
+        async with await trio.open_tcp_stream("127.0.0.1", self.pipe_port) as stream:
+            task_status.started(stream)
             await trio.sleep_forever()
 
     async def join(self, user, **query):
@@ -293,8 +318,8 @@ async def _live(config, life, clients, *, task_status):
         with life.scope:
             async with open_server(config) as server:
 
-                def note_ready(port):
-                    task_status.started(RunningServer(config, server, port, clients, life))
+                def note_ready(ports):
+                    task_status.started(RunningServer(config, server, ports, clients, life))
 
                 await server.run(note_ready, life.stopping)
     finally:

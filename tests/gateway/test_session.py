@@ -5,6 +5,7 @@ import time
 import attrs
 import pytest
 import trio
+from memory_socket import MemorySocket
 
 from presence.core.changes import Change
 from presence.core.events import Commanded, TimePassed
@@ -20,73 +21,14 @@ from presence.live.listener import (
 )
 from presence.live.ports import Revocation
 from presence.net.gateway_together import TogetherSession, TogetherSpeech
-from presence.net.session import CLOSE_CODES, SELF, SocketTimes, Wishes, merge_commands
-from presence.net.websocket import SocketEnded
-
-
-@attrs.define(eq=False)
-class MemoryStream:
-    """Remembers what was written, by key where it has one."""
-
-    pushed: list = attrs.field(factory=list)
-    latest: dict = attrs.field(factory=dict)
-    cuts: list = attrs.field(factory=list)
-    is_gone: object = None
-    shortcut: object = None
-
-    def write(self, data):
-        return 0  # all is kept
-
-    def push(self, frame):
-        self.pushed.append(frame)
-
-    def push_snapshot(self, chunks):
-        self.pushed.append(b"".join(chunks))
-
-    def offer(self, key, frame):
-        self.latest[key] = frame
-
-    def offer_packet(self, packet):
-        for key in filter(self.is_gone, packet.vanished):
-            self.drop(key)
-        self.latest.update(packet.frames)
-
-    def drop(self, key):
-        self.latest.pop(key, None)
-
-    def cut(self, reason):
-        self.cuts.append(reason)
-
-
-class MemorySocket:
-    """A socket whose client does what the test says."""
-
-    def __init__(self):
-        self.heard_at = trio.current_time()
-        self.stream = MemoryStream()
-        self.closes = []
-        self.pings = []
-        self.arrivals = 0
-        self.say, self._heard = trio.open_memory_channel(10)
-
-    def note_arrival(self):
-        self.arrivals += 1
-
-    def hear_directly(self, on_text):
-        pass  # all is received
-
-    async def receive(self):
-        message = await self._heard.receive()
-        if isinstance(message, Exception):
-            raise message
-        return message
-
-    def close_soon(self, code, reason):
-        self.closes.append((code, reason))
-        self.say.send_nowait(SocketEnded(is_clean=True))
-
-    def ping_nowait(self):
-        self.pings.append(trio.current_time())
+from presence.net.session import (
+    CLOSE_CODES,
+    SELF,
+    SocketEnded,
+    SocketTimes,
+    Wishes,
+    merge_commands,
+)
 
 
 @pytest.fixture

@@ -43,9 +43,9 @@ class Numbers:
 
     def frame(self, news, version):
         match news:
-            case PresenceChanged(before, view, is_forwarded) if (
-                is_forwarded or self.number(before) != self.number(view)
-            ):
+            case PresenceChanged(before, view, is_forwarded) if is_forwarded or self.number(
+                before
+            ) != self.number(view):
                 return f"{view.user_id} {self.number(view)}".encode()
             case MemberAdded(_, view):
                 return f"{view.user_id} {self.number(view)}".encode()

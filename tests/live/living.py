@@ -16,6 +16,7 @@ from presence.core.changes import Change
 from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
 from presence.core.types import State
 from presence.core.versions import Versions
+from presence.entrance import Ports
 from presence.errors import StoreUnavailable
 from presence.live.administration import Administration
 from presence.live.claims import Claims
@@ -84,9 +85,20 @@ class FaultyStore:
             raise StoreUnavailable("told to be unreadable")
 
 
-class FakeDoor:
+class FakeEntrance:
+    """Doors without a port; at a stop they take `goodbyes_take` seconds to close."""
+
+    has_pipe = False
+    ports = Ports(0)
+
     def __init__(self):
         self.is_closed = trio.Event()
+        self.goodbyes_take = 0.0
+
+    async def keep_http(self, *, task_status):
+        task_status.started()
+        await self.is_closed.wait()
+        await trio.sleep(self.goodbyes_take)
 
     def stop_accepting(self):
         pass
@@ -101,14 +113,7 @@ class DoorlessServer(Server):
     def __init__(self, config, opening, node):
         super().__init__(config, opening, node)
         self.crashes = []
-        self.goodbyes_take = 0.0
-        """Seconds that the connections take to close at a stop."""
-
-    async def _keep_door(self, *, task_status):
-        self._door = FakeDoor()
-        task_status.started()
-        await self._door.is_closed.wait()
-        await trio.sleep(self.goodbyes_take)
+        self._entrance = FakeEntrance()
 
     def _note_crash(self, name, error, restart_in):
         self.crashes.append((trio.current_time(), name, type(error).__name__))

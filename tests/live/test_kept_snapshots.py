@@ -2,7 +2,7 @@
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView
-from presence.live.kept_snapshots import KeptSnapshots
+from presence.live.views.kept_snapshots import KeptSnapshots
 
 
 def snapshot_of(server_id, count):

@@ -15,7 +15,7 @@ from presence.core.events import Ending
 from presence.core.types import State, Status
 from presence.live.administration import NoSuchUser
 from presence.live.listener import MemberAdded, MemberRemoved, PresenceChanged
-from presence.live.user_pages import UserPages
+from presence.live.views.user_pages import UserPages
 
 SERVERS = ("chess", "go")
 STATUSES = st.sampled_from([Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE])

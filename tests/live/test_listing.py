@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.live.listing import Listing
+from presence.live.views.listing import Listing
 
 IDS = st.sampled_from("abcdefgh")
 STEPS = st.lists(st.tuples(IDS, st.sampled_from(["visible", "offline", "gone"])), max_size=30)

@@ -13,7 +13,7 @@ from presence.core.types import Status
 from presence.core.user import User
 from presence.live.directory import Directory
 from presence.live.messages import Remove
-from presence.live.roster import Roster
+from presence.live.views.roster import Roster
 from presence.live.writer import GATHER_FOR, Writer
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -402,7 +402,7 @@ async def test_a_deadline_that_comes_during_the_drain_publishes_nothing(store, a
         living.leave(await living.connect("bob"), Ending.LOST)
         await living.wait(8)
         versions, before = living.node.run.versions, living.node.run.versions.latest
-        living.server.goodbyes_take = 5.0
+        living.server._entrance.goodbyes_take = 5.0
         living.stop()
         await living.wait(4)
         assert (versions.latest, await living.views("bob")) == (before, ["bob online"])

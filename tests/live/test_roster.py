@@ -8,7 +8,7 @@ from presence.core.memberships import MembershipRow, Memberships
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import EVERYONE, PublicView, ServerId, Status
 from presence.errors import StoreUnavailable
-from presence.live.roster import Roster
+from presence.live.views.roster import Roster
 
 CHESS = ServerId("chess")
 

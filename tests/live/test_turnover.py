@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.live import turnover
-from presence.live.turnover import Turnover
+from presence.live.views import turnover
+from presence.live.views.turnover import Turnover
 
 IDS = st.sampled_from("abcdef")
 

@@ -1,6 +1,7 @@
-"""A front door on a free port, and a client that speaks bytes."""
+"""Doors on free ports, and a client that speaks bytes."""
 
 import base64
+import math
 import os
 from collections import Counter
 from functools import partial
@@ -9,11 +10,19 @@ import attrs
 import pytest
 import trio
 
+from presence.errors import TokenRefused
+from presence.live.claims import Claims
+from presence.live.clock import Clock
+from presence.net.admission import RequestRates, UserLimit
+from presence.net.authentication import Authentication
+from presence.net.door import Door
 from presence.net.front_door import FrontDoor
 from presence.net.http import Site
 from presence.net.limits import NetLimits
 from presence.net.request import Response, error_response, json_response
-from presence.net.websocket import Admitted, SocketEnded
+from presence.net.session import SocketEnded, SocketTimes
+from presence.net.voiceping.pipe_door import PipeDoor, PipePlan
+from presence.net.websocket import Admitted
 
 
 class RawClient:
@@ -140,9 +149,9 @@ class Echo:
 
 @attrs.define
 class Running:
-    """A front door that serves."""
+    """A door that serves."""
 
-    door: FrontDoor
+    door: Door
     port: int
     crashes: list
     counts: Counter
@@ -164,6 +173,63 @@ class Running:
         self.door.end_connections(0)
         for client in self.clients:
             await trio.aclose_forcefully(client.stream)
+
+
+class PipeSession:
+    """Hears the lines of one pipe, until its end."""
+
+    def __init__(self, claims, pipe):
+        self.claims = claims
+        self.pipe = pipe
+        self.lines = []
+        self.end = None
+
+    async def run(self):
+        try:
+            while True:
+                line = await self.pipe.receive()
+                self.lines.append(line)
+        except SocketEnded as end:
+            self.end = end.with_traceback(None)  # which knows the session
+
+
+@attrs.define
+class RunningPipes(Running):
+    """A door for pipes that serves; a token `good-7` lets user 7 in."""
+
+    sessions: list = attrs.field(factory=list)
+
+    def serve_session(self, claims, pipe):
+        self.sessions.append(PipeSession(claims, pipe))
+        return self.sessions[-1].run()
+
+    def count_of(self, user_id):
+        return sum(each.claims.user_id == user_id and each.end is None for each in self.sessions)
+
+    async def log_in(self, token="good-7", *lines, is_slow=False):
+        """Connect and send the token, and *lines* with it; return the client and its session.
+
+        The kernel of a slow one takes little of what it does not read.
+        """
+        count = len(self.sessions)
+        client = await (self._connect_slowly() if is_slow else self.connect())
+        await client.send(b"".join(line.encode() + b"\n" for line in (f"token:{token}", *lines)))
+        await self.wait_until(lambda: len(self.sessions) > count)
+        return client, self.sessions[-1]
+
+    async def _connect_slowly(self):
+        sock = trio.socket.socket()
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+        await sock.connect(("127.0.0.1", self.port))
+        self.clients.append(RawClient(trio.SocketStream(sock)))
+        return self.clients[-1]
+
+
+def verify_good(token, now):
+    """A token lets in if it is good, whom it names behind that; for ever."""
+    if not token.startswith("good-"):
+        raise TokenRefused("malformed")
+    return Claims(token.removeprefix("good-").rstrip("-"), expires_at=math.inf, issued_at=now)
 
 
 async def echo_request(request):
@@ -209,6 +275,46 @@ async def open_door(nursery):
         port = await nursery.start(partial(door.serve, "127.0.0.1", 0))
         doors.append(Running(door, port, crashes, counts, route))
         return doors[-1]
+
+    yield start
+    for door in doors:
+        await door.end()
+
+
+@pytest.fixture
+async def open_pipe_door(nursery):
+    """Start a door for pipes with these limits; it is ended with the test."""
+    doors = []
+
+    async def start(*, times=None, max_connections_per_user=0, serve_session=None, **limits):
+        crashes, counts = [], Counter()
+        site = Site(
+            answer=echo_request,
+            sockets=Echo(),
+            on_crash=crashes.append,
+            count=lambda name: counts.update([name]),
+            limits=NetLimits(**limits),
+        )
+        running = RunningPipes(None, 0, crashes, counts, site)
+        plan = PipePlan(
+            Authentication(
+                verify_good,
+                lambda claims: claims.user_id == "revoked",
+                RequestRates(0, 0),
+                Clock(),
+                is_development=site.limits.is_development,
+                on_refused=lambda reason: counts.update([f"token {reason}"]),
+            ),
+            UserLimit(
+                max_connections_per_user, running.count_of, lambda: counts.update(["user_limit"])
+            ),
+            times or SocketTimes(),
+            serve_session or running.serve_session,
+        )
+        running.door = PipeDoor(site, plan)
+        running.port = await nursery.start(partial(running.door.serve, "127.0.0.1", 0))
+        doors.append(running)
+        return running
 
     yield start
     for door in doors:

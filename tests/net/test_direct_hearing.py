@@ -6,7 +6,8 @@ from contextlib import suppress
 import attrs
 import pytest
 
-from presence.net.websocket import Admitted, SocketEnded
+from presence.net.session import SocketEnded
+from presence.net.websocket import Admitted
 
 TEXT, FIRST, LAST = 0x81, 0x01, 0x80
 BINARY, CLOSE, PING = 0x82, 0x88, 0x89
@@ -153,8 +154,12 @@ async def test_who_heard_is_free_when_its_connection_has_ended(open_door, masked
         def __init__(self, socket):
             self.socket = socket
             socket.hear_directly(self.hear)
+            socket.watch_control(self.hear_control)
 
         def hear(self, text):
+            pass
+
+        def hear_control(self, opcode, payload):
             pass
 
     class Route:

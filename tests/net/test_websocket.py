@@ -12,7 +12,8 @@ import wsproto.events
 from trio_websocket import open_websocket_url
 
 from presence.net.request import error_response
-from presence.net.websocket import SPENT_HANDSHAKE, Admitted, SocketEnded, Upgrade
+from presence.net.session import SocketEnded
+from presence.net.websocket import SPENT_HANDSHAKE, Admitted, Upgrade
 from presence.net.wire.frames import text_frame
 from presence.net.wire.outbox import RESET_ON_CLOSE
 
@@ -431,6 +432,37 @@ async def test_control_frames_sent_with_the_upgrade_are_watched(
     assert (await client.answer())[0] == 101
     assert await client.frame() == (PONG, b"first")
     assert told == [(9, b"first")]
+
+
+async def test_a_crash_of_who_watches_control_frames_closes_with_1011_and_is_reported(
+    open_door, masked_frame
+):
+    door = await open_door()
+    client = await open_client(door)
+    socket = await socket_of(door)
+
+    def fail(opcode, payload):
+        raise RuntimeError("boom")
+
+    socket.watch_control(fail)
+    await client.send(masked_frame(PING, b"voiceping:7"))
+    assert await client.close_code() == 1011
+    await door.wait_until(lambda: door.crashes)
+    assert [str(crash) for crash in door.crashes] == ["boom"]
+
+
+async def test_control_frames_behind_our_close_are_not_reported(open_door, masked_frame):
+    door = await open_door()
+    client = await open_client(door)
+    socket = await socket_of(door)
+    told = []
+    socket.watch_control(lambda *frame: told.append(frame))
+    socket.close_soon(4002)
+    await client.send(masked_frame(PING, b"voiceping:7"))
+    assert await client.close_code() == 4002
+    await client.send(masked_frame(CLOSE, NORMAL))
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert told == []
 
 
 FLOODS = [

@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 import attrs
 
 from presence.core.types import EVERYONE, ServerId, UserId
-from presence.live.roster import Roster
+from presence.live.views.roster import Roster
 
 STEP = 1_000
 """At most so many ids are read at once on the way to a page."""
@@ -24,15 +24,16 @@ class _Landmark:
 
 
 class UserPages:
-    """Lists by number; of `everyone` it knows places that it passed, so that pages near them
-    are soon found. Otherwise who reads a list of a million users page by page has most of them
-    read again for each page.
+    """Finds users by their number in a list; of `everyone` it notes the places that it passes.
+
+    Else who asks for a million users page by page would have half of them read
+    again for each page. So many notes are kept as the list has steps.
     """
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
         self._landmarks: dict[int, _Landmark] = {}
-        """Of `everyone`; the key is the number of steps that the place was away when noted."""
+        """Of `everyone`, by the number of whole steps before each when it was noted."""
 
     async def ids(
         self, servers: Set[ServerId], own: UserId, first: int, count: int
@@ -48,13 +49,11 @@ class UserPages:
             found = sorted([*found, own])
         return found[before : before + count]
 
-    async def _is_passed(
-        self, servers: Set[ServerId], own: UserId, left: Sequence[UserId]
-    ) -> bool:
+    async def _is_passed(self, servers: Set[ServerId], own: UserId, left: Sequence[UserId]) -> bool:
         """Whether *own* is listed left of the first id that was found."""
         if not left or own > left[0]:
             return False
-        # No id has a character greater than that, so this is just before *own*.
+        # No character of an id is greater than this, so nothing fits between it and *own*.
         before = own[:-1] + chr(ord(own[-1]) - 1) + "\x7f"
         return own in await self._roster.ids_after(servers, before, 1)
 
@@ -74,13 +73,14 @@ class UserPages:
 
     def _nearest(self, position: int) -> _Landmark:
         """The last known place of `everyone` that is not after *position*."""
-        for steps in range(position // STEP, -1, -1):
-            if steps in self._landmarks:
-                place = self._as_now(self._landmarks.pop(steps))
-                if place is not None:
-                    self._landmarks[steps] = place
-                    if place.position <= position:
-                        return place
+        farthest = max(self._landmarks, default=0)
+        for steps in range(min(position // STEP, farthest), -1, -1):
+            known = self._landmarks.pop(steps, None)
+            place = known and self._as_now(known)
+            if place is not None:
+                self._landmarks[steps] = place
+                if place.position <= position:
+                    return place
         return _Landmark(self._roster.turnover.count)
 
     def _passed(self, place: _Landmark, ids: Sequence[UserId]) -> _Landmark:

@@ -7,7 +7,6 @@ is hidden or gone.
 
 import heapq
 import itertools
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Protocol, TypeVar
@@ -19,9 +18,10 @@ from presence.core.memberships import Memberships, Shift
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import EVERYONE, PublicView, ServerId, UserId
 from presence.errors import StoreUnavailable
-from presence.live.kept_snapshots import KeptSnapshots
-from presence.live.listing import Listing
-from presence.live.turnover import Turnover
+from presence.live.views.kept_snapshots import KeptSnapshots
+from presence.live.views.listing import Listing
+from presence.live.views.recently_used import RecentlyUsed
+from presence.live.views.turnover import Turnover
 
 T = TypeVar("T")
 
@@ -52,10 +52,9 @@ class Roster:
         self._reader = reader
         self._memberships = memberships
         self._large_threshold = large_threshold
-        self._capacity = capacity
         self._visible: Shards[UserId, PublicView] = Shards()
-        self._others: OrderedDict[UserId, PublicView] = OrderedDict()
-        self._unknown: OrderedDict[UserId, PublicView] = OrderedDict()
+        self._others: RecentlyUsed[UserId, PublicView] = RecentlyUsed(capacity)
+        self._unknown: RecentlyUsed[UserId, PublicView] = RecentlyUsed(capacity)
         """How members are listed whom the store does not show; each until it is shown."""
         self._visible_in: dict[ServerId, set[UserId]] = {}
         self._listings: dict[ServerId, Listing] = {}
@@ -79,14 +78,14 @@ class Roster:
         if is_first:
             self._shown_count += 1
             self.turnover.note(user_id, is_shown=True)
-        self._unknown.pop(user_id, None)
+        self._unknown.forget(user_id)
         self._asked.discard(user_id)
         if view.is_visible:
-            self._others.pop(user_id, None)
+            self._others.forget(user_id)
             self._visible[user_id] = view
         else:
             self._visible.pop(user_id, None)
-            self._keep(view)
+            self._others[user_id] = view
         for server_id in self._memberships.shown_servers_of(user_id):
             self._seat(server_id, user_id, is_visible=view.is_visible)
 
@@ -101,7 +100,7 @@ class Roster:
     def forget(self, user_id: UserId, seen_in: Set[ServerId]) -> None:
         """The user is deleted; it was seen in the servers *seen_in*."""
         self._visible.pop(user_id, None)
-        self._others.pop(user_id, None)
+        self._others.forget(user_id)
         self._shown_count -= 1
         self.turnover.note(user_id, is_shown=False)
         for server_id in seen_in:
@@ -112,7 +111,7 @@ class Roster:
 
         For the user's own actor: nobody may notice that there is one.
         """
-        return self._visible.get(user_id) or self._others.get(user_id)
+        return self._visible.get(user_id) or self._others.peek(user_id)
 
     # -- answers -----------------------------------------------------------------------------
 
@@ -128,9 +127,7 @@ class Roster:
         """Views of the next *limit* members whose ids are greater than *after*, by id."""
         return await self.views(await self.ids_after({server_id}, after, limit))
 
-    async def ids_after(
-        self, servers: Set[ServerId], after: str, limit: int
-    ) -> Sequence[UserId]:
+    async def ids_after(self, servers: Set[ServerId], after: str, limit: int) -> Sequence[UserId]:
         """The next *limit* ids greater than *after* of who is in any of *servers*, each once.
 
         By id; fewer mean that there are no more.
@@ -171,16 +168,7 @@ class Roster:
     # -- details -----------------------------------------------------------------------------
 
     def _look_up(self, user_id: UserId) -> PublicView | None:
-        view = self._visible.get(user_id)
-        if view is None and (view := self._others.get(user_id)) is not None:
-            self._others.move_to_end(user_id)
-        return view
-
-    def _keep(self, view: PublicView) -> None:
-        self._others[view.user_id] = view
-        self._others.move_to_end(view.user_id)
-        if len(self._others) > self._capacity:
-            self._others.popitem(last=False)
+        return self._visible.get(user_id) or self._others.use(user_id)
 
     def _seat(self, server_id: ServerId, user_id: UserId, *, is_visible: bool) -> None:
         """Others see the user in this server, and as it is now."""
@@ -208,7 +196,7 @@ class Roster:
             read = await self._reader.read_views(missing)
             for key, view in read.items():
                 if key not in self._visible and key not in self._others:
-                    self._keep(view)
+                    self._others[key] = view
             found |= read
             # A public change that came while we read is newer than what was found.
             found |= {key: view for key in found if (view := self._look_up(key)) is not None}
@@ -232,8 +220,6 @@ class Roster:
     def _note_unknown(self, user_ids: Set[UserId]) -> None:
         for user_id in user_ids:
             self._unknown[user_id] = PublicView(user_id, username=user_id)
-        while len(self._unknown) > self._capacity:
-            self._unknown.popitem(last=False)
 
     def _lists_enough_of_everyone(self) -> bool:
         listing = self._listings.get(EVERYONE)
@@ -293,7 +279,7 @@ class Roster:
         members = []
         is_whole = True
         for user_id in listing.first(self._large_threshold):
-            view = self._look_up(user_id) or self._unknown.get(user_id)
+            view = self._look_up(user_id) or self._unknown.peek(user_id)
             if view is None:
                 is_whole = False
                 view = unread.get(user_id)

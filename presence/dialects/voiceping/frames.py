@@ -1,0 +1,71 @@
+"""The five fields that every VoicePing transport carries [000].
+
+`[channelType, messageType, from, to, payload]`; six items have a message id
+before the payload. Of the message types only status and the connection test
+concern presence; the others of `KNOWN_TYPES` belong to the voice router.
+"""
+
+from typing import Final
+
+import attrs
+
+Id = str
+"""A user id as text; `0` where the server or nobody is meant."""
+
+GROUP: Final = 0
+PRIVATE: Final = 1
+CHANNEL_TYPES: Final = frozenset({GROUP, PRIVATE})
+
+STATUS: Final = 5
+LOGIN_DUPLICATED: Final = 9
+CONNECTION_TEST: Final = 25
+CONNECTION_ACK: Final = 26
+KNOWN_TYPES: Final = range(28)
+
+SERVER: Final[Id] = "0"
+"""The id that stands for the server itself, and for nobody in `to`."""
+
+
+class Malformed(ValueError):
+    """What was received is no frame; the text says why, for whoever debugs a client."""
+
+
+@attrs.frozen
+class Frame:
+    """One message: `channelType`, `messageType`, `from`, `to`, the message id if any, `payload`.
+
+    The ids are text on our side, whatever the wire had. A payload is a number,
+    a string, bytes, a boolean or None, never a container.
+    """
+
+    channel_type: int
+    message_type: int
+    sender: Id
+    recipient: Id
+    payload: object
+    message_id: object | None = None
+
+
+def status_frame(user_id: Id, code: int) -> Frame:
+    """*user_id* is now offline, online or busy, by its code."""
+    return Frame(GROUP, STATUS, user_id, SERVER, code)
+
+
+def login_duplicated(user_id: Id) -> Frame:
+    """The last frame of a socket whose user came from another device."""
+    text = f"user {user_id} has logged in on another device"
+    return Frame(PRIVATE, LOGIN_DUPLICATED, SERVER, user_id, text)
+
+
+def connection_ack(user_id: Id, payload: int | str) -> Frame:
+    """The answer to a connection test: its payload, told back."""
+    return Frame(PRIVATE, CONNECTION_ACK, SERVER, user_id, payload)
+
+
+def is_for_the_router(channel_type: int, message_type: int) -> bool:
+    """True for talk, texts, images and whatever else is no concern of presence."""
+    return (
+        channel_type in CHANNEL_TYPES
+        and message_type in KNOWN_TYPES
+        and message_type not in (STATUS, CONNECTION_TEST)
+    )

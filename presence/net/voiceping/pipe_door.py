@@ -1,0 +1,140 @@
+"""The port for lines over plain TCP: one line to log in, then the session."""
+
+import math
+import socket as stdsocket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import attrs
+import trio
+
+from presence.dialects.voiceping.commands import claimed_user
+from presence.errors import TokenRefused
+from presence.live.claims import Claims
+from presence.net.admission import UserLimit
+from presence.net.authentication import Authentication
+from presence.net.door import Door
+from presence.net.http import Site
+from presence.net.session import SocketEnded, SocketTimes
+from presence.net.voiceping.pipe_lines import LOGIN
+from presence.net.voiceping.pipe_socket import PipeSocket, tune_pipe
+from presence.net.voiceping.pipe_watch import open_watch
+
+MOST_LOGINS = 500
+"""So many may be here that have not said who they are."""
+TOKEN = LOGIN.decode()
+
+
+@attrs.frozen
+class PipePlan:
+    """Who may come in on the pipe, and what becomes of them.
+
+    The connection lasts as long as the session. `times` are those of the
+    kernel's own watch over silent clients.
+    """
+
+    authentication: Authentication
+    user_limit: UserLimit
+    times: SocketTimes
+    serve_session: Callable[[Claims, PipeSocket], Awaitable[object]]
+
+
+class PipeDoor(Door):
+    """Serves pipes; shares the limits and turnstiles of *site* with its HTTP port.
+
+    Nobody is told why a connection is closed. Counted besides what every door
+    counts: `logins_timed_out`, `logins_crowded`; by others, refused tokens and
+    users with too many connections.
+    """
+
+    def __init__(self, site: Site, plan: PipePlan) -> None:
+        super().__init__(site)
+        self._plan = plan
+        self._logins: set[stdsocket.socket] = set()
+        self._watch = open_watch()
+
+    def stop_accepting(self) -> None:
+        """Close the listener and those not logged in; sessions are ended by whoever began them."""
+        super().stop_accepting()
+        for sock in self._logins:
+            with suppress(OSError):
+                sock.shutdown(stdsocket.SHUT_RDWR)
+
+    async def _assist(self) -> None:
+        await self._watch.run()
+
+    def _welcome(self, sock: stdsocket.socket, peer: str) -> None:
+        if len(self._logins) < MOST_LOGINS:
+            self._logins.add(sock)
+            super()._welcome(sock, peer)
+        else:
+            self._site.count("logins_crowded")
+            sock.close()
+
+    def _turn_away(self, sock: stdsocket.socket) -> None:
+        self._logins.discard(sock)
+        sock.close()
+
+    async def _serve_connection(
+        self, sock: stdsocket.socket, peer: str, held_client: str | None
+    ) -> None:
+        site = self._site
+        try:
+            with site.crash_barrier:
+                pipe = PipeSocket(sock, site, self._connections, self._watch)
+                try:
+                    serving = await self._log_in(sock, pipe)
+                    if serving is not None:
+                        await serving
+                        self._leave_turnstiles(pipe)
+                        await pipe.finish()
+                finally:
+                    self._leave_turnstiles(pipe)
+                    self._count_faults(pipe)
+                    pipe.close()
+        finally:
+            self._let_go(held_client)
+
+    async def _log_in(self, sock: stdsocket.socket, pipe: PipeSocket) -> Awaitable[object] | None:
+        """Return the session of whoever may come in; None closes the connection.
+
+        Nothing is to be awaited before the session: it is counted from its
+        first step on.
+        """
+        line = await self._first_line(sock, pipe)
+        if line is None:
+            return None
+        await self._site.way_in.enter(pipe)
+        pipe.way_in = self._site.way_in
+        claims = self._claims_of(line)
+        if claims is None or self._site.is_stopping:
+            return None
+        if self._plan.user_limit.has_enough(claims.user_id):
+            return None
+        if not line.startswith(TOKEN):
+            pipe.unread(line)  # it says more than who is there
+        pipe.way_out = self._site.way_out
+        return self._plan.serve_session(claims, pipe)
+
+    async def _first_line(self, sock: stdsocket.socket, pipe: PipeSocket) -> str | None:
+        """The first line, if it is complete in time."""
+        try:
+            tune_pipe(sock, self._plan.times)
+            self._watch.add(sock)
+            with trio.move_on_after(self._site.limits.handshake_after or math.inf):
+                return await pipe.receive()
+            self._site.count("logins_timed_out")
+        except (OSError, SocketEnded):
+            pass  # Gone already; some systems say so when a socket is tuned.
+        finally:
+            self._logins.discard(sock)
+        return None
+
+    def _claims_of(self, line: str) -> Claims | None:
+        authentication = self._plan.authentication
+        try:
+            if line.startswith(TOKEN):
+                return authentication.of_token(line.removeprefix(TOKEN))
+            return authentication.of_stranger(claimed_user(line))
+        except TokenRefused:
+            return None

@@ -1,0 +1,61 @@
+"""What has ended is free at once: the collector never looks at what has lived long."""
+
+import gc
+
+import pytest
+import trio
+
+COUNT = 20
+FEW = 2
+"""Objects in cycles that each end may leave behind; a connection has hundreds."""
+
+
+async def raw_socket(server, user):
+    """A WebSocket client that leaves no cycles of its own."""
+    head = (
+        f"GET /ws?user={user}&state=offline HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\n"
+        "connection: upgrade\r\nsec-websocket-version: 13\r\n"
+        "sec-websocket-key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n"
+    )
+    stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+    await stream.send_all(head.encode())
+    received = b""
+    while b"READY" not in received:
+        received += await stream.receive_some(65536)
+    return stream
+
+
+async def raw_pipe(server, user):
+    stream = await trio.open_tcp_stream("127.0.0.1", server.pipe_port)
+    await stream.send_all(f"voiceping:{user}\n".encode())
+    return stream
+
+
+ENDS = {
+    "goodbye": b"\x88\x82\0\0\0\0\x03\xe8",
+    "malformed frame": b"\xff\xff\xff\xff",
+    "end of file": b"",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("connect", [raw_socket, raw_pipe], ids=["socket", "pipe"])
+async def test_a_connection_that_ended_leaves_no_cycles(start_server, connect, end):
+    server = await start_server(
+        pipe_port=0, grace_after=0.0, max_connections_per_address=0, large_threshold=1
+    )
+    streams = [await connect(server, f"u{number}") for number in range(COUNT)]
+    await server.until(lambda: len(server.node.directory) == COUNT)
+    await server.quiet()
+    gc.collect()
+    gc.disable()
+    try:
+        while streams:
+            stream = streams.pop()
+            await stream.send_all(ENDS[end])
+            await stream.aclose()
+        await server.until(lambda: not server.node.directory)
+        await server.quiet()
+        assert gc.collect() <= FEW * COUNT
+    finally:
+        gc.enable()
