@@ -65,6 +65,28 @@ class ChildSpec:
     budget: RestartBudget = DEFAULT_CHILD_BUDGET
 
 
+class BorrowedWork:
+    """Work of a child that is done in somebody else's task: if it crashes, the child does."""
+
+    def __init__(self) -> None:
+        self._crash: Exception | None = None
+
+    def attempt(self, work: Callable[[], None]) -> bool:
+        """Do *work* now; False if it raised, which the caller does not see otherwise."""
+        try:
+            work()
+        except Exception as crash:
+            self._crash = crash
+            return False
+        return True
+
+    def settle(self) -> None:
+        """In the child's own task: raise what an attempt raised, if one did."""
+        crash, self._crash = self._crash, None
+        if crash is not None:
+            raise crash
+
+
 class _Child:
     """One child, over all its restarts. It is the task status of its own runs."""
 

@@ -101,6 +101,11 @@ class Audience(Generic[T]):
     def readers_of(self, topic: T) -> list[Reader[Any]]:
         return [reader for seats in self._topics.get(topic, {}).values() for reader in seats]
 
+    def size_of(self, topics: Iterable[T]) -> int:
+        """How many readers *topics* have; who reads several is counted for each."""
+        lanes = (self._topics.get(topic, {}).values() for topic in topics)
+        return sum(len(seats) for each in lanes for seats in each)
+
     def seats(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Reader[Any]]]]:
         """The readers of *topic* lane by lane; a live view."""
         for lane, seats in self._topics.get(topic, {}).items():

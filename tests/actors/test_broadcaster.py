@@ -455,3 +455,97 @@ async def test_a_reader_that_is_not_subscribed_changes_its_lane_and_stays_so():
     broadcaster.publish("u1", "online", topics=["a"], stamp=1)
     await run_out(broadcaster)
     assert (reader.lane, reader.got) == (new, [])
+
+
+# -- at once -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def resting(nursery):
+    """A broadcaster that runs and has nothing to do, with a reader."""
+    broadcaster = Broadcaster()
+    reader = Recorder()
+    broadcaster.subscribe(reader, ["a"])
+    nursery.start_soon(broadcaster.run)
+    await wait_all_tasks_blocked()
+    return broadcaster, reader
+
+
+def publish(broadcaster, *keys):
+    for key in keys:
+        broadcaster.publish(key, "online", topics=["a"], stamp=1)
+
+
+async def test_a_lone_value_has_gone_out_when_publish_returns(resting):
+    broadcaster, reader = resting
+    for key in ("u1", "u2", "u3"):
+        publish(broadcaster, key)
+        assert reader.got[-1] == (key, "online")
+        await wait_all_tasks_blocked()
+    assert broadcaster.statistics() == BroadcasterStatistics(1, 0, 3, 0)
+
+
+async def test_only_the_first_of_many_goes_at_once_and_the_rest_together(resting):
+    broadcaster, _ = resting
+    packets = []
+    speaker = Speaker(Marked("m", lambda: packets.append(1)))
+    broadcaster.subscribe(speaker, ["a"])
+    publish(broadcaster, "u1", "u2", "u3", "u4")
+    assert [key for _, key, _ in speaker.got] == ["u1"]
+    await wait_all_tasks_blocked()
+    assert [key for _, key, _ in speaker.got] == ["u1", "u2", "u3", "u4"]
+    assert len(packets) == 2
+
+
+async def test_nothing_goes_at_once_while_many_come(resting):
+    broadcaster, reader = resting
+    publish(broadcaster, "u1", "u2", "u3")
+    await wait_all_tasks_blocked()
+    publish(broadcaster, "u4")
+    assert reader.got[-1] == ("u3", "online")
+    await wait_all_tasks_blocked()
+    publish(broadcaster, "u5")  # the last round had but one
+    assert reader.got[-1] == ("u5", "online")
+
+
+async def test_a_value_with_many_readers_waits_for_its_turn(resting):
+    broadcaster, reader = resting
+    for _ in range(BATCH):
+        broadcaster.subscribe(Recorder(), ["a"])
+    publish(broadcaster, "u1")
+    assert reader.got == []
+    await wait_all_tasks_blocked()
+    assert reader.got == [("u1", "online")]
+
+
+async def test_a_walk_that_crashes_in_the_publishers_task_is_the_broadcasters_crash():
+    broadcaster = Broadcaster()
+    fragile, reader = Fragile(1), Recorder()
+    for each in (fragile, reader):
+        broadcaster.subscribe(each, ["a"])
+    publisher_sees = []
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="reader crashed")):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(broadcaster.run)
+            await wait_all_tasks_blocked()
+            publish(broadcaster, "u1")
+            publisher_sees.append("nothing")
+    assert publisher_sees == ["nothing"]
+    await run_out(broadcaster)  # as its supervisor starts it again
+    assert fragile.got == reader.got == [("u1", "online")]
+
+
+async def test_a_value_that_crashes_every_walk_is_dropped_though_the_first_was_at_once():
+    dropped = []
+    broadcaster = Broadcaster(lambda key, value: dropped.append(key))
+    fragile = Fragile(100)
+    broadcaster.subscribe(fragile, ["a"])
+    with pytest.RaisesGroup(RuntimeError):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(broadcaster.run)
+            await wait_all_tasks_blocked()
+            publish(broadcaster, "u1")
+    await run_to_crash(broadcaster)
+    await run_to_crash(broadcaster)
+    await run_out(broadcaster)
+    assert (dropped, fragile.crashes) == (["u1"], 97)

@@ -61,11 +61,12 @@ async def test_a_change_that_is_overtaken_while_it_waits_is_not_lost_to_any_dial
     ada = await living.connect("ada", dialect=NUMBERS)
     bob, laptop = await living.connect("bob"), await living.connect("bob")
     await living.settle()
+    living.command(bob, activity="chess")  # goes out at once, the others wait for their turn
     living.command(bob, intent=DND)
     living.command(laptop, custom_status="lunch")
     await living.settle()
     assert ada.lines[1:] == ["bob 1", "bob 2"]
-    assert living.node.fanout.broadcaster.statistics().offers == 2
+    assert living.node.fanout.broadcaster.statistics().offers == 3
 
 
 async def test_a_status_that_is_said_again_goes_to_dialects_that_repeat_it_and_to_no_other(
@@ -108,12 +109,13 @@ async def test_nothing_is_said_again_of_who_is_hidden(living, autojump_clock):
 async def test_a_listener_that_changes_its_dialect_loses_nothing(living, autojump_clock):
     ada, bob = await living.connect("ada"), await living.connect("bob")
     living.take_all()
+    living.command(bob, activity="chess")  # goes out at once, the next waits for its turn
     living.command(bob, intent=DND)
     living.node.fanout.change_lane(ada, lambda: ada.speak(NUMBERS))
     await living.settle()
     living.command(bob, intent=ONLINE)
     await living.settle()
-    assert ada.take() == ["bob 2", "bob 1"]
+    assert ada.take() == ["bob online (chess)", "bob 2", "bob 1"]
 
 
 # The fanout alone -------------------------------------------------------------------------

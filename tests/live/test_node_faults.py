@@ -108,7 +108,7 @@ async def test_a_crashed_user_is_rebuilt_within_a_second_though_nothing_else_hap
     await living.settle()
     # Its connection is subscribed as before, and is heard.
     assert bob.take() == ["SELF online (online) 'lunch'", "ada dnd"]
-    assert ada.take() == ["SELF dnd (dnd)", "bob online 'lunch'"]
+    assert ada.take() == ["bob online 'lunch'", "SELF dnd (dnd)"]
 
 
 async def test_what_waited_behind_the_poison_is_handled_first(living, autojump_clock, monkeypatch):
