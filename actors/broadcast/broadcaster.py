@@ -108,13 +108,18 @@ class Broadcaster(Generic[T, V]):
             for each in self._under_way
             if topic in each.topics and each.is_for(reader, self._audience)
         ]
-        if missed:
-            share = Share(reader.lane, missed, [reader])
-            self._offer(share.lane, share.readers, share.render(), len(missed))
+        self._offer_apart(reader, missed)
 
     def leave(self, reader: Reader[V], topic: T) -> None:
-        """Take one topic from a reader; the reader stays subscribed."""
+        """Take one topic from a reader; the reader stays subscribed.
+
+        What was published before, and it would now miss, it gets at once.
+        """
+        waiting = [*self._under_way, *self._pending.values()]
+        meant = [each for each in waiting if each.is_for(reader, self._audience)]
         self._audience.leave(reader, topic)
+        missed = [each for each in meant if not each.is_for(reader, self._audience)]
+        self._offer_apart(reader, missed)
         self._has_departures = True
 
     def change_lane(self, reader: Reader[V], change: Callable[[], None]) -> None:
@@ -151,9 +156,9 @@ class Broadcaster(Generic[T, V]):
         """Have *value* offered once to each reader of any of *topics*; never waits.
 
         While few values come one after another, and a value has `BATCH` readers
-        at most, they have it when this returns. Left out are *except_readers*, readers of any of *except_topics*, and
-        readers who joined with a `since` of *stamp* or later. Raises only
-        `ActorStopped`, once closed.
+        at most, they have it when this returns. Left out are *except_readers*,
+        readers of any of *except_topics*, and readers who joined with a `since`
+        of *stamp* or later. Raises only `ActorStopped`, once closed.
         """
         if self._is_closed:
             raise ActorStopped("the broadcaster is closed")
@@ -289,6 +294,12 @@ class Broadcaster(Generic[T, V]):
         if packet is not None:
             self._offers += len(readers) * count
             lane.offer_all(packet, readers)
+
+    def _offer_apart(self, reader: Reader[V], publications: list[Publication[T, V]]) -> None:
+        """Offer them to one reader, beside their round."""
+        if publications:
+            share = Share(reader.lane, publications, [reader])
+            self._offer(share.lane, share.readers, share.render(), len(publications))
 
     async def _wait(self) -> None:
         self._wakeup = trio.Event()

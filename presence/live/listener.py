@@ -1,7 +1,7 @@
 """A connection as the living part sees it, and the announcements it is offered."""
 
 import enum
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -90,16 +90,16 @@ class Announcement:
         at one in between; so a dialect says the newest view if any of these
         steps to it is one that it has a frame for. Some get a repeat.
         """
-        news = newer.news
-        if isinstance(news, MemberAdded) and isinstance(self.news, MemberRemoved):
-            # Listeners stand where they stood before it was removed.
-            before = news.before or self.news.before
-            return Announcement(attrs.evolve(news, before=before), newer.version)
-        if not isinstance(news, PresenceChanged):
-            return newer
-        skipped = [step for step in self._steps if isinstance(step, PresenceChanged)]
-        earlier = tuple(attrs.evolve(step, view=news.view) for step in skipped)
-        return Announcement(news, newer.version, earlier)
+        return Announcement(newer.news, newer.version, tuple(self._steps_to(newer.news)))
+
+    def _steps_to(self, news: News) -> Iterator[News]:
+        """*news* as a step from each view that a listener may stand at."""
+        for step in self._steps:
+            match news, step:
+                case PresenceChanged(view=view), PresenceChanged():
+                    yield attrs.evolve(step, view=view)
+                case MemberAdded(), MemberAdded(before=before) | MemberRemoved(before=before):
+                    yield attrs.evolve(news, before=before)
 
     def frame(self, dialect: Dialect) -> bytes | None:
         try:

@@ -457,6 +457,38 @@ async def test_a_reader_that_is_not_subscribed_changes_its_lane_and_stays_so():
     assert (reader.lane, reader.got) == (new, [])
 
 
+# -- who leaves --------------------------------------------------------------------------------
+
+
+async def test_who_leaves_a_topic_gets_what_was_published_to_it_before(nursery):
+    broadcaster = Broadcaster()
+    reader = Recorder()
+    broadcaster.subscribe(reader, ["a", "b"])
+    broadcaster.publish("u1", "offline", topics=["a"], stamp=1)
+    broadcaster.publish("u2", "offline", topics=["b"], stamp=2)
+    broadcaster.publish("u3", "offline", topics=["a"], except_readers=[reader], stamp=3)
+    broadcaster.leave(reader, "a")
+    assert reader.got == [("u1", "offline")]
+    broadcaster.publish("u4", "offline", topics=["a"], stamp=4)
+    await run_out(broadcaster)
+    assert reader.got == [("u1", "offline"), ("u2", "offline")]
+
+
+async def test_who_leaves_a_topic_during_a_walk_gets_what_is_going_out():
+    broadcaster = Broadcaster()
+    last = Recorder()
+
+    def leave():
+        broadcaster.leave(last, "a")
+
+    first = Speaker(Marked("m", leave))
+    broadcaster.subscribe(first, ["a"])
+    broadcaster.subscribe(last, ["a"])
+    broadcaster.publish("u1", "offline", topics=["a"], stamp=1)
+    await run_out(broadcaster)
+    assert last.got == [("u1", "offline")]
+
+
 # -- at once -----------------------------------------------------------------------------------
 
 

@@ -162,8 +162,9 @@ async def test_texts_are_no_frames(server, radio):
     browser = await server.connect("ada")
     seven = await radio("7")
     await seven.rest()
-    await browser.update(custom_status="lunch")
-    await browser.update(activity="chess")
+    await browser.update(status="online", custom_status="lunch")
+    await browser.update(status="online", activity="chess")
+    assert (await browser.self_views())[-1]["activity"] == "chess"
     assert await seven.statuses() == []
 
 

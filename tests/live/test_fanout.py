@@ -1,5 +1,7 @@
 """Who is told what: one audience per change, each connection once."""
 
+from functools import reduce
+
 import attrs
 import pytest
 from listening import NUMBERS, PLAIN
@@ -137,6 +139,20 @@ class Notes:
                 self.lines.append(frame.decode())
 
 
+class Counting:
+    """Numbers that look at how an addition was seen before, as VoicePing does."""
+
+    def frame(self, news, version):
+        match news:
+            case MemberAdded(before=None, view=view):
+                return f"bob {NUMBERS.number(view)}".encode() if view.is_visible else None
+            case MemberAdded(before=before, view=view):
+                return NUMBERS.frame(PresenceChanged(before, view), version)
+
+
+COUNTING = Counting()
+
+
 @pytest.fixture
 def versions():
     return Versions(0)
@@ -272,13 +288,33 @@ def test_of_additions_and_removals_the_newest_holds():
     added = Announcement(MemberAdded(CHESS, BOB), 1)
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id), 2)
     assert added.key == removed.key != Announcement(MemberAdded(EVERYONE, BOB), 3).key
-    assert added.merged_with(removed) is removed
+    assert added.merged_with(removed).news == removed.news
     assert removed.merged_with(added).news == added.news
+
+
+@pytest.mark.parametrize(
+    ("befores", "told"),
+    [
+        ([None], "bob 2"),  # it was not seen there
+        ([ONLINE], "bob 2"),
+        ([DND], None),
+        ([None, DND], "bob 2"),  # a new name behind it takes nothing from who did not see it
+        ([DND, ONLINE, DND], "bob 2"),  # who came in between saw it online
+    ],
+)
+def test_merged_additions_are_told_if_they_are_news_from_any_step(befores, told):
+    views = [each and attrs.evolve(BOB, status=each) for each in befores]
+    busy = attrs.evolve(BOB, status=DND, version=9)
+    first, *others = [
+        Announcement(MemberAdded(CHESS, busy, view), n) for n, view in enumerate(views)
+    ]
+    merged = reduce(Announcement.merged_with, others, first)
+    assert (merged.frame(COUNTING) or b"").decode() == (told or "")
 
 
 def test_who_was_removed_and_added_again_is_told_as_seen_from_before_the_removal():
     busy, offline = attrs.evolve(BOB, status=DND, version=1), attrs.evolve(BOB, version=3)
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id, busy), 2)
-    again = removed.merged_with(Announcement(MemberAdded(CHESS, offline), 4))
-    assert again.news == MemberAdded(CHESS, offline, busy)
+    again = removed.merged_with(Announcement(MemberAdded(CHESS, offline, offline), 4))
+    assert again.frame(COUNTING) == b"bob 0"
     assert (again.key, again.version) == (removed.key, 4)

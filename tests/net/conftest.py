@@ -4,6 +4,7 @@ import base64
 import math
 import os
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 
 import attrs
@@ -89,11 +90,9 @@ class RawClient:
     async def wait_end(self):
         """Read until the server's end of the connection; return what came."""
         data = self._buffer
-        try:
+        with trio.fail_after(15), suppress(trio.BrokenResourceError):
             while chunk := await self.stream.receive_some(65536):
                 data += chunk
-        except trio.BrokenResourceError:
-            pass
         return data
 
 

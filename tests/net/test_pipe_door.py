@@ -12,7 +12,7 @@ import trio.testing
 
 from presence.net.session import SocketEnded, SocketTimes
 from presence.net.turnstile import PLACES
-from presence.net.voiceping import pipe_door
+from presence.net.voiceping import pipe_door, pipe_socket
 from presence.net.voiceping.pipe_door import MOST_LOGINS
 
 LONGEST_TOKEN = "good-7" + "-" * (8192 - len("token:good-7"))
@@ -351,7 +351,8 @@ async def test_those_lost_at_once_end_a_few_at_a_time(open_pipe_door, how):
     assert 0 < slow.most_at_once <= PLACES
 
 
-async def test_who_does_not_read_its_last_lines_stands_in_nobodys_way(open_pipe_door):
+async def test_who_does_not_read_its_last_lines_stands_in_nobodys_way(open_pipe_door, monkeypatch):
+    monkeypatch.setattr(pipe_socket, "CLOSE_AFTER", 60.0)
     pipes = await open_pipe_door()
     for _ in range(MORE):
         client, session = await pipes.log_in(is_slow=True)
@@ -370,7 +371,8 @@ async def test_stopping_closes_the_listener_and_those_not_logged_in(open_pipe_do
     stranger = await pipes.connect()
     await pipes.wait_until(lambda: pipes.door.connection_count == 2)
     pipes.door.stop_accepting()
-    assert await stranger.wait_end() == b""
+    with trio.fail_after(5):  # much sooner than a login must come
+        assert await stranger.wait_end() == b""
     await pipes.wait_until(lambda: pipes.door.connection_count == 1)
     assert session.end is None
     with pytest.raises(OSError, match="connect"):
@@ -386,7 +388,8 @@ async def test_a_login_under_way_when_the_server_stops_is_closed(open_pipe_door)
     await pipes.wait_until(lambda: not pipes.door._logins)
     pipes.door.stop_accepting()
     slow.begun[0].note_arrival()
-    assert await late.wait_end() == b""
+    with trio.fail_after(5):
+        assert await late.wait_end() == b""
     assert len(slow.begun) == len(clients)
 
 

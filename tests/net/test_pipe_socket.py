@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 import trio
+import trio.testing
 
 from presence.net.voiceping import pipe_door, pipe_socket
 from presence.net.voiceping.pipe_lines import LINE_BURST
@@ -31,10 +32,10 @@ async def pipes(open_pipe_door):
     return await open_pipe_door()
 
 
-def fill(pipe):
-    """Offer lines of distinct users until the kernel takes no more; return all of them."""
+def fill(pipe, *, waiting=1):
+    """Offer lines of distinct users until so many wait for the kernel; return all of them."""
     lines = []
-    while pipe.statistics().unsent_bytes == 0:
+    while pipe.statistics().waiting_keys < waiting:
         lines.append(b"|0|5|%d|0|1|%s\n" % (len(lines), b"." * 1000))
         pipe.offer(("fill", len(lines)), lines[-1])
     return b"".join(lines)
@@ -103,15 +104,20 @@ async def test_who_sends_far_too_many_lines_is_heard_up_to_there_and_closed(open
     await pipes.wait_until(lambda: pipes.counts["frames_refused"] == 1)
 
 
-async def test_a_flood_takes_turns_with_others(open_pipe_door):
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [(b"loud\n", 4000), (b"loud" * 100 + b"\n", 200)],
+    ids=["many lines at a time", "few lines at a time"],
+)
+async def test_a_flood_takes_turns_with_others(open_pipe_door, line, count):
     pipes = await open_pipe_door(max_frames_per_second=0)
     (loud, loud_session), (calm, calm_session) = [await pipes.log_in() for _ in range(2)]
     heard = []
     loud_session.lines = calm_session.lines = heard
     # Without a turn of the event loop in between: both are there when it comes.
-    send_at_once(loud, b"loud\n" * 4000)
+    send_at_once(loud, line * count)
     send_at_once(calm, b"calm\n")
-    await pipes.wait_until(lambda: len(heard) == 4001)
+    await pipes.wait_until(lambda: len(heard) == count + 1)
     assert heard.index("calm") <= 2 * LINES_PER_TURN
 
 
@@ -120,7 +126,7 @@ async def test_a_flood_takes_turns_with_others(open_pipe_door):
 
 async def test_who_stops_sending_is_acted_upon_and_still_gets_what_waits(pipes):
     client, session = await pipes.log_in(is_slow=True)
-    filler = fill(session.pipe)
+    filler = fill(session.pipe, waiting=300)
     session.pipe.offer("8", b"|0|5|8|0|1|\n")
     session.pipe.offer("8", b"|0|5|8|0|2|\n")
     await client.send(b"a\nb\nnever ended")
@@ -143,6 +149,7 @@ async def test_a_reset_is_no_clean_end_either(pipes):
 async def test_what_waits_still_goes_out_when_the_server_ends_the_connection(pipes):
     client, session = await pipes.log_in(is_slow=True)
     filler = fill(session.pipe)
+    await trio.testing.wait_all_tasks_blocked()
     session.pipe.push(DUPLICATED)
     session.pipe.close_soon(4003, "replaced")
     session.pipe.close_soon(4003, "replaced")
