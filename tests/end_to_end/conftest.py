@@ -34,7 +34,10 @@ def load(name):
 
 
 load("wire_client")
+load("pipe_client")
+load("foreign_radios")
 load("bystanders")
+load("pipe_flood")
 
 
 class RecordingClient:
@@ -152,20 +155,22 @@ def _without_versions(value):
 
 
 class ServerProcess:
-    """`presence serve` on a free port of 127.0.0.1, in development mode.
+    """`presence serve` on free ports of 127.0.0.1, in development mode.
 
-    *settings* become `PRESENCE_*` variables; *program* is another one than ours
-    that takes the same arguments. The data directory stays when the
-    process is killed, so `start` may be called again.
+    *settings* become `PRESENCE_*` variables, *options* are put behind our own;
+    *program* is another one than ours that takes the same arguments. The data
+    directory stays when the process is killed, so `start` may be called again.
     """
 
-    def __init__(self, directory, *, program=("-m", "presence"), **settings):
+    def __init__(self, directory, *, program=("-m", "presence"), options=(), **settings):
         self.directory = directory
         self.program = program
+        self.options = options
         self.data = directory / "data"
         self.settings = settings
         self.process = None
         self.port = None
+        self.pipe_port = None
         self.starts = 0
         self.clients = []
 
@@ -177,7 +182,8 @@ class ServerProcess:
         }
         for key, value in self.settings.items():
             environment[f"PRESENCE_{key.upper()}"] = str(value)
-        arguments = ["serve", "--port", "0", "--data", self.data, "--ready-file", ready_file]
+        arguments = ["serve", "--port", "0", "--pipe-port", "0", "--data", self.data]
+        arguments += ["--ready-file", ready_file, *self.options]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *map(str, [*self.program, *arguments])],
@@ -191,7 +197,8 @@ class ServerProcess:
             assert self.process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
             time.sleep(0.01)
-        self.port = json.loads(ready_file.read_text())["http"]
+        ready = json.loads(ready_file.read_text())
+        self.port, self.pipe_port = ready["http"], ready["pipe"]
         return self
 
     @property

@@ -34,7 +34,8 @@ def open_mute_client(server):
 def try_to_serve(*arguments):
     """Start a server that is to fail; returns the exit code and what it says in how long."""
     began_at = time.monotonic()
-    command = [sys.executable, "-m", "presence", "serve", *map(str, arguments)]
+    ports = ("--port", 0, "--pipe-port", 0)  # unless the arguments, which come later, name others
+    command = [sys.executable, "-m", "presence", "serve", *map(str, (*ports, *arguments))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     took = time.monotonic() - began_at
     print(f"\nexit {done.returncode} after {took:.2f} s: {done.stderr.strip()}")
@@ -122,17 +123,18 @@ def test_a_second_signal_ends_the_process_at_once(serving):
         assert "Traceback" not in server.log
 
 
-def test_a_port_in_use_is_named(tmp_path):
+@pytest.mark.parametrize("option", ["--port", "--pipe-port"])
+def test_a_port_in_use_is_named(tmp_path, option):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        code, said = try_to_serve("--port", port, "--data", tmp_path / "data")
+        code, said = try_to_serve(option, port, "--data", tmp_path / "data")
     assert code == 69
     assert_one_sentence(without_log(said), port)
 
 
 def test_a_second_server_on_the_same_data_is_refused(serving):
     with serving() as server:
-        code, said = try_to_serve("--port", 0, "--data", server.data)
+        code, said = try_to_serve("--data", server.data)
         assert code == 74
         assert_one_sentence(without_log(said), "another presence server", server.data)
         server.client("alice").beat()
@@ -159,7 +161,7 @@ def test_an_unusable_data_directory_is_named(serving, tmp_path, how):
             make_newer_database(data / "presence.db")
         else:
             (data / how).mkdir()
-    code, said = try_to_serve("--port", 0, "--data", data)
+    code, said = try_to_serve("--data", data)
     assert code == 74
     assert_one_sentence(without_log(said), data)
 
@@ -178,7 +180,7 @@ def test_an_unusable_data_directory_is_named(serving, tmp_path, how):
 def test_a_bad_setting_is_named(tmp_path, text, words):
     file = tmp_path / "presence.toml"
     file.write_text(text)
-    code, said = try_to_serve("--port", 0, "--data", tmp_path / "data", "--config", file)
+    code, said = try_to_serve("--data", tmp_path / "data", "--config", file)
     assert code == 78
     assert_one_sentence(said, *words)
     assert not (tmp_path / "data").exists()

@@ -134,6 +134,12 @@ class WireClient:
             data = self.wait_for(lambda message: "v" in message, within)["d"]
             missing.discard((data["user_id"], data["custom_status"]))
 
+    def wait_bytes(self, wanted, within=ANSWER_WITHIN):
+        """Wait until *wanted* has come among the bytes that were not forgotten."""
+        deadline = time.monotonic() + within
+        while wanted not in self.received:
+            self._receive(deadline)
+
     def beat(self, within=ANSWER_WITHIN):
         """Send a heartbeat and wait for its answer; returns the messages that came before it."""
         self.say("HEARTBEAT")

@@ -13,7 +13,7 @@ import trio.testing
 from presence.net.session import SocketEnded, SocketTimes
 from presence.net.turnstile import PLACES
 from presence.net.voiceping import pipe_door, pipe_socket
-from presence.net.voiceping.pipe_door import MOST_LOGINS
+from presence.net.voiceping.pipe_door import MOST_LOGINS, PipeDoor
 
 LONGEST_TOKEN = "good-7" + "-" * (8192 - len("token:good-7"))
 MORE = PLACES + 8
@@ -377,6 +377,19 @@ async def test_stopping_closes_the_listener_and_those_not_logged_in(open_pipe_do
     assert session.end is None
     with pytest.raises(OSError, match="connect"):
         await pipes.connect()
+
+
+async def test_serving_ends_with_the_last_connection(open_pipe_door):
+    pipes = await open_pipe_door()
+    pipes.door = PipeDoor(pipes.door._site, pipes.door._plan)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            pipes.port = await nursery.start(pipes.door.serve, "127.0.0.1", 0)
+            client, session = await pipes.log_in()
+            pipes.door.stop_accepting()
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            assert session.end is None
+            await client.stream.aclose()
 
 
 async def test_a_login_under_way_when_the_server_stops_is_closed(open_pipe_door):

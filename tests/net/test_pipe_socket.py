@@ -14,6 +14,7 @@ from presence.net.voiceping import pipe_door, pipe_socket
 from presence.net.voiceping.pipe_lines import LINE_BURST
 from presence.net.voiceping.pipe_socket import LINES_PER_TURN, PipeSocket
 from presence.net.voiceping.pipe_watch import EpollWatch, TrioWatch
+from presence.net.wire import backlog
 from presence.net.wire.outbox import Outbox
 
 STATUS = "|0|5|7|0|2|"
@@ -124,7 +125,12 @@ async def test_a_flood_takes_turns_with_others(open_pipe_door, line, count):
 # -- how it ends ---------------------------------------------------------------------------------
 
 
-async def test_who_stops_sending_is_acted_upon_and_still_gets_what_waits(pipes):
+@pytest.mark.parametrize("write_bytes", [1024, backlog.WRITE_BYTES])
+async def test_who_stops_sending_is_acted_upon_and_still_gets_what_waits(
+    pipes, write_bytes, monkeypatch
+):
+    # With small writes the kernel is full where a line ends, which is not the end of all.
+    monkeypatch.setattr(backlog, "WRITE_BYTES", write_bytes)
     client, session = await pipes.log_in(is_slow=True)
     filler = fill(session.pipe, waiting=300)
     session.pipe.offer("8", b"|0|5|8|0|1|\n")
