@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from bench.load import Connection, Kind, Load
+from bench.load import Connection, Form, Kind, Load
 from bench.machine import Cores
 from bench.native import build
 from presence.adapters.secret_key import read_secret
@@ -24,6 +24,7 @@ from presence.adapters.tokens import issue_token
 START_WITHIN = 30.0
 STOP_WITHIN = 30.0
 TOKEN_TTL = 86400.0
+FIRST_RADIO = 1_000_000
 PLAIN: Mapping[str, object] = {
     "pipe_port": "off",
     "log_format": "json",
@@ -53,6 +54,9 @@ class Server:
     data: Path
     greets: bool = False
     wraps: bool = False
+    pipe_port: int | None = None
+    form: Form = "json"
+    """How its load is to speak."""
 
     @property
     def pid(self) -> int:
@@ -69,21 +73,28 @@ class Server:
         """One line of the plan: the *number*th publisher, or the *number*th listener.
 
         *audiences* None: all are in one audience. A silent listener comes with
-        `state=offline`, so that nobody is told that it came.
+        `state=offline`, so that nobody is told that it came; VoicePing has no
+        such words, see `registered.hide`.
         """
         publishes = kind == "P"
         shown_to = (0,) if audiences is None else tuple(audiences)
         if not self.wraps:
             return Connection(kind, "/publish" if publishes else "/listen", shown_to)
-        user = f"p{number:04}" if publishes else f"l{number:06}"
+        user = user_of(kind, number, self.form)
         servers = None if audiences is None else [f"s{each}" for each in audiences]
+        token = self.token(user, servers)
+        if self.form != "json":
+            return Connection(kind, f"{user}:{token}", shown_to)
         query = "" if publishes or not is_silent else "&state=offline"
-        return Connection(kind, f"/ws?token={self.token(user, servers)}{query}", shown_to)
+        return Connection(kind, f"/ws?token={token}{query}", shown_to)
 
     def open_load(self, plan: Sequence[Connection], cores: Cores) -> Load:
+        port = self.pipe_port if self.form == "lines" else self.port
+        assert port is not None, "the pipe is off"
         return Load(
             plan,
-            port=self.port,
+            port=port,
+            form=self.form,
             server_pid=self.pid,
             greets=self.greets,
             wraps=self.wraps,
@@ -95,6 +106,13 @@ class Server:
         """What *user* shows to our server; *servers* None: the token names none."""
         key = read_secret(self.data / "data").key
         return issue_token(key, user, now=time.time(), ttl=TOKEN_TTL, servers=servers)
+
+
+def user_of(kind: Kind, number: int, form: Form) -> str:
+    """The user of the *number*th publisher, or of the *number*th listener, at our server."""
+    if form != "json":  # numbers, as radios have them: publishers are 1, 2, ...
+        return str(number + 1 if kind == "P" else FIRST_RADIO + number)
+    return f"p{number:04}" if kind == "P" else f"l{number:06}"
 
 
 @attrs.frozen
@@ -127,6 +145,11 @@ def serving(
     finally:
         server.process.kill()
         server.process.wait(STOP_WITHIN)
+
+
+def data_of(name: str, directory: Path) -> Path:
+    """Where our server will have its data when it is served as *name* in *directory*."""
+    return directory / name / "data"
 
 
 def stop(server: Server) -> float:
@@ -164,8 +187,16 @@ def _start_presence(data: Path, settings: Mapping[str, object]) -> Server:
             process.kill()
             raise StartFailed((data / "server.log").read_text(encoding="utf-8")[-2000:])
         time.sleep(0.005)
-    port = json.loads(ready_file.read_text(encoding="utf-8"))["http"]
-    return Server("presence", port, process, data, greets=True, wraps=True)
+    ports = json.loads(ready_file.read_text(encoding="utf-8"))
+    return Server(
+        "presence",
+        ports["http"],
+        process,
+        data,
+        greets=True,
+        wraps=True,
+        pipe_port=ports["pipe"],
+    )
 
 
 def _start_printing(name: str, data: Path, words: Sequence[str]) -> Server:

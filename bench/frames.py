@@ -1,15 +1,17 @@
 """WebSocket frames as a client writes and reads them, without extensions."""
 
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
-CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _FINAL: Final = 0x80
 _MASKED: Final = 0x80
 _MASK: Final = bytes((0x37, 0xFA, 0x21, 0x3D))
 _KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 @attrs.frozen
@@ -44,9 +46,11 @@ def masked_frame(opcode: int, payload: bytes) -> bytes:
     return head + _MASK + bytes(byte ^ _MASK[place & 3] for place, byte in enumerate(payload))
 
 
-def upgrade_request(path: str, port: int) -> bytes:
+def upgrade_request(path: str, port: int, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
     """What asks the server on *port* of this machine for a WebSocket at *path*."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {_KEY}\r\n"
+        f"Sec-WebSocket-Version: 13\r\n{more}\r\n"
     ).encode()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 
@@ -17,6 +17,10 @@ from bench.native import build
 from bench.results import Histogram
 
 Kind = Literal["P", "L", "S", "D"]
+Form = Literal["json", "lines", "texts", "arrays"]
+"""How updates are written: Together's JSON; or VoicePing's five fields as lines over plain TCP,
+as texts over WebSocket, as MessagePack over WebSocket."""
+FORMS: tuple[Form, ...] = get_args(Form)
 ANSWER_WITHIN = 600.0
 AT_ONCE = 64
 """Handshakes under way while a scenario only brings up its connections."""
@@ -28,7 +32,11 @@ class LoadFailed(Exception):
 
 @attrs.frozen
 class Connection:
-    """One connection of the plan: P publishes, L listens, S reads slowly, D reads nothing."""
+    """One connection of the plan: P publishes, L listens, S reads slowly, D reads nothing.
+
+    `path` is what the upgrade asks for; in the forms of VoicePing it is who
+    logs in with what instead, `USER:TOKEN`.
+    """
 
     kind: Kind
     path: str
@@ -82,12 +90,13 @@ class Load:
         wraps: bool,
         cores: Cores,
         directory: Path,
+        form: Form = "json",
     ) -> None:
         self.plan = tuple(plan)
         file = directory / f"plan-{port}"
         file.write_text("".join(connection.line() for connection in self.plan), encoding="utf-8")
         words = [str(file), str(port), str(server_pid)]
-        words += ["greets"] * greets + ["wraps"] * wraps
+        words += ["greets"] * greets + ["wraps"] * wraps + [form]
         self._process = subprocess.Popen(
             [*_client_command(), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -1,4 +1,4 @@
-"""`python -m bench.load_python PLAN PORT SERVER_PID [greets] [wraps]`."""
+"""`python -m bench.load_python PLAN PORT SERVER_PID [greets] [wraps] [FORM]`."""
 
 import resource
 import sys

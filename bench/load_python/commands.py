@@ -7,7 +7,9 @@ import time
 from collections import deque
 from typing import Any, Final
 
+from bench.fields import STATUS, code_of
 from bench.frames import TEXT
+from bench.load import FORMS, Form
 from bench.load_python.incoming import Incoming
 from bench.load_python.measure import Measure
 from bench.load_python.peers import read_plan
@@ -25,7 +27,8 @@ class Client:
         self._publishers = read.publishers
         self._wraps = "wraps" in options
         self._measure = Measure(server_pid)
-        self._sockets = Sockets(read, port, self._measure)
+        self._form: Form = next((form for form in FORMS if form in options), "json")
+        self._sockets = Sockets(read, port, self._measure, self._form)
         self._incoming = Incoming(read, self._sockets, self._measure, greets="greets" in options)
 
     def obey_all(self) -> None:
@@ -145,22 +148,28 @@ class Client:
     def _publish(self, p: int) -> None:
         publisher = self._publishers[p]
         publisher.number += 1
-        change: dict[str, Any] = {
-            "status": "dnd" if publisher.number % 2 else "online",
-            "custom_status": f"#{p:04}.{publisher.number:08}",
-        }
-        message: dict[str, Any] = {"op": "PRESENCE_UPDATE", "d": change}
-        if not self._wraps:
-            data = {"user_id": f"p{p:04}", **change, "activity": None}
-            message = {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": data}
-            message["v"] = (1 << 32) + publisher.number
+        payload = b"" if self._form != "json" else self._json(p, publisher.number)
         publisher.waiting_for = sum(
             peer.kind == "L" and peer.phase == "open"
             for peer in self._peers
             if peer.audiences & publisher.peer.audiences
         )
-        payload = json.dumps(message, separators=(",", ":")).encode()
         publisher.sent_at = time.monotonic_ns()
-        self._sockets.send(publisher.peer, TEXT, payload)
+        if self._form == "json":
+            self._sockets.send(publisher.peer, TEXT, payload)
+        else:
+            self._sockets.say(publisher.peer, STATUS, code_of(publisher.number))
         if not publisher.waiting_for:
             self._incoming.done.append(p)
+
+    def _json(self, p: int, number: int) -> bytes:
+        change: dict[str, Any] = {
+            "status": "dnd" if number % 2 else "online",
+            "custom_status": f"#{p:04}.{number:08}",
+        }
+        message: dict[str, Any] = {"op": "PRESENCE_UPDATE", "d": change}
+        if not self._wraps:
+            data = {"user_id": f"p{p:04}", **change, "activity": None}
+            message = {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": data}
+            message["v"] = (1 << 32) + number
+        return json.dumps(message, separators=(",", ":")).encode()

@@ -5,7 +5,8 @@ import time
 from collections import deque
 from typing import Final
 
-from bench.frames import CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, find_frame
+from bench.fields import CONNECTION_ACK, STATUS, Fields, number_of, read_fields
+from bench.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, find_frame
 from bench.load_python.measure import Measure
 from bench.load_python.peers import Peer, Plan
 from bench.load_python.sockets import Sockets
@@ -35,7 +36,7 @@ class Incoming:
             if peer is None:
                 has_command = True
             elif peer.phase == "connecting":
-                self._sockets.ask_for_upgrade(peer)
+                self._sockets.introduce(peer)
             elif peer.is_watched:
                 self._read(peer, CHUNK)
         return has_command
@@ -61,6 +62,17 @@ class Incoming:
         peer.unread += came
         if peer.phase == "upgrading":
             self._read_answer(peer, now)
+        if self._sockets.form == "lines":
+            self._read_lines(peer, now)
+        else:
+            self._read_frames(peer, now)
+
+    def _read_lines(self, peer: Peer, now: int) -> None:
+        *lines, peer.unread = peer.unread.split(b"\n")
+        for line in lines:
+            self._read_message(peer, line, now)
+
+    def _read_frames(self, peer: Peer, now: int) -> None:
         while peer.phase in ("greeted soon", "open") and (frame := find_frame(peer.unread)):
             peer.unread = peer.unread[frame.size :]
             self._read_frame(peer, frame, now)
@@ -71,7 +83,9 @@ class Incoming:
             self._sockets.end(peer)
         elif end:
             peer.phase, peer.unread = "greeted soon", rest
-            if not self._greets:
+            if self._sockets.form != "json":
+                self._sockets.test(peer)
+            elif not self._greets:
                 self._sockets.become_ready(peer, now)
 
     def _read_frame(self, peer: Peer, frame: Frame, now: int) -> None:
@@ -80,6 +94,9 @@ class Incoming:
             self._sockets.send(peer, PONG, frame.payload)
         elif frame.opcode == CLOSE:
             self._sockets.end_unasked(peer)
+        elif self._sockets.form != "json" and frame.opcode in (TEXT, BINARY):
+            is_ours = (frame.opcode == BINARY) == (self._sockets.form == "arrays")
+            self._read_message(peer, frame.payload if is_ours else b"", now)
         elif peer.phase == "greeted soon" and frame.opcode in (TEXT, CONTINUATION):
             # The first message may come in fragments; ready is who has the last of them.
             if frame.is_final:
@@ -104,6 +121,31 @@ class Incoming:
             self._note(peer, publisher, number, int(message["v"]), now)
         except (ValueError, KeyError, IndexError):
             self._measure.count["garbled"] += 1
+
+    def _read_message(self, peer: Peer, message: bytes, now: int) -> None:
+        """A message of VoicePing, b"" for one in a form that is not ours.
+
+        Before the answer to the test, which ends the greeting, there is a snapshot.
+        """
+        fields = read_fields(self._sockets.form, message)
+        if peer.phase == "greeted soon":
+            if fields is not None and fields.message_type == CONNECTION_ACK:
+                self._sockets.become_ready(peer, now)
+        elif fields is None:
+            self._measure.count["garbled"] += 1
+        elif fields.message_type == STATUS and 0 < fields.sender <= len(self._publishers):
+            self._read_status(peer, fields, now)
+        else:
+            self._measure.count["others"] += 1
+
+    def _read_status(self, peer: Peer, fields: Fields, now: int) -> None:
+        p = fields.sender - 1
+        newest = self._publishers[p].number
+        number = number_of(fields.payload, seen=peer.seen.get(p, 0), newest=newest)
+        if number is None:
+            self._measure.count["garbled"] += 1
+        else:
+            self._note(peer, p, number, 0, now)
 
     def _note(self, peer: Peer, p: int, number: int, version: int, now: int) -> None:
         publisher, seen, count = self._publishers[p], peer.seen.get(p, 0), self._measure.count

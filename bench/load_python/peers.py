@@ -7,7 +7,7 @@ import attrs
 
 @attrs.define(eq=False)
 class Peer:
-    """One connection of the plan."""
+    """One connection of the plan; *path* is `USER:TOKEN` with VoicePing."""
 
     kind: str
     audiences: frozenset[int]
@@ -23,6 +23,14 @@ class Peer:
     @property
     def reads_badly(self) -> bool:
         return self.kind in "SD"
+
+    @property
+    def user(self) -> int:
+        return int(self.path.partition(":")[0])
+
+    @property
+    def token(self) -> str:
+        return self.path.partition(":")[2]
 
 
 @attrs.define(eq=False)

@@ -8,7 +8,9 @@ import sys
 import time
 from typing import Final
 
-from bench.frames import CLOSE, masked_frame, upgrade_request
+from bench.fields import CONNECTION_TEST, OFFLINE, STATUS, Fields, write_fields
+from bench.frames import BINARY, CLOSE, TEXT, masked_frame, upgrade_request
+from bench.load import Form
 from bench.load_python.measure import Measure
 from bench.load_python.peers import Peer, Plan
 
@@ -18,7 +20,8 @@ SLOW_WINDOW: Final = 4096
 class Sockets:
     """All connections of the plan; *failed* and *ready_at* are those since `forget`."""
 
-    def __init__(self, plan: Plan, port: int, measure: Measure) -> None:
+    def __init__(self, plan: Plan, port: int, measure: Measure, form: Form) -> None:
+        self.form = form
         self.selector = selectors.DefaultSelector()
         self.selector.register(sys.stdin, selectors.EVENT_READ)
         self.failed = 0
@@ -42,14 +45,24 @@ class Sockets:
             peer.socket.connect(("127.0.0.1", self._port))
         self.watch(peer, selectors.EVENT_WRITE)
 
-    def ask_for_upgrade(self, peer: Peer) -> None:
-        assert peer.socket is not None
-        peer.phase = "upgrading"
+    def introduce(self, peer: Peer) -> None:
+        """It is connected: say who comes."""
         self.watch(peer, selectors.EVENT_READ)
-        try:
-            peer.socket.sendall(upgrade_request(peer.path, self._port))
-        except OSError:
-            self.end(peer)
+        if self.form == "lines":
+            peer.phase = "greeted soon"
+            self._send_all(peer, f"token:{peer.token}\n".encode())
+            self.test(peer)
+            return
+        peer.phase = "upgrading"
+        if self.form == "json":
+            request = upgrade_request(peer.path, self._port)
+        else:
+            request = upgrade_request("/voiceping", self._port, {"token": peer.token})
+        self._send_all(peer, request)
+
+    def test(self, peer: Peer) -> None:
+        """Have VoicePing answer: whoever has the answer has come, and has its snapshot."""
+        self.say(peer, CONNECTION_TEST, 0)
 
     def watch(self, peer: Peer, events: int) -> None:
         assert peer.socket is not None or not peer.is_watched
@@ -62,7 +75,9 @@ class Sockets:
     def drop(self, peer: Peer, how: str) -> None:
         """End a connection that is open: with a goodbye, or as a crash would."""
         assert peer.socket is not None
-        if how == "clean":
+        if how == "clean" and self.form == "lines":
+            self.say(peer, STATUS, OFFLINE)
+        elif how == "clean":
             self.send(peer, CLOSE, struct.pack("!H", 1000))
         else:
             linger = struct.pack("ii", 1, 0)
@@ -93,8 +108,20 @@ class Sockets:
             self.watch(peer, 0)
 
     def send(self, peer: Peer, opcode: int, payload: bytes) -> None:
-        assert peer.socket is not None
+        self._send_all(peer, masked_frame(opcode, payload))
+
+    def say(self, peer: Peer, message_type: int, payload: int) -> None:
+        """Say this of the peer's own user."""
+        message = write_fields(self.form, Fields(message_type, peer.user, payload))
+        if self.form == "lines":
+            self._send_all(peer, message)
+        else:
+            self.send(peer, BINARY if self.form == "arrays" else TEXT, message)
+
+    def _send_all(self, peer: Peer, data: bytes) -> None:
+        if peer.socket is None:
+            return
         try:
-            peer.socket.sendall(masked_frame(opcode, payload))
+            peer.socket.sendall(data)
         except OSError:
             self.end_unasked(peer)

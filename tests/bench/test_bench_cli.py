@@ -27,6 +27,7 @@ def test_called_alone_it_lists_scenarios_and_servers():
         "sweep",
         "actors",
         "store",
+        "pipe",
     } <= set(cli.SCENARIOS)
 
 

@@ -54,7 +54,9 @@ void drop_some(unsigned first, unsigned number, const char *how) {
         struct connection *connection = &connections[i];
         if (connection->phase == CLOSED) continue;
         dropped++;
-        if (!strcmp(how, "clean"))
+        if (!strcmp(how, "clean") && form == LINES)
+            say(connection, STATUS, OFFLINE);
+        else if (!strcmp(how, "clean"))
             send_frame(connection, 8, "\x03\xe8", 2);
         else
             setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -66,27 +68,32 @@ void drop_some(unsigned first, unsigned number, const char *how) {
     count_audiences();
 }
 
+static int write_json(char *body, size_t room, unsigned p, uint32_t number) {
+    const char *status = number % 2 ? "dnd" : "online";
+    if (wraps)
+        return snprintf(body, room,
+                        "{\"op\":\"PRESENCE_UPDATE\",\"d\":{\"status\":\"%s\","
+                        "\"custom_status\":\"#%04u.%08u\"}}",
+                        status, p, number);
+    return snprintf(body, room,
+                    "{\"op\":\"DISPATCH\",\"t\":\"PRESENCE_UPDATE\",\"d\":{\"user_id\":"
+                    "\"p%04u\",\"status\":\"%s\",\"custom_status\":\"#%04u.%08u\","
+                    "\"activity\":null},\"v\":%llu}",
+                    p, status, p, number, (1ULL << 32) + number);
+}
+
 static void publish(unsigned p) {
     struct publisher *publisher = &publishers[p];
     struct connection *connection = &connections[publisher->connection];
     uint32_t number = ++publisher->number;
-    const char *status = number % 2 ? "dnd" : "online";
     char body[256];
-    int len;
-    if (wraps)
-        len = snprintf(body, sizeof body,
-                       "{\"op\":\"PRESENCE_UPDATE\",\"d\":{\"status\":\"%s\","
-                       "\"custom_status\":\"#%04u.%08u\"}}",
-                       status, p, number);
-    else
-        len = snprintf(body, sizeof body,
-                       "{\"op\":\"DISPATCH\",\"t\":\"PRESENCE_UPDATE\",\"d\":{\"user_id\":"
-                       "\"p%04u\",\"status\":\"%s\",\"custom_status\":\"#%04u.%08u\","
-                       "\"activity\":null},\"v\":%llu}",
-                       p, status, p, number, (1ULL << 32) + number);
+    int len = form == JSON ? write_json(body, sizeof body, p, number) : 0;
     publisher->waiting_for = publisher->audience;
     publisher->sent_at = now_ns();
-    send_frame(connection, 1, body, len);
+    if (form == JSON)
+        send_frame(connection, 1, body, len);
+    else
+        say(connection, STATUS, code_of(number));
     if (!publisher->waiting_for) done[done_count++] = p;
 }
 

@@ -24,8 +24,8 @@ static uint64_t number_at(const char *from, const char *end) {
     return number;
 }
 
-static void note_delivery(struct connection *connection, unsigned p, uint32_t number,
-                          uint64_t version, int64_t now) {
+void note_delivery(struct connection *connection, unsigned p, uint32_t number, uint64_t version,
+                   int64_t now) {
     struct publisher *publisher = &publishers[p];
     uint32_t seen = connection->seen[p];
     if (!connection->may_see[p]) count.leaked++;
@@ -78,6 +78,27 @@ static void read_text(struct connection *connection, const char *body, size_t le
     note_delivery(connection, p, number_at(dot + 1, end), number_at(version, end), now);
 }
 
+/* A data frame of VoicePing: all are short, and in the form in which we speak. */
+static void read_message(struct connection *connection, int opcode, const unsigned char *body,
+                         size_t len, int64_t now) {
+    if (opcode == (form == TEXTS ? 1 : 2) && len < 126)
+        read_fields(connection, body, len, now);
+    else if (connection->phase == OPEN)
+        count.garbled++;
+}
+
+/* Returns how many bytes were used; the others are the beginning of a line. */
+static size_t read_lines(struct connection *connection, unsigned char *in, size_t len,
+                         int64_t now) {
+    size_t used = 0;
+    unsigned char *end;
+    while (connection->phase > UPGRADING && (end = memchr(in + used, '\n', len - used))) {
+        read_fields(connection, in + used, end - in - used, now);
+        used = end + 1 - in;
+    }
+    return used;
+}
+
 /* Returns how many bytes were used; the others are the beginning of a frame. */
 static size_t read_frames(struct connection *connection, unsigned char *in, size_t len,
                           int64_t now) {
@@ -100,7 +121,9 @@ static size_t read_frames(struct connection *connection, unsigned char *in, size
         } else {
             used += head + size;
         }
-        if (opcode <= 1 && connection->phase == GREETED_SOON) {
+        if (opcode <= 2 && form != JSON)
+            read_message(connection, opcode, frame + head, size, now);
+        else if (opcode <= 1 && connection->phase == GREETED_SOON) {
             /* The first message may come in fragments; ready is who has the last of them. */
             connection->ends_greeting = is_final;
             if (is_final && !connection->skip) become_ready(connection, now);
@@ -138,7 +161,10 @@ static size_t read_answer(struct connection *connection, unsigned char *in, size
     }
     if (!body) return 0;
     connection->phase = GREETED_SOON;
-    if (!greets) become_ready(connection, now);
+    if (form != JSON)
+        say(connection, CONNECTION_TEST, 0);
+    else if (!greets)
+        become_ready(connection, now);
     return body + 4 - in;
 }
 
@@ -169,7 +195,8 @@ size_t read_some(struct connection *connection, size_t most) {
         memcpy(in, connection->rest, kept);
     }
     if (connection->phase == UPGRADING) used = read_answer(connection, in, len, now);
-    if (connection->phase > UPGRADING) used += read_frames(connection, in + used, len - used, now);
+    if (connection->phase > UPGRADING)
+        used += (form == LINES ? read_lines : read_frames)(connection, in + used, len - used, now);
     if (connection->phase == CLOSED) return got;
     if (len - used > WHOLE) { /* an answer to the upgrade without an end */
         end(connection);
@@ -182,7 +209,7 @@ size_t read_some(struct connection *connection, size_t most) {
 static void serve(struct connection *connection, uint32_t events) {
     int has_ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     if (connection->phase == CONNECTING) {
-        ask_for_upgrade(connection);
+        introduce(connection);
         return;
     }
     /* A read that was not full emptied the socket; only an end may still be behind it. */

@@ -24,12 +24,17 @@ enum {
 
 enum phase { CLOSED, CONNECTING, UPGRADING, GREETED_SOON, OPEN };
 
+/* How updates are written; all but JSON are VoicePing's. */
+enum form { JSON, LINES, TEXTS, ARRAYS };
+enum { STATUS = 5, CONNECTION_TEST = 25, CONNECTION_ACK = 26 }; /* VoicePing's message types */
+enum { OFFLINE, ONLINE, BUSY };                                 /* and its codes */
+
 struct connection {
     int fd;
     enum phase phase;
     char kind;
     uint32_t watched; /* the events it is watched for, 0: none */
-    char *path;
+    char *path; /* of the upgrade; for VoicePing USER:TOKEN */
     unsigned *audiences;
     unsigned audience_count;
     unsigned char *rest; /* the beginning of a frame or of the answer to the upgrade */
@@ -69,6 +74,7 @@ extern unsigned connection_count, publisher_count;
 extern struct sockaddr_in server;
 extern pid_t server_pid;
 extern int greets, wraps;
+extern enum form form;
 
 /* commands.c */
 void open_some(unsigned first, unsigned number, unsigned at_once, double seconds);
@@ -84,16 +90,27 @@ int reads_badly(const struct connection *connection);
 void watch(struct connection *connection, uint32_t events);
 void end(struct connection *connection);
 void end_unasked(struct connection *connection);
+void send_all(struct connection *connection, const void *bytes, size_t len);
 void send_frame(struct connection *connection, int opcode, const char *body, size_t len);
-void ask_for_upgrade(struct connection *connection);
+void introduce(struct connection *connection);
 void connect_one(struct connection *connection);
 void become_ready(struct connection *connection, int64_t now);
 
 /* incoming.c */
 extern int control_came;
 extern unsigned *done, done_count; /* publishers whose update has come everywhere */
+void note_delivery(struct connection *connection, unsigned p, uint32_t number, uint64_t version,
+                   int64_t now);
 size_t read_some(struct connection *connection, size_t most);
 int turn(int wait_ms);
+
+/* voiceping.c */
+const char *token_of(const struct connection *connection);
+void say(struct connection *connection, unsigned message_type, unsigned payload);
+void read_fields(struct connection *connection, const unsigned char *body, size_t len,
+                 int64_t now);
+/* What update NUMBER says: busy is the first, and each other one. */
+static inline unsigned code_of(uint32_t number) { return number % 2 ? BUSY : ONLINE; }
 
 /* measure.c */
 extern struct histogram each, last, ready;

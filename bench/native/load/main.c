@@ -1,13 +1,16 @@
-/* The load: thousands of WebSockets in one process, every delivery timed and checked.
+/* The load: thousands of connections in one process, every delivery timed and checked.
  *
- *   load PLAN PORT SERVER_PID [greets] [wraps]
+ *   load PLAN PORT SERVER_PID [greets] [wraps] [json|lines|texts|arrays]
  *
  * PLAN has one line per connection: KIND AUDIENCES PATH.
  *   KIND       P publisher, L listener, S reads slowly, D reads nothing once it is ready
  *   AUDIENCES  numbers with commas; who shares one with a publisher must get its updates
- *   PATH       what to ask for in the upgrade
+ *   PATH       what to ask for in the upgrade; with VoicePing USER:TOKEN, and the publishers
+ *              are the users 1, 2, ...
  * greets: a connection is ready once it got a first frame, not with the upgrade.
  * wraps:  the server makes the update out of a change; else it sends on what it gets.
+ * lines, texts, arrays: VoicePing over TCP, over WebSocket as text, and there as MessagePack.
+ *         A connection is ready once a test that follows the login is answered.
  *
  * Commands are lines of standard input, each answered by one line of JSON:
  *   open FIRST COUNT AT_ONCE SECONDS   connect these, so many handshakes at a time
@@ -20,8 +23,9 @@
  *   server PID                         the server is another process now, at the same port
  * It ends with its input.
  *
- * An update is known by its custom status, "#<publisher>.<number>". All times are
- * CLOCK_MONOTONIC: before the send of the update, after the recv that brought it.
+ * An update is known by its custom status, "#<publisher>.<number>". VoicePing has but a code:
+ * busy and online in turn, so that each listener must see these in turn, once for each update.
+ * All times are CLOCK_MONOTONIC: before the send of the update, after the recv that brought it.
  */
 #include "load.h"
 
@@ -39,6 +43,7 @@ unsigned connection_count, publisher_count;
 struct sockaddr_in server;
 pid_t server_pid;
 int greets, wraps;
+enum form form;
 
 static char control[4096];
 static size_t control_len;
@@ -131,15 +136,18 @@ static void find_who_may_see(void) {
 }
 
 int main(int argc, char **argv) {
+    static const char *const forms[] = {"json", "lines", "texts", "arrays"};
     struct rlimit files;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = CONTROL};
     if (argc < 4) {
-        fprintf(stderr, "load PLAN PORT SERVER_PID [greets] [wraps]\n");
+        fprintf(stderr, "load PLAN PORT SERVER_PID [greets] [wraps] [FORM]\n");
         return 2;
     }
     for (int i = 4; i < argc; i++) {
         greets |= !strcmp(argv[i], "greets");
         wraps |= !strcmp(argv[i], "wraps");
+        for (unsigned f = 0; f < sizeof forms / sizeof *forms; f++)
+            if (!strcmp(argv[i], forms[f])) form = f;
     }
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

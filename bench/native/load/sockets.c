@@ -49,6 +49,10 @@ void end_unasked(struct connection *connection) {
     end(connection);
 }
 
+void send_all(struct connection *connection, const void *bytes, size_t len) {
+    if (send(connection->fd, bytes, len, MSG_NOSIGNAL) < (ssize_t)len) end_unasked(connection);
+}
+
 void send_frame(struct connection *connection, int opcode, const char *body, size_t len) {
     static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
     unsigned char frame[WHOLE];
@@ -64,20 +68,37 @@ void send_frame(struct connection *connection, int opcode, const char *body, siz
     }
     memcpy(frame + head, mask, 4);
     for (size_t i = 0; i < len; i++) frame[head + 4 + i] = body[i] ^ mask[i & 3];
-    if (send(connection->fd, frame, head + 4 + len, MSG_NOSIGNAL) < (ssize_t)(head + 4 + len))
-        end_unasked(connection);
+    send_all(connection, frame, head + 4 + len);
 }
 
-void ask_for_upgrade(struct connection *connection) {
-    char request[9000];
+static void ask_for_upgrade(struct connection *connection) {
+    char login[8300] = "", request[9000];
+    if (form != JSON) snprintf(login, sizeof login, "token: %s\r\n", token_of(connection));
     int len = snprintf(request, sizeof request,
                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
                        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                       "Sec-WebSocket-Version: 13\r\n\r\n",
-                       connection->path, ntohs(server.sin_port));
+                       "Sec-WebSocket-Version: 13\r\n%s\r\n",
+                       form == JSON ? connection->path : "/voiceping", ntohs(server.sin_port),
+                       login);
     connection->phase = UPGRADING;
-    watch(connection, READS);
     if (send(connection->fd, request, len, MSG_NOSIGNAL) < len) end(connection);
+}
+
+static void log_in(struct connection *connection) {
+    char line[8300];
+    int len = snprintf(line, sizeof line, "token:%s\n", token_of(connection));
+    connection->phase = GREETED_SOON;
+    send_all(connection, line, len);
+    if (connection->phase != CLOSED) say(connection, CONNECTION_TEST, 0);
+}
+
+/* It is connected: say who comes. */
+void introduce(struct connection *connection) {
+    watch(connection, READS);
+    if (form == LINES)
+        log_in(connection);
+    else
+        ask_for_upgrade(connection);
 }
 
 void connect_one(struct connection *connection) {
@@ -90,7 +111,7 @@ void connect_one(struct connection *connection) {
         setsockopt(connection->fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
     connection->phase = CONNECTING;
     if (!connect(connection->fd, (void *)&server, sizeof server))
-        ask_for_upgrade(connection);
+        introduce(connection);
     else if (errno == EINPROGRESS)
         watch(connection, EPOLLOUT);
     else
