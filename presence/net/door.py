@@ -10,6 +10,7 @@ from presence.errors import PortTaken, StartFailed
 from presence.net.admission import parse_address
 from presence.net.http import Site
 from presence.net.stream import OutboxStream
+from presence.net.wire.watch import open_watch
 
 BACKLOG = 4096
 ACCEPTS_PER_TURN = 8
@@ -31,6 +32,7 @@ class Door(ABC):
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._watch = open_watch()
         self._accepting = trio.CancelScope()
         self._ending = trio.CancelScope()
         self._connection_count = 0
@@ -44,10 +46,6 @@ class Door(ABC):
     @abstractmethod
     def _turn_away(self, sock: stdsocket.socket) -> None:
         """Close the newcomer whose address has enough, without a task and without waiting."""
-
-    async def _assist(self) -> None:
-        """What runs beside all connections until the last has ended; cancelled then."""
-        await trio.lowlevel.checkpoint()
 
     @property
     def connection_count(self) -> int:
@@ -65,7 +63,7 @@ class Door(ABC):
         listener = await open_listener(host, port)
         with self._ending:
             async with trio.open_nursery() as around:
-                around.start_soon(self._assist)
+                around.start_soon(self._watch.run)
                 async with trio.open_nursery() as self._connections:
                     with listener, self._accepting:
                         task_status.started(listener.getsockname()[1])

@@ -36,10 +36,11 @@ class FrontDoor(Door):
         site = self._site
         try:
             with site.crash_barrier:
-                stream = OutboxStream(sock, site.limits)
+                stream = OutboxStream(sock, site.limits, self._watch)
                 try:
                     try:
                         tune_socket(sock)
+                        self._watch.add(sock)
                     except OSError:
                         return  # Gone already; some systems say so here.
                     stream.way_out = site.way_out

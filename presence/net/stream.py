@@ -17,6 +17,7 @@ from presence.net.wire.frame_meter import FrameMeter, Violation
 from presence.net.wire.frames import CLOSE
 from presence.net.wire.outbox import Outbox
 from presence.net.wire.walk import LOST
+from presence.net.wire.watch import PLAIN_WATCH, Watch
 
 SEND_BUFFER_BYTES = 64 * 1024
 NOT_SENT_BYTES = 16 * 1024
@@ -49,21 +50,28 @@ class OutboxStream(Outbox, trio.abc.Stream):
 
     __slots__ = (
         "_frames_may_come",
+        "_may_have_more",
         "_meter",
         "_unread",
         "_violation",
+        "_watch",
         "heard_at",
         "on_text",
         "unheard",
         "way_out",
     )
 
-    def __init__(self, sock: stdsocket.socket, limits: NetLimits) -> None:
+    def __init__(
+        self, sock: stdsocket.socket, limits: NetLimits, watch: Watch = PLAIN_WATCH
+    ) -> None:
         super().__init__(sock, limits)
+        self._watch = watch
         self._meter: FrameMeter | None = None
         self._violation: Violation | None = None
         self._frames_may_come: trio.Event | None = None
         self._unread = b""
+        self._may_have_more = False
+        """The last time there was more in the socket than was asked for, perhaps."""
         self.heard_at = trio.current_time()
         self.way_out: Turnstile | None = None
         self.on_text: Callable[[str], None] | None = None
@@ -131,7 +139,10 @@ class OutboxStream(Outbox, trio.abc.Stream):
         has_waited = False
         try:
             while (data := self._receive_nowait(max_bytes or RECEIVE_BYTES)) is None:
-                await trio.lowlevel.wait_readable(self._socket)
+                if self._may_have_more:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await self._watch.wait_readable(self._socket)
                 has_waited = True
         except trio.BrokenResourceError:
             await self._wait_way_out()
@@ -194,6 +205,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
             return None
         except OSError as error:
             raise trio.BrokenResourceError from error
+        self._may_have_more = len(data) == max_bytes
         if data:
             self.heard_at = trio.current_time()
         return data
@@ -211,13 +223,15 @@ class OutboxStream(Outbox, trio.abc.Stream):
             self._socket.shutdown(stdsocket.SHUT_WR)
             while left > 0 and (data := self._take_nowait(RECEIVE_BYTES)) != b"":
                 if data is None:
-                    await trio.lowlevel.wait_readable(self._socket)
+                    await self._watch.wait_readable(self._socket)
                 else:
                     left -= len(data)
 
     def close(self) -> None:
         """Close the socket, and hear nothing more."""
         self.on_text = None
+        if not self._is_closed:
+            self._watch.wake(self._socket)
         super().close()
 
     async def aclose(self) -> None:

@@ -12,6 +12,8 @@ from presence.net.websocket import Admitted
 TEXT, FIRST, LAST = 0x81, 0x01, 0x80
 BINARY, CLOSE, PING = 0x82, 0x88, 0x89
 NORMAL = b"\x03\xe8"
+LIBRARY_READS = 4096
+"""Bytes that the library asks for at once."""
 
 
 @attrs.define
@@ -63,6 +65,17 @@ async def test_a_text_that_comes_alone_is_heard_directly(door, notes, client, ma
     for text in ("one", "grüß", "x" * 200):
         await client.send(masked_frame(TEXT, text.encode()))
         await door.wait_until(lambda text=text: ("directly", text) in notes.heard)
+
+
+async def test_a_text_that_fills_what_is_read_at_once_does_not_hide_the_next(
+    notes, door, client, masked_frame
+):
+    """The kernel says once that something came, however much it is."""
+    whole = masked_frame(TEXT, b"x" * (LIBRARY_READS - 8))
+    assert len(whole) == LIBRARY_READS
+    await client.send(whole, masked_frame(TEXT, b"next"))
+    await door.wait_until(lambda: len(notes.heard) == 2)
+    assert notes.heard == [("directly", "x" * (LIBRARY_READS - 8)), ("directly", "next")]
 
 
 async def test_what_comes_in_one_piece_is_received_in_its_order(door, notes, client, masked_frame):

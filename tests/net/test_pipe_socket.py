@@ -10,12 +10,13 @@ import pytest
 import trio
 import trio.testing
 
-from presence.net.voiceping import pipe_door, pipe_socket
+from presence.net import door
+from presence.net.voiceping import pipe_socket
 from presence.net.voiceping.pipe_lines import LINE_BURST
 from presence.net.voiceping.pipe_socket import LINES_PER_TURN, PipeSocket
-from presence.net.voiceping.pipe_watch import EpollWatch, TrioWatch
 from presence.net.wire import backlog
 from presence.net.wire.outbox import Outbox
+from presence.net.wire.watch import EpollWatch, TrioWatch
 
 STATUS = "|0|5|7|0|2|"
 RESET = struct.pack("ii", 1, 0)
@@ -25,7 +26,7 @@ DUPLICATED = b"|1|9|0|7|bye|\n"
 @pytest.fixture(autouse=True, params=[EpollWatch, TrioWatch])
 def watch(request, monkeypatch):
     """The tests run with the watch of every platform."""
-    monkeypatch.setattr(pipe_door, "open_watch", request.param)
+    monkeypatch.setattr(door, "open_watch", request.param)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from presence.net.voiceping.pipe_watch import EpollWatch, TrioWatch, open_watch
+from presence.net.wire.watch import EpollWatch, TrioWatch, open_watch
 
 
 @pytest.fixture(params=[EpollWatch, TrioWatch])

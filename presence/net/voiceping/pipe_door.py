@@ -18,7 +18,6 @@ from presence.net.http import Site
 from presence.net.session import SocketEnded, SocketTimes
 from presence.net.voiceping.pipe_lines import LOGIN
 from presence.net.voiceping.pipe_socket import PipeSocket, tune_pipe
-from presence.net.voiceping.pipe_watch import open_watch
 
 MOST_LOGINS = 500
 """So many may be here that have not said who they are."""
@@ -51,7 +50,6 @@ class PipeDoor(Door):
         super().__init__(site)
         self._plan = plan
         self._logins: set[stdsocket.socket] = set()
-        self._watch = open_watch()
 
     def stop_accepting(self) -> None:
         """Close the listener and those not logged in; sessions are ended by whoever began them."""
@@ -59,9 +57,6 @@ class PipeDoor(Door):
         for sock in self._logins:
             with suppress(OSError):
                 sock.shutdown(stdsocket.SHUT_RDWR)
-
-    async def _assist(self) -> None:
-        await self._watch.run()
 
     def _welcome(self, sock: stdsocket.socket, peer: str) -> None:
         if len(self._logins) < MOST_LOGINS:

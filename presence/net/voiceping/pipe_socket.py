@@ -10,8 +10,8 @@ from presence.net.session import SocketEnded, SocketTimes
 from presence.net.stream import OutboxStream, tune_socket
 from presence.net.turnstile import Turnstile
 from presence.net.voiceping.pipe_lines import LineReader
-from presence.net.voiceping.pipe_watch import Watch
 from presence.net.wire.walk import LOST
+from presence.net.wire.watch import Watch
 
 RECEIVE_BYTES = 4096
 LINES_PER_TURN = 50
@@ -61,14 +61,13 @@ class PipeSocket(OutboxStream):
     arrived, if it has one. At its end it takes a place in `way_out`.
     """
 
-    __slots__ = ("_crash_barrier", "_is_closing", "_lines", "_reader", "_watch", "way_in")
+    __slots__ = ("_crash_barrier", "_is_closing", "_lines", "_reader", "way_in")
 
     def __init__(
         self, sock: stdsocket.socket, site: Site, nursery: trio.Nursery, watch: Watch
     ) -> None:
-        super().__init__(sock, site.limits)
+        super().__init__(sock, site.limits, watch)
         self._nursery = nursery
-        self._watch = watch
         self._crash_barrier = site.crash_barrier
         self._reader = LineReader(site.limits)
         self._lines = NO_LINES  # the next one last
