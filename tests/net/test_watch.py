@@ -3,12 +3,13 @@
 import select
 import socket
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 import trio
 import trio.testing
 
-from presence.net.wire.watch import EpollWatch, TrioWatch, open_watch
+from presence.net.wire.watch import LOST_PER_TURN, EpollWatch, TrioWatch, open_watch
 
 
 @pytest.fixture(params=[EpollWatch, TrioWatch])
@@ -145,3 +146,63 @@ def test_the_leanest_is_chosen():
 def test_without_epoll_it_is_trios(monkeypatch):
     monkeypatch.delattr(select, "epoll", raising=False)
     assert isinstance(open_watch(), TrioWatch)
+
+
+async def test_who_speaks_goes_before_thousands_whose_peers_are_gone(nursery):
+    watch = EpollWatch()
+    count, woken = 3 * LOST_PER_TURN, []
+
+    async def note(number, ours):
+        await watch.wait_readable(ours)
+        woken.append(number)
+
+    pairs = [socket.socketpair() for _ in range(count + 1)]
+    for number, (ours, _) in enumerate(pairs):
+        ours.setblocking(False)
+        watch.add(ours)
+        nursery.start_soon(note, number, ours)
+    await trio.testing.wait_all_tasks_blocked()
+    for _, peer in pairs[:-1]:
+        peer.close()
+    pairs[-1][1].send(b"x")
+    nursery.start_soon(watch.run)
+    with trio.fail_after(5):
+        while len(woken) <= count:
+            await trio.lowlevel.checkpoint()
+    assert woken.index(count) < LOST_PER_TURN + 1
+    assert sorted(woken) == list(range(count + 1))
+    nursery.cancel_scope.cancel()
+    for pair in pairs:
+        for sock in pair:
+            sock.close()
+
+
+async def test_no_more_than_some_of_the_gone_are_woken_in_one_turn(nursery):
+    watch, woken, turns = EpollWatch(), [], []
+    pairs = [socket.socketpair() for _ in range(3 * LOST_PER_TURN)]
+
+    async def note(ours):
+        await watch.wait_readable(ours)
+        woken.append(ours)
+
+    class Turns(trio.abc.Instrument):
+        def before_io_wait(self, timeout):
+            turns.append(len(woken))
+
+    for ours, peer in pairs:
+        ours.setblocking(False)
+        watch.add(ours)
+        nursery.start_soon(note, ours)
+        peer.close()
+    await trio.testing.wait_all_tasks_blocked()
+    instrument = Turns()
+    trio.lowlevel.add_instrument(instrument)
+    nursery.start_soon(watch.run)
+    with trio.fail_after(5):
+        while len(woken) < len(pairs):
+            await trio.lowlevel.checkpoint()
+    trio.lowlevel.remove_instrument(instrument)
+    assert max(late - early for early, late in pairwise(turns)) <= LOST_PER_TURN
+    nursery.cancel_scope.cancel()
+    for ours, _ in pairs:
+        ours.close()

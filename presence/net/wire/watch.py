@@ -9,14 +9,23 @@ them instead.
 
 import select
 import socket as stdsocket
+from collections import deque
 from collections.abc import Awaitable
 from typing import Protocol
 
 import attrs
 import trio
 
-WAKES_PER_TURN = 256
-"""So many are woken before other tasks run."""
+EVENTS_PER_TURN = 512
+LOST_PER_TURN = 64
+"""So many are woken before other tasks run; whose peer is gone, fewer, and after the rest."""
+
+
+PEER_IS_GONE = (
+    getattr(select, "EPOLLHUP", 0)
+    | getattr(select, "EPOLLRDHUP", 0)
+    | getattr(select, "EPOLLERR", 0)
+)
 
 
 class Watch(Protocol):
@@ -51,14 +60,19 @@ class _GiveUp:
 
 
 class EpollWatch:
-    """Is told by the kernel of what is new only, which is enough for who takes all there is."""
+    """Is told by the kernel of what is new only, which is enough for who takes all there is.
+
+    Who speaks goes before those whose peers are gone: when a network fails
+    thousands are, and whoever is left must not wait until all have been seen off.
+    """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._tasks: dict[int, trio.lowlevel.Task] = {}
+        self._lost: deque[int] = deque()
 
     def add(self, sock: stdsocket.socket) -> None:
-        self._epoll.register(sock, select.EPOLLIN | select.EPOLLET)
+        self._epoll.register(sock, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
 
     def wait_readable(self, sock: stdsocket.socket) -> Awaitable[object]:
         fd = sock.fileno()
@@ -72,9 +86,21 @@ class EpollWatch:
     async def run(self) -> None:
         with self._epoll:
             while True:
-                await trio.lowlevel.wait_readable(self._epoll)
-                for fd, _ in self._epoll.poll(0, WAKES_PER_TURN):
-                    self._wake(fd)
+                if self._lost:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await trio.lowlevel.wait_readable(self._epoll)
+                self._wake_some()
+
+    def _wake_some(self) -> None:
+        for fd, events in self._epoll.poll(0, EVENTS_PER_TURN):
+            if events & PEER_IS_GONE:
+                self._lost.append(fd)
+            else:
+                self._wake(fd)
+        # A socket that was closed and opened anew meanwhile is woken for nothing, and waits on.
+        for _ in range(min(LOST_PER_TURN, len(self._lost))):
+            self._wake(self._lost.popleft())
 
     def _wake(self, fd: int) -> None:
         task = self._tasks.pop(fd, None)
