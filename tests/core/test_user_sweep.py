@@ -32,12 +32,25 @@ def test_a_device_silent_for_300_seconds_is_swept_at_the_very_sweep(life):
     assert life.take_timed_statuses() == [(0.0, ONLINE), (360.0, OFF)]
 
 
-def test_a_device_silent_for_less_is_swept_only_by_the_next(life):
+@pytest.mark.parametrize(
+    ("pinged_after", "swept_after"),
+    [
+        (60.0, 360.0),  # silent for 300.0 s at the sweep
+        (60.1, 480.0),  # for 299.9 s: it stays until the next
+        (60.5, 480.0),
+        (179.9, 480.0),
+        (180.0, 480.0),
+        (180.1, 600.0),
+    ],
+)
+def test_a_device_goes_at_the_first_sweep_that_finds_it_silent_for_300_seconds(
+    life, pinged_after, swept_after
+):
     phone = life.connect()
-    life.wait(60.5)
+    life.wait(pinged_after)
     life.ping(phone)
     life.wait(1000.0)
-    assert life.take_timed_statuses() == [(0.0, ONLINE), (480.0, OFF)]
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (swept_after, OFF)]
 
 
 def test_a_device_that_never_pinged_is_never_swept(life):
