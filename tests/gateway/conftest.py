@@ -144,6 +144,7 @@ class RunningServer:
     def __init__(self, config, server, ports, clients, life):
         self.config = config
         self.node = server.node
+        self.doors = server._entrance._open
         self.counters = server._counters
         self.port, self.pipe_port = ports.http, ports.pipe
         self.stop, self.crash = life.stop, life.crash

@@ -1,13 +1,15 @@
-"""What has ended is free at once: the collector never looks at what has lived long."""
+"""What has ended is free at once, or found among the young: the old are never looked at."""
 
 import gc
 
 import pytest
 import trio
 
+from presence.collector import YOUNG
+
 COUNT = 20
 FEW = 2
-"""Objects in cycles that each end may leave behind; a connection has hundreds."""
+"""Old objects in cycles that each end may leave behind; a connection has hundreds."""
 
 
 async def raw_socket(server, user):
@@ -56,6 +58,43 @@ async def test_a_connection_that_ended_leaves_no_cycles(start_server, connect, e
             await stream.aclose()
         await server.until(lambda: not server.node.directory)
         await server.quiet()
+        gc.collect(YOUNG)
+        assert gc.collect() <= FEW * COUNT
+    finally:
+        gc.enable()
+
+
+REQUESTS = {
+    "answered": b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "not found": b"GET /users/nobody?user=ada HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "refused": b"PATCH /users/@me?user=ada HTTP/1.1\r\nhost: localhost\r\n"
+    b'content-length: 15\r\n\r\n{"status": "x"}',
+    "malformed": b"GET nowhere\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("last", REQUESTS)
+async def test_a_connection_that_was_kept_alive_leaves_no_cycles(start_server, last):
+    server = await start_server(max_connections_per_address=0, max_requests_per_second=0)
+    [door] = server.doors
+    streams = []
+    for _ in range(COUNT):
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        await stream.send_all(REQUESTS["answered"])
+        assert await stream.receive_some(65536)
+        streams.append(stream)
+    await server.quiet()
+    gc.collect()
+    gc.disable()
+    try:
+        while streams:
+            stream = streams.pop()
+            await stream.send_all(REQUESTS[last])
+            assert await stream.receive_some(65536)
+            await stream.aclose()
+        await server.until(lambda: not door.connection_count)
+        await server.quiet()
+        gc.collect(YOUNG)
         assert gc.collect() <= FEW * COUNT
     finally:
         gc.enable()
