@@ -1,6 +1,7 @@
 """What has ended is free at once, or found among the young: the old are never looked at."""
 
 import gc
+from contextlib import contextmanager
 
 import pytest
 import trio
@@ -10,6 +11,19 @@ from presence.collector import YOUNG
 COUNT = 20
 FEW = 2
 """Old objects in cycles that each end may leave behind; a connection has hundreds."""
+
+
+@contextmanager
+def nothing_old_left_in_cycles():
+    """What was there before the block, and ends in it, is freed without a look at the old."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        gc.collect(YOUNG)
+        assert gc.collect() <= FEW * COUNT
+    finally:
+        gc.enable()
 
 
 async def raw_socket(server, user):
@@ -49,19 +63,13 @@ async def test_a_connection_that_ended_leaves_no_cycles(start_server, connect, e
     streams = [await connect(server, f"u{number}") for number in range(COUNT)]
     await server.until(lambda: len(server.node.directory) == COUNT)
     await server.quiet()
-    gc.collect()
-    gc.disable()
-    try:
+    with nothing_old_left_in_cycles():
         while streams:
             stream = streams.pop()
             await stream.send_all(ENDS[end])
             await stream.aclose()
         await server.until(lambda: not server.node.directory)
         await server.quiet()
-        gc.collect(YOUNG)
-        assert gc.collect() <= FEW * COUNT
-    finally:
-        gc.enable()
 
 
 REQUESTS = {
@@ -84,9 +92,7 @@ async def test_a_connection_that_was_kept_alive_leaves_no_cycles(start_server, l
         assert await stream.receive_some(65536)
         streams.append(stream)
     await server.quiet()
-    gc.collect()
-    gc.disable()
-    try:
+    with nothing_old_left_in_cycles():
         while streams:
             stream = streams.pop()
             await stream.send_all(REQUESTS[last])
@@ -94,7 +100,3 @@ async def test_a_connection_that_was_kept_alive_leaves_no_cycles(start_server, l
             await stream.aclose()
         await server.until(lambda: not door.connection_count)
         await server.quiet()
-        gc.collect(YOUNG)
-        assert gc.collect() <= FEW * COUNT
-    finally:
-        gc.enable()
