@@ -17,7 +17,7 @@ EVERY: Final = 0.1
 """Seconds between looks at what is new."""
 SECOND_LOOK_AFTER: Final = 50
 """Looks at what is new after which all that lived through them is looked at once more."""
-AT_MOST: Final = 0.005
+AT_MOST: Final = 0.002
 """Seconds that a second look may take, going by what the first ones took."""
 
 YOUNG, MIDDLE = 0, 1

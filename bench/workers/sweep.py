@@ -82,8 +82,11 @@ class Crowd:
 class Sweeping:
     """A node with its crowd."""
 
-    def __init__(self, node: Node, clock: MockClock, config: Config, n: int) -> None:
+    def __init__(
+        self, node: Node, clock: MockClock, config: Config, collector: Collector, n: int
+    ) -> None:
         self._node = node
+        self._collector = collector
         self._clock = clock
         self._every = config.sweep_every
         self._expires_after = config.ping_expires_after
@@ -227,6 +230,8 @@ class Sweeping:
         with self._running():
             await trio.sleep(CATCH_UP)
         self._clock.jump(at - trio.current_time())
+        # Of all that was made while time stood still, which it would have seen bit by bit.
+        self._collector.look()
 
     # -- what should have happened -----------------------------------------------------------
 
@@ -282,22 +287,27 @@ async def main(options: dict[str, Any], clock: MockClock) -> None:
         ping_expires_after=3000.0,
     )
     open_log("json", "warning")
+    collector = Collector()
     async with trio.open_nursery() as collecting:
-        collecting.start_soon(Collector().run)  # as `app.serve` does
+        collecting.start_soon(collector.run)  # as `app.serve` does
         async with app.open_server(config) as server:
-            await _measure(server, clock, config, options)
+            await _measure(server, clock, config, collector, options)
         collecting.cancel_scope.cancel()
 
 
 async def _measure(
-    server: app.Server, clock: MockClock, config: Config, options: dict[str, Any]
+    server: app.Server,
+    clock: MockClock,
+    config: Config,
+    collector: Collector,
+    options: dict[str, Any],
 ) -> None:
     stop, ready = trio.Event(), trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run, lambda port: ready.set(), stop)
         await ready.wait()
         clock.rate = 0
-        sweeping = Sweeping(server.node, clock, config, options["n"])
+        sweeping = Sweeping(server.node, clock, config, collector, options["n"])
         figures = await sweeping.bring_up()
         for _ in range(options["repeats"]):
             told = await sweeping.measure()
