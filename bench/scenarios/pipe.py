@@ -122,7 +122,7 @@ SCENARIO = Scenario(
         click.Option(["--n"], type=Numbers(), default="1000", show_default=True,
                      help="How many radios listen."),
     ),
-    quick={"transports": ("pipe", "messagepack", "text"), "n": (40,)},
+    quick={"transports": ("pipe",), "n": (40,)},
     reference={"transport": "together"},
     plots=(
         Plot("distribution", "Latency of each delivery", "each"),

@@ -13,7 +13,7 @@ from pipe_flood import FLOODS
 from wire_client import percentile, resident_bytes
 
 PROGRAM = Path(__file__).with_name("pipe_flood.py")
-SECONDS = 2.0
+SECONDS = 1.0
 RADIOS = 5
 CHANGE_EVERY = 0.05
 GROWTH_AT_MOST = 5 << 20
