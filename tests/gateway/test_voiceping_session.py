@@ -205,28 +205,22 @@ async def test_who_is_still_seen_elsewhere_is_not_offline_when_a_server_is_left(
     assert told == {"7": [("9", OFFLINE)], "8": [], "9": gone, "10": gone}
 
 
-async def test_a_server_that_is_deleted_leaves_nobody_shown_to_the_others(start_server):
-    server = await start_server(max_requests_per_second=0, everyone_server=False)
-    await make_group(server, "red", "7", "8", "9")
-    radios = {user: await open_any(server, user) for user in ("7", "8", "9")}
-    for radio in radios.values():
-        await radio.rest()
+async def delete_group(server):
     await server.request("DELETE", "/servers/red", token=server.admin())
-    told = {user: sorted(await radio.statuses()) for user, radio in radios.items()}
-    assert told == {
-        "7": [("8", OFFLINE), ("9", OFFLINE)],
-        "8": [("7", OFFLINE), ("9", OFFLINE)],
-        "9": [("7", OFFLINE), ("8", OFFLINE)],
-    }
 
 
-async def test_members_who_are_replaced_together_lose_sight_of_each_other(start_server):
+async def replace_members(server):
+    await make_group(server, "red", "7")
+
+
+@pytest.mark.parametrize("part", [delete_group, replace_members])
+async def test_members_who_are_parted_together_lose_sight_of_each_other(start_server, part):
     server = await start_server(max_requests_per_second=0, everyone_server=False)
     await make_group(server, "red", "7", "8", "9")
     radios = {user: await open_any(server, user) for user in ("7", "8", "9")}
     for radio in radios.values():
         await radio.rest()
-    await make_group(server, "red", "7")
+    await part(server)
     told = {user: sorted(await radio.statuses()) for user, radio in radios.items()}
     assert told == {
         "7": [("8", OFFLINE), ("9", OFFLINE)],
