@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from actors.broadcast.audience import Audience, Lane, Reader
+from actors.broadcast.rhythm import Rhythm
 from actors.broadcast.rounds import Publication, Share, plan_round
 from actors.errors import ActorStopped
 from actors.supervisor import BorrowedWork
@@ -17,14 +18,6 @@ V = TypeVar("V")
 
 BATCH = 512
 """Offers made before other tasks run."""
-
-GATHER_SHARE = 0.05
-GATHER_AT_MOST = 0.003
-"""Share of the last round's time, and seconds at most, in which more may come in before the next.
-
-Only where something came in during that round: it waits for a twentieth longer
-at most, and what would else need a round of its own goes with it.
-"""
 
 MAX_CRASHES = 3
 """Crashed walks after which a publication is dropped."""
@@ -74,8 +67,7 @@ class Broadcaster(Generic[T, V]):
         self._suspects: list[Publication[T, V]] = []
         self._has_departures = False
         self._wakeup: trio.Event | None = None
-        self._is_calm = True
-        """In the last round there was but one publication."""
+        self._rhythm = Rhythm()
         self._borrowed = BorrowedWork()
         self._is_closed = False
         self._offers = 0
@@ -195,14 +187,14 @@ class Broadcaster(Generic[T, V]):
         self._suspects, self._under_way = self._under_way + self._suspects, []
         while True:
             self._borrowed.settle()
+            await self._rhythm.pause()
             self._under_way = self._next_round()
             if self._under_way:
-                self._is_calm = len(self._under_way) == 1
-                began_at = trio.current_time()
+                count, began_at = len(self._under_way), trio.current_time()
                 await self._carry_out(self._under_way)
                 self._under_way = []
-                if self._pending:
-                    await self._gather(trio.current_time() - began_at)
+                self._rhythm.note_end(began_at)
+                self._rhythm.note_round(count, has_more=bool(self._pending))
             elif self._is_closed:
                 return
             else:
@@ -215,25 +207,21 @@ class Broadcaster(Generic[T, V]):
         round in a turn of the event loop at most.
         """
         is_at_rest = self._wakeup is not None and not self._pending
-        return is_at_rest and self._is_calm and self._audience.size_of(publication.topics) <= BATCH
+        is_calm = is_at_rest and self._rhythm.is_calm
+        return is_calm and self._audience.size_of(publication.topics) <= BATCH
 
     def _go_at_once(self, publication: Publication[T, V]) -> None:
         """That saves a switch of tasks, and a look at the sockets, where it counts most."""
         self._under_way = [publication]
+        began_at = trio.current_time()
         if self._borrowed.attempt(partial(self._offer_alone, publication)):
             self._under_way = []
+        self._rhythm.note_end(began_at)
 
     def _offer_alone(self, publication: Publication[T, V]) -> None:
         publication.walks += 1
         for share in plan_round([publication], self._audience):
             self._offer(share.lane, share.readers, share.render(), 1)
-
-    async def _gather(self, last_took: float) -> None:
-        """Let those be heard who answer to the last round, so that the next has them too."""
-        ends_at = trio.current_time() + min(last_took * GATHER_SHARE, GATHER_AT_MOST)
-        # Not a sleep: the kernel's would last a millisecond at least.
-        while trio.current_time() < ends_at:
-            await trio.lowlevel.checkpoint()
 
     def _next_round(self) -> list[Publication[T, V]]:
         """All that waits; after a crash what was going out, one by one."""
@@ -304,8 +292,10 @@ class Broadcaster(Generic[T, V]):
     async def _wait(self) -> None:
         self._wakeup = trio.Event()
         await self._wakeup.wait()
+        self._rhythm.note_turn()
 
     def _wake(self) -> None:
         if self._wakeup is not None:
+            self._rhythm.note_wake()
             self._wakeup.set()
             self._wakeup = None

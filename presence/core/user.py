@@ -1,4 +1,4 @@
-"""One user's presence: `apply(event, now) -> effects`.
+"""One user's presence: `apply(event, now) -> effects`, or its two halves one after the other.
 
 Rule: all that decides about one user happens here or in what this file calls;
 time is a value, and nothing here waits, stores or sends. Only `TimePassed`
@@ -110,6 +110,14 @@ class User:
 
     def apply(self, event: Event, now: Moment) -> list[Effect]:
         """Let *event* happen at *now*; say what follows, in the order in which to do it."""
+        return [*self.react(event, now), *self.conclude(now)]
+
+    def react(self, event: Event, now: Moment) -> list[Effect]:
+        """The first half of `apply`: what others hear of it, and the answer to who asked.
+
+        `conclude` has to follow before anything else happens to the user; what
+        is urgent can be done in between.
+        """
         match event:
             case Commanded():
                 return self._command(event, now)
@@ -132,6 +140,21 @@ class User:
             case Expelled():
                 self.attendance.expel()
         return self._settle(now)
+
+    def conclude(self, now: Moment) -> list[Effect]:
+        """The second half: what the user's own devices, the store and the timer are to know."""
+        effects: list[Effect] = []
+        view = self.self_view
+        if view != self.told:
+            self.told = view
+            effects.append(ShowSelf(view))
+        if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:
+            self._saved = record
+            effects.append(Save(record))
+        if (wake_at := self._next_wake(now)) != self._wake_at:
+            self._wake_at = wake_at
+            effects.append(WakeAt(wake_at))
+        return effects
 
     def _connect(self, event: Connected, now: Moment) -> list[Effect]:
         if event.connection in self.attendance.connections:
@@ -267,7 +290,7 @@ class User:
             self._follow_text_end(truth.custom_status_until)
         if self.public.is_visible and not was_visible:
             self.pace.hidden.clear()
-        return [*effects, *self._tell(status, now)]
+        return effects
 
     def _follow_text_end(self, until: float | None) -> None:
         """When a text ends is not seen, so it changes without a publication."""
@@ -291,20 +314,6 @@ class User:
         if view.custom_status is None:
             self.public_text_end = None
         return Publish(before, self.public, is_first)
-
-    def _tell(self, status: Status, now: Moment) -> list[Effect]:
-        effects: list[Effect] = []
-        view = self_view_of(self.public.user_id, self.name, status, self.choices)
-        if view != self.told:
-            self.told = view
-            effects.append(ShowSelf(view))
-        if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:
-            self._saved = record
-            effects.append(Save(record))
-        if (wake_at := self._next_wake(now)) != self._wake_at:
-            self._wake_at = wake_at
-            effects.append(WakeAt(wake_at))
-        return effects
 
     def _next_wake(self, now: Moment) -> float | None:
         wakes = [*self.attendance.deadlines(), *self.choices.deadlines()]

@@ -133,8 +133,9 @@ class UserActor(Behaviour[Message]):
             self._journal.note(event, now)
             if isinstance(event, Commanded):
                 return []  # whatever it asks for, what is stored may hide the user
-        effects = self._user.apply(event, now)
-        self._ticket = self._node.carry_out(self._id, effects) or self._ticket
+        effects = self._user.react(event, now)
+        self._node.carry_out(self._id, effects)  # others wait for it, the rest has time
+        self._ticket = self._node.carry_out(self._id, self._user.conclude(now)) or self._ticket
         self._node.directory.note_states(self._id, self._user.attendance)
         return effects
 

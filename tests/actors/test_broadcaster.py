@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from actors import EACH_VALUE, ActorStopped, Broadcaster, BroadcasterStatistics, PendingReader
-from actors.broadcast.broadcaster import BATCH, GATHER_AT_MOST
+from actors.broadcast.broadcaster import BATCH
+from actors.broadcast.rhythm import BUSY_TURN, GATHER_AT_MOST, IDLE_TURN, YIELD_AT_MOST
 
 
 class Recorder:
@@ -376,6 +377,47 @@ async def test_who_answers_to_a_round_is_in_the_next_one_with_what_waited(mock_c
     assert rounds == [["first"], ["meanwhile", "answer"]]
 
 
+@pytest.mark.parametrize(
+    ("turn", "together"),
+    [(YIELD_AT_MOST / 10, 9), (YIELD_AT_MOST / 4, 3), (IDLE_TURN / 2, 25)],
+    ids=["for as long as the round took", "and no longer", "unless they have nothing to do"],
+)
+async def test_between_two_rounds_it_is_the_turn_of_others(mock_clock, turn, together):
+    """The round takes as long as a busy server yields at most; others publish at every turn.
+
+    Turns so short that nothing can have been done in them only use up the gathering.
+    """
+    clock, rounds = mock_clock, []
+
+    class Slow:
+        lane = EACH_VALUE
+
+        def offer(self, packet):
+            rounds.append([key for key, _ in packet])
+            clock.jump(YIELD_AT_MOST)
+            if len(rounds) == 1:
+                broadcaster.publish("meanwhile", "x", topics=["a"], stamp=6)
+
+    broadcaster = Broadcaster()
+    broadcaster.subscribe(Slow(), ["a"])
+    broadcaster.publish("first", "x", topics=["a"], stamp=5)
+
+    async def come(rest):
+        while not rounds:
+            await trio.lowlevel.checkpoint()
+        while len(rounds) < 2:
+            clock.jump(turn)
+            broadcaster.publish(len(rounds), next(rest), topics=["a"], stamp=7)
+            await trio.lowlevel.checkpoint()
+        broadcaster.close()
+
+    came = iter(range(1000))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come, came)
+        nursery.start_soon(broadcaster.run)
+    assert abs(next(came) - together) <= 3
+
+
 # -- a reader whose lane changes ---------------------------------------------------------------
 
 
@@ -493,8 +535,8 @@ async def test_who_leaves_a_topic_during_a_walk_gets_what_is_going_out():
 
 
 @pytest.fixture
-async def resting(nursery):
-    """A broadcaster that runs and has nothing to do, with a reader."""
+async def resting(nursery, mock_clock):
+    """A broadcaster that runs and has nothing to do, with a reader; time stands still."""
     broadcaster = Broadcaster()
     reader = Recorder()
     broadcaster.subscribe(reader, ["a"])
@@ -538,6 +580,43 @@ async def test_nothing_goes_at_once_while_many_come(resting):
     await wait_all_tasks_blocked()
     publish(broadcaster, "u5")  # the last round had but one
     assert reader.got[-1] == ("u5", "online")
+
+
+async def test_nothing_goes_at_once_where_the_broadcaster_had_its_turn_late(resting, mock_clock):
+    broadcaster, reader = resting
+    publish(broadcaster, "u1")
+    mock_clock.jump(2 * BUSY_TURN)  # so long others had theirs
+    await wait_all_tasks_blocked()
+    publish(broadcaster, "u2")
+    assert reader.got[-1] == ("u1", "online")
+    await wait_all_tasks_blocked()
+    publish(broadcaster, "u3")  # it was in time again
+    assert reader.got[-1] == ("u3", "online")
+
+
+async def test_on_a_busy_server_who_has_something_to_say_goes_before_the_next_round(mock_clock):
+    """Of what is published turn by turn, all goes together that the last round had time for."""
+    broadcaster, packets = Broadcaster(), []
+
+    class Slow:
+        lane = EACH_VALUE
+
+        def offer(self, packet):
+            packets.append([key for key, _ in packet])
+            mock_clock.jump(YIELD_AT_MOST / 2)
+
+    broadcaster.subscribe(Slow(), ["a"])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(broadcaster.run)
+        await wait_all_tasks_blocked()
+        for number in range(40):
+            publish(broadcaster, number)
+            mock_clock.jump(YIELD_AT_MOST / 20)
+            await trio.lowlevel.checkpoint()
+        broadcaster.close()
+    assert sorted(key for packet in packets for key in packet) == list(range(40))
+    assert max(map(len, packets)) >= 5
+    assert len(packets) <= 10
 
 
 async def test_a_value_with_many_readers_waits_for_its_turn(resting):

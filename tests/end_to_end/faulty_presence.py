@@ -34,7 +34,7 @@ class Fault(Exception):
     """Called up by a test."""
 
 
-def apply(self, event, now):
+def react(self, event, now):
     user = self.public.user_id
     kind = type(event).__name__
     text = event.change.custom_status if isinstance(event, Commanded) else None
@@ -45,7 +45,7 @@ def apply(self, event, now):
             armed[user] = (boom[2], int(boom[1]))
     elif user in armed and armed[user][0] == kind:
         crash_at_most(armed[user][1], (user, kind))
-    return true_apply(self, event, now)
+    return true_react(self, event, now)
 
 
 def crash_at_most(times, what):
@@ -71,7 +71,7 @@ def crash_if_wanted(what):
         raise Fault(what)
 
 
-true_apply, User.apply = User.apply, apply
+true_react, User.react = User.react, react
 true_write, gateway_together.write_to_all = gateway_together.write_to_all, write_to_all
 true_tell_due, Timer._tell_due = Timer._tell_due, tell_due
 

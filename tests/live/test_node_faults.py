@@ -41,7 +41,7 @@ def poison_pings(monkeypatch, user_id, times=1):
     def is_poison(user, event, now):
         return user.public.user_id == user_id and isinstance(event, Pinged)
 
-    return Fault(monkeypatch, User, "apply", is_poison, times)
+    return Fault(monkeypatch, User, "react", is_poison, times)
 
 
 # One user's actor -------------------------------------------------------------------------
@@ -111,18 +111,35 @@ async def test_a_crashed_user_is_rebuilt_within_a_second_though_nothing_else_hap
     assert ada.take() == ["bob online 'lunch'", "SELF dnd (dnd)"]
 
 
+async def test_a_crash_after_others_were_told_leaves_all_in_agreement(
+    living, autojump_clock, monkeypatch
+):
+    """Told, but not yet on record when it crashed: the change is taken back."""
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    living.take_all()
+    Fault(monkeypatch, User, "conclude", lambda user, now: user.public.user_id == "bob")
+    living.command(bob, intent=DND)
+    await living.wait(1)
+    assert ada.take() == ["bob dnd", "bob online"]
+    assert await living.views("bob") == ["bob online"]
+    living.command(bob, intent=DND)
+    await living.wait(1)
+    assert ada.take() == ["bob dnd"]
+    await living.check_beliefs()
+
+
 async def test_what_waited_behind_the_poison_is_handled_first(living, autojump_clock, monkeypatch):
     await living.connect("ada")
     bob = await living.connect("bob", "phone")
     laptop = await living.connect("bob", "laptop")
     seen = []
-    apply = User.apply
+    react = User.react
 
     def note(user, event, now):
         seen.append(type(event).__name__)
-        return apply(user, event, now)
+        return react(user, event, now)
 
-    monkeypatch.setattr(User, "apply", note)
+    monkeypatch.setattr(User, "react", note)
     poison_pings(monkeypatch, "bob")
     living.ping(bob)
     living.command(bob, intent=DND)
