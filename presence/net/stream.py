@@ -49,7 +49,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
     """
 
     __slots__ = (
-        "_frames_may_come",
         "_may_have_more",
         "_meter",
         "_unread",
@@ -68,7 +67,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self._watch = watch
         self._meter: FrameMeter | None = None
         self._violation: Violation | None = None
-        self._frames_may_come: trio.Event | None = None
         self._unread = b""
         self._may_have_more = False
         """The last time there was more in the socket than was asked for, perhaps."""
@@ -82,22 +80,14 @@ class OutboxStream(Outbox, trio.abc.Stream):
         """What the client did against the limits, if that ended the connection."""
         return self._violation
 
-    def expect_upgrade(self, nursery: trio.Nursery, head: bytes) -> None:
-        """Replay *head* to the library, then hold back input until `begin_frames`.
+    def begin_frames(self, nursery: trio.Nursery, meter: FrameMeter, early: bytes) -> None:
+        """The client speaks WebSocket from now on: let its frames through *meter*, *early* first.
 
-        From now on a backlog is drained by a task in *nursery*, the connection's.
+        A backlog is drained by a task in *nursery*, the connection's.
         """
         self._nursery = nursery
-        self._unread = head
-        self._frames_may_come = trio.Event()
-
-    def begin_frames(self, meter: FrameMeter, early: bytes) -> None:
-        """The upgrade was answered: let the client's frames through *meter*, *early* ones first."""
         self._meter = meter
         self._unread = early
-        if self._frames_may_come is not None:
-            self._frames_may_come.set()
-            self._frames_may_come = None
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send as one uninterrupted piece, after what was pushed and before what was offered.
@@ -133,8 +123,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
         """
         # Connections spend their lives in here: a frame less is memory less, and
         # to wait inside an `except` would keep the exception as long.
-        if self._frames_may_come is not None and not self._unread:
-            await self._frames_may_come.wait()
         await trio.lowlevel.checkpoint_if_cancelled()
         has_waited = False
         try:

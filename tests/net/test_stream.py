@@ -55,8 +55,7 @@ async def connect(nursery):
         tune_socket(sock)
         stream = OutboxStream(sock, NetLimits(**limits))
         if is_framed:
-            stream.expect_upgrade(nursery, b"")
-            stream.begin_frames(FrameMeter(NetLimits(**limits)), b"")
+            stream.begin_frames(nursery, FrameMeter(NetLimits(**limits)), b"")
         opened.append(Pair(stream, trio.socket.from_stdlib_socket(peer)))
         return opened[-1]
 
