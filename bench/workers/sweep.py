@@ -6,8 +6,8 @@ between what is measured, and runs at the pace of the real clock meanwhile.
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,10 @@ class Sweeping:
     async def _measure_pings(self) -> dict[str, float]:
         """Everybody who pings does so, as fast as the node takes it."""
         pinging, cpu = self._crowd.pinging, time.process_time()
-        with self._running():
-            async with watch_stalls() as stalls:
-                await self._tell(pinging, self._ping)
-                await self._wait_written()
-                cpu = time.process_time() - cpu
+        async with self._watching() as stalls:
+            await self._tell(pinging, self._ping)
+            await self._wait_written()
+            cpu = time.process_time() - cpu
         return stalls.figures() | {"cpu_us": cpu / len(pinging) * 1e6}
 
     async def _fall_silent(self) -> float:
@@ -165,15 +164,14 @@ class Sweeping:
         return due
 
     async def _measure_sweep(self, due: float, expected: int) -> tuple[dict[str, float], Stalls]:
-        with self._running():
-            async with watch_stalls() as stalls:
-                cpu = time.process_time()
-                await self._wait_swept(expected)
-                swept_after = trio.current_time() - due
-                await self._wait_written()
-                stored_after = trio.current_time() - due
-                cpu = time.process_time() - cpu
-                await trio.sleep(QUIET)
+        async with self._watching() as stalls:
+            cpu = time.process_time()
+            await self._wait_swept(expected)
+            swept_after = trio.current_time() - due
+            await self._wait_written()
+            stored_after = trio.current_time() - due
+            cpu = time.process_time() - cpu
+            await trio.sleep(QUIET)
         figures = {
             "swept_s": swept_after,
             "stored_s": stored_after,
@@ -223,6 +221,18 @@ class Sweeping:
             yield
         finally:
             self._clock.rate = 0
+
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[Stalls]:
+        """Within the block time passes, and its stalls are those of the node.
+
+        What this file made until now, sets and lists of a million, the
+        collector sees before: no server makes such.
+        """
+        self._collector.look()
+        with self._running():
+            async with watch_stalls() as stalls:
+                yield stalls
 
     async def _leap_to(self, at: float) -> None:
         """Have it be exactly *at*, with a while of real time before for what the leap set off."""
