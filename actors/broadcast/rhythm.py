@@ -10,10 +10,11 @@ Only where something came in during that round: it waits for a twentieth longer
 at most, and what would else need a round of its own goes with it.
 """
 
+YIELD_SHARE = 2
 YIELD_AT_MOST = 0.05
 IDLE_TURN = 0.0002
 BUSY_TURN = 0.001
-"""Seconds: as long as the last round took, and at most so long, a busy server has its turn.
+"""So often the time of the last round, at most so many seconds, is the turn of a busy server.
 
 When thousands come at once, each to be told of the next, rounds of all that
 came meanwhile cost a third of many small ones. A server is busy where the
@@ -61,14 +62,14 @@ class Rhythm:
     async def pause(self) -> None:
         """Let those be heard who answer to the last round, so that the next has them too.
 
-        Where others have work to do, it is their turn for as long as the round
-        took. Where nothing more is to be expected, this does not even yield.
+        Where others have work to do, it is their turn for twice as long as the
+        round took. Where nothing more is to be expected, this does not even yield.
         """
         if not self._may_pause:
             return
         now = trio.current_time()
         at_least = self._ended_at + min(self._took * GATHER_SHARE, GATHER_AT_MOST)
-        at_most = self._ended_at + min(self._took, YIELD_AT_MOST)
+        at_most = self._ended_at + min(self._took * YIELD_SHARE, YIELD_AT_MOST)
         idle_turns = 0
         # Not a sleep: the kernel's would last a millisecond at least.
         while now < at_least or (idle_turns < 2 and now < at_most):

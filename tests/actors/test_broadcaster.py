@@ -379,8 +379,8 @@ async def test_who_answers_to_a_round_is_in_the_next_one_with_what_waited(mock_c
 
 @pytest.mark.parametrize(
     ("turn", "together"),
-    [(YIELD_AT_MOST / 10, 9), (YIELD_AT_MOST / 4, 3), (IDLE_TURN / 2, 25)],
-    ids=["for as long as the round took", "and no longer", "unless they have nothing to do"],
+    [(YIELD_AT_MOST / 10, 9), (YIELD_AT_MOST / 4, 3), (IDLE_TURN / 4, 50)],
+    ids=["as long as a busy server yields", "and no longer", "unless they have nothing to do"],
 )
 async def test_between_two_rounds_it_is_the_turn_of_others(mock_clock, turn, together):
     """The round takes as long as a busy server yields at most; others publish at every turn.

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from presence.collector import AT_MOST, EVERY, SECOND_LOOK_AFTER, Collector
+from presence.collector import AT_MOST, BURST, EVERY, SECOND_LOOK_AFTER, Collector
 
 
 class Loop:
@@ -66,14 +66,34 @@ async def test_a_cycle_that_lived_through_a_look_is_gone_at_the_second(running):
     assert lost() is None
 
 
-async def test_the_interpreters_own_collector_rests_meanwhile(autojump_clock):
-    assert gc.isenabled()
+async def test_a_burst_of_new_objects_is_looked_at_while_it_comes(running):
+    lost = lost_loop()
+    burst = [[] for _ in range(2 * BURST)]
+    assert lost() is None
+    assert len(burst) == 2 * BURST
+
+
+async def test_the_interpreters_own_collector_looks_at_nothing_old_meanwhile(running):
+    collected = []
+
+    def note(phase, info):
+        collected.append(info["generation"])
+
+    gc.callbacks.append(note)
+    burst = [[] for _ in range(50 * BURST)]
+    gc.callbacks.remove(note)
+    assert set(collected) == {0}
+    assert len(burst) == 50 * BURST
+
+
+async def test_the_interpreters_own_collector_is_left_as_it_was(autojump_clock):
+    before = gc.get_threshold(), list(gc.callbacks), gc.isenabled()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Collector(keep=lambda: None).run)
         await trio.testing.wait_all_tasks_blocked()
-        assert not gc.isenabled()
+        assert gc.get_threshold() != before[0]
         nursery.cancel_scope.cancel()
-    assert gc.isenabled()
+    assert (gc.get_threshold(), list(gc.callbacks), gc.isenabled()) == before
 
 
 def test_what_outlived_both_looks_is_kept_out_of_the_next():
@@ -94,6 +114,16 @@ def test_the_second_look_is_left_out_where_it_would_take_long():
     for _ in range(SECOND_LOOK_AFTER):
         collector.look()
     assert looks.done[-2:] == ["middle", "keep"]
+
+
+def test_after_a_burst_too_the_second_look_is_left_out():
+    looks = Looks()
+    collector = looks.collector()
+    collector.note("stop", {"generation": 0})
+    for _ in range(2 * SECOND_LOOK_AFTER):
+        collector.look()
+    young = ["young"] * SECOND_LOOK_AFTER
+    assert looks.done == [*young, "keep", *young, "middle", "keep"]
 
 
 def test_nothing_but_the_young_and_the_nearly_young_is_ever_looked_at():
