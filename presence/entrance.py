@@ -7,8 +7,8 @@ import trio
 
 from presence.config import Config
 from presence.live.claims import Claims
-from presence.net.door import Door
-from presence.net.front_door import FrontDoor
+from presence.net.doors.door import Door
+from presence.net.doors.front_door import FrontDoor
 from presence.net.session import SocketTimes, Wishes
 from presence.net.site import Doors
 from presence.net.voiceping.pipe_door import PipeDoor, PipePlan

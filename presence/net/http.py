@@ -1,14 +1,12 @@
 """HTTP/1.1 on one connection: h11 parses, a handler answers, an upgrade ends it."""
 
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import lru_cache, partial
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import parse_qsl
 
 import attrs
 import h11
@@ -27,9 +25,10 @@ from presence.net.request import (
     ask,
     error_response,
 )
+from presence.net.request_head import check_head, join_headers, parse_query
 from presence.net.stream import OutboxStream
 from presence.net.turnstile import Turnstile
-from presence.net.websocket import (
+from presence.net.upgrade import (
     Upgrade,
     WebSocketRoute,
     asks_for_websocket,
@@ -37,9 +36,6 @@ from presence.net.websocket import (
 )
 
 RECEIVE_BYTES = 16 * 1024
-MAX_QUERY_FIELDS = 50
-
-_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]*")
 
 
 @attrs.define(eq=False)
@@ -182,8 +178,8 @@ class HttpConnection:
 
     async def _read_request(self, head: h11.Request) -> Request:
         self._method = head.method.decode("ascii")
-        headers = _join_headers(head)
-        _check_head(head, headers, self._limits)
+        headers = join_headers(head)
+        check_head(head, headers, self._limits)
         body = await self._read_body()
         path, _, query = head.target.decode("ascii").partition("?")
         return Request(
@@ -284,43 +280,3 @@ def _answer_malformed(error: h11.RemoteProtocolError) -> Response:
     if error.error_status_hint == 431:
         return error_response(431, "request head too large")
     return error_response(400, "malformed request")
-
-
-def _join_headers(head: h11.Request) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in head.headers:
-        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _check_head(head: h11.Request, headers: dict[str, str], limits: NetLimits) -> None:
-    """Refuse heads over a limit, and those that a proxy in front could read differently."""
-    size = len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers)
-    if size > limits.max_head_bytes:
-        raise HttpError(431, "request head too large")
-    if head.http_version not in (b"1.0", b"1.1"):
-        raise HttpError(505, "only HTTP/1.1 is spoken here")
-    if head.method == b"CONNECT" or not head.target.startswith(b"/") or b"#" in head.target:
-        raise HttpError(400, "malformed request target")
-    if not _HOST.fullmatch(headers.get("host", "")):
-        raise HttpError(400, "malformed host")
-    if "transfer-encoding" in headers:
-        if "content-length" in headers or head.http_version == b"1.0":
-            raise HttpError(400, "the length of the body is ambiguous")
-    elif limits.max_body_bytes and int(headers.get("content-length", 0)) > limits.max_body_bytes:
-        raise HttpError(413, "body too large")
-
-
-def parse_query(query: str) -> dict[str, str]:
-    """Decode a query strictly; no name may come twice."""
-    try:
-        pairs = parse_qsl(
-            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
-        )
-    except ValueError:
-        raise HttpError(400, "the query is not UTF-8 or has too many fields") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise HttpError(400, "a name comes twice in the query")
-    return fields

@@ -27,9 +27,10 @@ from presence.net.rest.together import TogetherRest
 from presence.net.rest.voiceping import VoicePingRest
 from presence.net.router import Route, Router
 from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes
+from presence.net.upgrade import Admitted
 from presence.net.voiceping.gateway import VoicePingGateway
 from presence.net.voiceping.session import SessionPlan
-from presence.net.websocket import Admitted, WebSocket
+from presence.net.websocket import WebSocket
 
 TOO_MANY = "too many connections of this user"
 

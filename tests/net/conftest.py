@@ -16,14 +16,14 @@ from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.net.admission import RequestRates, UserLimit
 from presence.net.authentication import Authentication
-from presence.net.door import Door
-from presence.net.front_door import FrontDoor
+from presence.net.doors.door import Door
+from presence.net.doors.front_door import FrontDoor
 from presence.net.http import Site
 from presence.net.limits import NetLimits
 from presence.net.request import Response, error_response, json_response
 from presence.net.session import SocketEnded, SocketTimes
+from presence.net.upgrade import Admitted
 from presence.net.voiceping.pipe_door import PipeDoor, PipePlan
-from presence.net.websocket import Admitted
 
 
 class RawClient:

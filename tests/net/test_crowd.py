@@ -7,11 +7,11 @@ import pytest
 import trio
 import trio.testing
 
-from presence.net.door import ACCEPTS_PER_TURN
+from presence.net.doors.door import ACCEPTS_PER_TURN
 from presence.net.request import error_response
 from presence.net.session import SocketEnded
 from presence.net.turnstile import PLACES
-from presence.net.websocket import Admitted
+from presence.net.upgrade import Admitted
 
 MORE = PLACES + 8
 RESET = struct.pack("ii", 1, 0)

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from presence.net.session import SocketEnded
-from presence.net.websocket import Admitted
+from presence.net.upgrade import Admitted
 
 TEXT, FIRST, LAST = 0x81, 0x01, 0x80
 BINARY, CLOSE, PING = 0x82, 0x88, 0x89

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from presence.errors import PortTaken, StartFailed
-from presence.net.door import open_listener
+from presence.net.doors.door import open_listener
 from presence.net.request import Response
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from presence.errors import Refused, StoreUnavailable
-from presence.net.http import parse_query
 from presence.net.request import HttpError, Response, json_response
+from presence.net.request_head import parse_query
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from presence.net import door
+from presence.net.doors import door
 from presence.net.voiceping import pipe_socket
 from presence.net.voiceping.pipe_lines import LINE_BURST
 from presence.net.voiceping.pipe_socket import LINES_PER_TURN, PipeSocket

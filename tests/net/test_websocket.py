@@ -13,7 +13,7 @@ from trio_websocket import open_websocket_url
 
 from presence.net.request import error_response
 from presence.net.session import SocketEnded
-from presence.net.websocket import SPENT_HANDSHAKE, Admitted, Upgrade
+from presence.net.upgrade import SPENT_HANDSHAKE, Admitted, Upgrade
 from presence.net.wire.frames import text_frame
 from presence.net.wire.outbox import RESET_ON_CLOSE
 

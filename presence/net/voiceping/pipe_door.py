@@ -13,7 +13,7 @@ from presence.errors import TokenRefused
 from presence.live.claims import Claims
 from presence.net.admission import UserLimit
 from presence.net.authentication import Authentication
-from presence.net.door import Door
+from presence.net.doors.door import Door
 from presence.net.http import Site
 from presence.net.session import SocketEnded, SocketTimes
 from presence.net.voiceping.pipe_lines import LOGIN

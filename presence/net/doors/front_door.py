@@ -3,10 +3,10 @@
 import socket as stdsocket
 from contextlib import suppress
 
-from presence.net.door import Door
+from presence.net.doors.door import Door
 from presence.net.http import HttpConnection
 from presence.net.stream import OutboxStream, tune_socket
-from presence.net.websocket import serve_websocket
+from presence.net.upgrade import serve_websocket
 
 STOPPING = "stopping"
 

@@ -1,0 +1,1 @@
+"""Listening ports: they accept, and give every connection its task."""
