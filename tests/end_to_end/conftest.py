@@ -1,7 +1,6 @@
 """A real server process for each test, and clients that are not our code."""
 
 import faulthandler
-import importlib.util
 import json
 import os
 import signal
@@ -14,7 +13,6 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -23,21 +21,6 @@ from websockets.sync.client import connect
 READY_WITHIN = 15.0
 STOP_WITHIN = 15.0
 EVENT_WITHIN = 10.0
-
-
-def load(name):
-    """Make the file *name* of this folder importable: in importlib mode it is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-
-
-load("wire_client")
-load("pipe_client")
-load("foreign_radios")
-load("bystanders")
-load("pipe_flood")
 
 
 class RecordingClient:

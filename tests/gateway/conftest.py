@@ -1,10 +1,7 @@
 """A whole server in the test's own process, and clients that speak to it over real sockets."""
 
-import importlib.util
 import json
-import sys
 import time
-from pathlib import Path
 
 import attrs
 import h11
@@ -17,18 +14,6 @@ from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
 from presence.app import open_server
 from presence.config import Config
-
-
-def load(name):
-    """Make the file *name* of this folder importable: in importlib mode it is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-
-
-load("radio")
-load("memory_socket")
 
 WITHIN = 5.0
 QUIET_AFTER = 0.01

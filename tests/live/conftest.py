@@ -1,11 +1,8 @@
-"""A living node for each test, and its parts importable: in importlib mode it is no package."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""A living node for each test."""
 
 import pytest
 from hypothesis import HealthCheck, settings
+from living import FaultyStore, open_living
 
 settings.register_profile(
     "live",
@@ -15,21 +12,9 @@ settings.register_profile(
 )
 
 
-def load(name):
-    """Make the file *name* of this folder importable as a module of that name."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-
-
-load("listening")
-load("living")
-
-
 @pytest.fixture
 def store():
-    return sys.modules["living"].FaultyStore()
+    return FaultyStore()
 
 
 @pytest.fixture
@@ -38,6 +23,6 @@ async def living(store):
 
     Ask for `autojump_clock` beside it: pytest-trio looks at the test's own fixtures only.
     """
-    async with sys.modules["living"].open_living(store) as living:
+    async with open_living(store) as living:
         yield living
         await living.check_beliefs()
