@@ -80,11 +80,13 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
     exit_code = 0
 
     def note_ready(ports: Ports) -> None:
-        gc.collect()
         gc.freeze()  # what lives from now on is never looked at again
+        gc.enable()
         nursery.start_soon(Collector().run)
         _tell_ready(config, ready_file, ports)
 
+    # What a start reads stays; to look through it takes nearly as long as to read it.
+    gc.disable()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)
         try:

@@ -18,13 +18,26 @@ def create_tables(db: Database) -> None:
     for index in _INDEXES:
         db.execute(index)
     table(db, "servers").create({"id": str, "name": str}, pk="id", not_null=["name"])
-    db.execute(_MEMBERSHIPS)
+    db.execute(_MEMBERSHIPS.format(key="user_id, server_id"))
     table(db, "revocations").create(
         {"user_id": str, "revoked_at": float, "last_version": int},
         pk="user_id",
         not_null=["revoked_at", "last_version"],
     )
     _create_meta(db)
+
+
+def keep_memberships_by_server(db: Database) -> None:
+    """Version 2. A start reads the members of each server together."""
+    columns = "user_id, server_id, by_admin, by_claim, by_shown_claim"
+    db.execute("ALTER TABLE memberships RENAME TO memberships_by_user")
+    db.execute(_MEMBERSHIPS.format(key="server_id, user_id"))
+    # Sorted beforehand, so that the new table grows at its end and has full pages.
+    db.execute(
+        f"INSERT INTO memberships ({columns})"
+        f" SELECT {columns} FROM memberships_by_user ORDER BY server_id, user_id"
+    )
+    db.execute("DROP TABLE memberships_by_user")
 
 
 def _create_meta(db: Database) -> None:
@@ -77,7 +90,6 @@ CREATE TABLE users (
 ) WITHOUT ROWID
 """
 
-# Kept by user, which is how a start reads them: the rows of one follow one another.
 _MEMBERSHIPS = """
 CREATE TABLE memberships (
     user_id TEXT NOT NULL,
@@ -85,7 +97,7 @@ CREATE TABLE memberships (
     by_admin INTEGER NOT NULL,
     by_claim INTEGER NOT NULL,
     by_shown_claim INTEGER NOT NULL,
-    PRIMARY KEY (user_id, server_id)
+    PRIMARY KEY ({key})
 ) WITHOUT ROWID
 """
 
@@ -100,7 +112,7 @@ _INDEXES = (
     " WHERE own_custom_status_until IS NOT NULL",
 )
 
-MIGRATIONS: Sequence[Migration] = (create_tables,)
+MIGRATIONS: Sequence[Migration] = (create_tables, keep_memberships_by_server)
 """Each brings the database from the version that is its place here to the next one."""
 
 

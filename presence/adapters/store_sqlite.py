@@ -260,10 +260,10 @@ def _write_memberships(db: Database, batch: Batch) -> None:
     for (user_id, server_id), row in batch.memberships.items():
         if row is None:
             table(db, "memberships").delete_where(
-                "user_id = ? AND server_id = ?", [user_id, server_id]
+                "server_id = ? AND user_id = ?", [server_id, user_id]
             )
     rows = [attrs.asdict(row) for row in batch.memberships.values() if row]
-    upsert(db, "memberships", rows, key=["user_id", "server_id"])
+    upsert(db, "memberships", rows, key=["server_id", "user_id"])
 
 
 def _write_revocations(db: Database, batch: Batch) -> None:

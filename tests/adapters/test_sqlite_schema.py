@@ -47,6 +47,29 @@ def test_rows_outlive_a_migration(db: Database) -> None:
     assert row == {"id": "ada", "username": "Ada", "status": "offline", "colour": None}
 
 
+def test_memberships_stay_as_they_are_when_they_come_to_lie_by_server(db: Database) -> None:
+    rows = {
+        ("ada", "go", 1, 0, 0),
+        ("ada", "chess", 0, 1, 1),
+        ("bob", "chess", 1, 1, 0),
+        ("bob", "chess\n", 0, "yes", 2),
+        (b"\xff", "chess", 1, 0, 0),
+    }
+    migrate(db, MIGRATIONS[:1])
+    names = db.table_names()
+    db.conn.executemany(
+        "INSERT INTO memberships (user_id, server_id, by_admin, by_claim, by_shown_claim)"
+        " VALUES (?, ?, ?, ?, ?)",
+        rows,
+    )
+    db.conn.commit()
+    migrate(db)
+    assert sorted(db.table_names()) == sorted(names)
+    assert table(db, "memberships").pks == ["server_id", "user_id"]
+    columns = "user_id, server_id, by_admin, by_claim, by_shown_claim"
+    assert set(db.execute(f"SELECT {columns} FROM memberships").fetchall()) == rows
+
+
 def test_a_migration_that_fails_leaves_the_version_before_it(db: Database) -> None:
     with pytest.raises(sqlite3.OperationalError):
         migrate(db, [*MIGRATIONS, add_colour, fail_half_way])

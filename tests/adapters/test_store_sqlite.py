@@ -17,7 +17,7 @@ import trio
 from sqlite_utils.db import Database
 
 from presence.adapters.sqlite_file import DatabaseFile, Handle
-from presence.adapters.sqlite_schema import migrate, table
+from presence.adapters.sqlite_schema import MIGRATIONS, migrate, table
 from presence.adapters.store_sqlite import SqliteStore
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, Status, Text, UserId
@@ -192,6 +192,25 @@ async def test_a_database_of_a_newer_server_is_left_alone(directory: Path) -> No
     with pytest.raises(DataUnusable, match=r"presence\.db cannot be used: .* version 99"):
         await SqliteStore(directory).open(1000.0)
     assert not names_in(directory, "*corrupt*")
+
+
+async def test_a_database_of_the_first_version_keeps_its_memberships(made: Path) -> None:
+    def row(user_id: UserId, server_id: str, *, by_admin: bool) -> MembershipRow:
+        return MembershipRow(user_id, ServerId(server_id), by_admin, not by_admin)
+
+    old = [row(ADA, "go", by_admin=True), row(ADA, "chess", by_admin=False),
+           row(BOB, "chess", by_admin=True), row(BOB, "go", by_admin=True)]  # fmt: skip
+    database = Database(made / "presence.db")
+    migrate(database, MIGRATIONS[:1])
+    table(database, "memberships").insert_all(map(attrs.asdict, old))
+    database.close()
+    async with run_in(made) as (store, opening):
+        assert opening.memberships == MembershipTable(old)
+        changed = attrs.evolve(old[1], by_admin=True)
+        changes = {(BOB, ServerId("go")): None, (ADA, ServerId("chess")): changed}
+        await store.write(Batch(1.0, memberships=changes))
+    async with run_in(made) as (_, opening):
+        assert opening.memberships == MembershipTable([old[0], changed, old[2]])
 
 
 async def test_start_numbers_that_make_no_sense_stop_the_start(directory: Path) -> None:

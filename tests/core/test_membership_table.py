@@ -1,6 +1,7 @@
 """The table of memberships: what was loaded is what was put, and little is held of it."""
 
 import itertools
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,13 @@ def fresh(text):
 
 
 def loaded(*rows):
-    rows = [(fresh(user_id), fresh(server_id), reasons) for user_id, server_id, reasons in rows]
-    return MembershipTable.loaded(sorted(rows))
+    """The table of *rows*, grouped; the groups come as their first rows do."""
+    groups = {}
+    for user_id, server_id, reasons in rows:
+        groups.setdefault((server_id, reasons), []).append(fresh(user_id))
+    return MembershipTable.loaded(
+        (fresh(server_id), reasons, users) for (server_id, reasons), users in groups.items()
+    )
 
 
 @pytest.mark.parametrize("reasons", range(1, 8))
@@ -38,7 +44,9 @@ def test_a_row_and_its_number_say_the_same(reasons):
     assert not row.is_empty
 
 
-USERS, SERVERS = st.sampled_from("abcde"), st.sampled_from([CHESS, GO, "tennis"])
+ALL_SERVERS = (CHESS, GO, "tennis")
+USERS = st.sampled_from(["ada", "bob", "carl", "dora", "emil"])
+SERVERS = st.sampled_from(ALL_SERVERS)
 ROWS = st.dictionaries(st.tuples(USERS, SERVERS), st.integers(1, 7))
 
 
@@ -53,8 +61,8 @@ def test_a_loaded_table_is_the_one_that_the_same_rows_were_put_into(rows, change
     wanted = {MembershipRow.of(*pair, reasons) for pair, reasons in rows.items() if reasons}
     for each in (at_once, one_by_one):
         assert each == MembershipTable(wanted)
-        assert set(each) == wanted
-        for server_id in (CHESS, GO, "tennis"):
+        assert Counter(each) == Counter(wanted)
+        for server_id in ALL_SERVERS:
             rows_of_server = [row for row in wanted if row.server_id == server_id]
             assert each.members_of(server_id) == {row.user_id for row in rows_of_server}
             assert each.shown.get(server_id, set()) == {
@@ -74,10 +82,25 @@ def test_users_of_the_same_servers_for_the_same_reasons_share_what_says_so():
     assert table.ties["carl"][0] in table.ties["ada"]
 
 
-def test_one_string_per_user_serves_every_server():
-    table = loaded(("ada", CHESS, BY_ADMIN), ("ada", GO, BY_CLAIM), ("bob", GO, BY_ADMIN))
-    ids = {id(each) for each in (*table.ties, *table.members_of(CHESS), *table.members_of(GO))}
-    assert len(ids) == 2
+def test_users_of_one_server_share_even_where_others_have_more():
+    table = loaded(("ada", CHESS, BY_ADMIN), ("ada", GO, BY_ADMIN), ("bob", GO, BY_ADMIN),
+                   ("carl", GO, BY_ADMIN))  # fmt: skip
+    assert table.ties["bob"] is table.ties["carl"]
+
+
+@given(ROWS)
+def test_one_string_per_user_serves_every_server(rows):
+    table = loaded(*((*pair, reasons) for pair, reasons in rows.items()))
+    members = itertools.chain.from_iterable(map(table.members_of, ALL_SERVERS))
+    assert len({id(each) for each in (*table.ties, *members)}) == len(table.ties)
+
+
+def test_a_server_of_very_many_is_loaded_whole():
+    users = [f"user{n}" for n in range(20_000)]
+    table = loaded(("user7", CHESS, BY_CLAIM), *((user_id, GO, BY_ADMIN) for user_id in users))
+    assert table.shown == {GO: set(users)}
+    assert table.reasons_of("user7") == {CHESS: BY_CLAIM, GO: BY_ADMIN}
+    assert table.ties["user8"] is table.ties["user9"]
 
 
 def test_who_belongs_nowhere_and_what_has_no_members_is_not_held():

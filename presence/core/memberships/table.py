@@ -7,7 +7,9 @@ entries. A user without a membership has no entry at all.
 Reasons are one number: the sum of `BY_ADMIN`, `BY_CLAIM` and `BY_SHOWN_CLAIM`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import repeat
+from typing import cast
 
 import attrs
 
@@ -78,7 +80,12 @@ class Tie:
         return cls(server_id, reasons, bool(reasons & IS_TRUE), bool(reasons & IS_SHOWN), is_behind)
 
 
-_Place = tuple[tuple[Tie, ...], Callable[[UserId], None]]
+MembershipGroup = tuple[ServerId, int, Sequence[UserId]]
+"""A server, reasons, and some of the users who belong to it for exactly these."""
+
+_Ties = dict[UserId, tuple[Tie, ...]]
+_Found = dict[UserId, tuple[Tie, ...] | list[Tie]]
+"""As far as groups are loaded: a tuple while one server is known of a user, then its own list."""
 
 
 class MembershipTable(Iterable[MembershipRow]):
@@ -96,13 +103,14 @@ class MembershipTable(Iterable[MembershipRow]):
             self.put(row.user_id, {row.server_id: row.reasons})
 
     @classmethod
-    def loaded(cls, rows: Iterable[tuple[UserId, ServerId, int]]) -> "MembershipTable":
-        """The table of *rows*: user, server and reasons, of which there are some.
+    def loaded(cls, groups: Iterable[MembershipGroup]) -> "MembershipTable":
+        """The table of all *groups*, none of them empty or without reasons.
 
-        No pair comes twice, and the rows of one user follow one another.
+        No pair of user and server comes twice. Users share all they can where
+        no server comes twice for the same reasons.
         """
         table = cls()
-        table._load(rows)
+        table._load(groups)
         return table
 
     def __iter__(self) -> Iterator[MembershipRow]:
@@ -150,32 +158,18 @@ class MembershipTable(Iterable[MembershipRow]):
 
     # -- details -----------------------------------------------------------------------------
 
-    def _load(self, rows: Iterable[tuple[UserId, ServerId, int]]) -> None:
-        # Millions of turns before anybody is let in: nothing is asked twice.
-        places: list[dict[ServerId, _Place]] = [{} for _ in _ALL_REASONS]
-        shared: dict[tuple[Tie, ...], tuple[Tie, ...]] = {}
-        user: UserId | None = None
-        ties: tuple[Tie, ...] = ()
-        for user_id, server_id, reasons in rows:
-            place = places[reasons].get(server_id)
-            if place is None:
-                place = places[reasons][server_id] = self._place(server_id, reasons)
-            alone, add = place
-            if user_id == user:
-                ties += alone
-            else:
-                if user is not None and len(ties) > 1:
-                    self.ties[user] = shared.setdefault(ties, ties)
-                user, ties = user_id, alone
-                self.ties[user] = alone
-            add(user)
-        if user is not None:
-            self.ties[user] = shared.setdefault(ties, ties)
-
-    def _place(self, server_id: ServerId, reasons: int) -> _Place:
-        """The ties of who belongs to this server alone, and how to note such a member."""
-        members = self._members(reasons).setdefault(server_id, set())
-        return (self._tie(server_id, reasons),), members.add
+    def _load(self, groups: Iterable[MembershipGroup]) -> None:
+        # Millions of users before anybody is let in: as little as can be for each of them.
+        found: _Found = {}
+        row_count = 0
+        adds: dict[Tie, Callable[[UserId], None]] = {}
+        for server_id, reasons, users in groups:
+            tie = self._tie(server_id, reasons)
+            members = self._members(reasons).setdefault(server_id, set())
+            members.update(_tie_all(users, tie, found))
+            adds[tie] = members.add
+            row_count += len(users)
+        self.ties = _settled(found, adds) if row_count > len(found) else cast("_Ties", found)
 
     def _members(self, reasons: int) -> dict[ServerId, set[UserId]]:
         return self.shown if reasons & IS_SHOWN else self._unshown
@@ -198,3 +192,38 @@ class MembershipTable(Iterable[MembershipRow]):
         if server_id not in self.shown and server_id not in self._unshown:
             for ties in self._known:
                 ties.pop(server_id, None)
+
+
+def _tie_all(users: Sequence[UserId], tie: Tie, found: _Found) -> Sequence[UserId]:
+    """Tie each of *users* to one more server; gives those who had none before."""
+    alone = (tie,)
+    count_before = len(found)
+    before = list(map(found.setdefault, users, repeat(alone)))
+    if len(found) == count_before + len(users):
+        return users
+    new = []
+    for user_id, ties in zip(users, before, strict=True):
+        if ties is alone:
+            new.append(user_id)
+        elif isinstance(ties, list):
+            ties.append(tie)
+        else:
+            found[user_id] = [*ties, tie]
+    return new
+
+
+def _settled(found: _Found, adds: Mapping[Tie, Callable[[UserId], None]]) -> _Ties:
+    """The ties found, where users of the same servers share; they become members of all.
+
+    Their first server has them as members already. The others get them only
+    here, because a walk through the keys gives the very strings that it holds;
+    looking up an equal one does not.
+    """
+    shared: dict[tuple[Tie, ...], tuple[Tie, ...]] = {}
+    for user_id, ties in found.items():
+        if isinstance(ties, list):
+            for tie in ties[1:]:
+                adds[tie](user_id)
+            ties = tuple(ties)
+            found[user_id] = shared.setdefault(ties, ties)
+    return cast("_Ties", found)
