@@ -19,8 +19,9 @@ def run(stage: Stage, n: Sequence[int]) -> Iterator[Result]:
             if repeat:
                 stage.step(f"{devices} devices again")
             case: Case = (("n", devices),)
-            histograms = {"late": Histogram.of(each["late"])}
-            yield Result("sweep", case, repeat, each["figures"], each["checks"], histograms)
+            late = Histogram.of(each["late"])
+            figures = each["figures"] | {"stall_p999_ms": late.percentile(99.9) / 1e6}
+            yield Result("sweep", case, repeat, figures, each["checks"], {"late": late})
 
 
 SCENARIO = Scenario(
@@ -29,6 +30,7 @@ SCENARIO = Scenario(
     run=run,
     columns=(
         Column("stall_ms", "longest stall ms"),
+        Column("stall_p999_ms", "stall p99.9"),
         Column("turn_ms", "longest turn, CPU ms"),
         Column("step_ms", "longest step, CPU ms"),
         Column("gc_ms", "longest gc ms"),
