@@ -13,7 +13,7 @@ K = TypeVar("K", bound=Hashable)
 Notify: TypeAlias = Callable[[bool], None]
 """Called with `stalled` when a deadline has come. Must not block; may set deadlines."""
 
-BATCH = 16
+BATCH = 4
 """Deadlines told before other tasks run. Whom they wake all run in the turn that follows."""
 
 LOOKS = 64

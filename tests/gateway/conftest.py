@@ -1,6 +1,7 @@
 """A whole server in the test's own process, and clients that speak to it over real sockets."""
 
 import json
+import math
 import time
 
 import attrs
@@ -10,6 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
+from actors.broadcast import rhythm
 from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
 from presence.app import open_server
@@ -313,11 +315,13 @@ async def _live(config, life, clients, *, task_status):
 
 
 @pytest.fixture
-async def start_server(nursery, tmp_path):
+async def start_server(nursery, tmp_path, monkeypatch):
     """Start a server with these settings, in development mode unless they say otherwise.
 
-    All servers of a test share its data directory.
+    All servers of a test share its data directory. However busy the machine,
+    they let no update wait for what may come besides: it could be a newer one.
     """
+    monkeypatch.setattr(rhythm, "BUSY_TURN", math.inf)
     lives = []
     async with trio.open_nursery() as clients:
 
