@@ -14,14 +14,14 @@ YIELD_SHARE = 2
 YIELD_AT_MOST = 0.05
 IDLE_TURN = 0.0002
 BUSY_TURN = 0.001
-"""So often the time of the last round, at most so many seconds, is the turn of a busy server.
+"""After a round the others on a busy server have so many times what it took, and at most so long.
 
-When thousands come at once, each to be told of the next, rounds of all that
-came meanwhile cost a third of many small ones. A server is busy where the
-broadcaster has its turn later than `BUSY_TURN` after it was woken. Two turns of
-the event loop shorter than `IDLE_TURN` had no work in them, and nothing more is
-to be expected; one says nothing, for Trio runs the tasks of a turn in either
-order.
+Seconds, but for the share. When thousands come at once, each to be told of the
+next, rounds of all that came meanwhile cost a third of many small ones. A server
+is busy where the broadcaster has its turn later than `BUSY_TURN` after it was
+woken. Two turns of the event loop shorter than `IDLE_TURN` had no work in them,
+and nothing more is to be expected; one says nothing, for Trio runs the tasks of
+a turn in either order.
 """
 
 
