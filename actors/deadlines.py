@@ -10,6 +10,7 @@ from actors.shards import Shards
 K = TypeVar("K", bound=Hashable)
 
 _SETTLED_AT_ONCE = 64
+_MOVED_AT_ONCE = 8
 
 
 class Deadlines(Generic[K]):
@@ -17,15 +18,17 @@ class Deadlines(Generic[K]):
 
     A deadline that is set later again and again, as by the pings of a device,
     stays where it is in the heap and is moved once it would have come: setting
-    it costs O(1). One that is set sooner or cancelled leaves a stale entry;
-    they are swept out when they outnumber the live ones, so memory is bounded
-    by twice the keys.
+    it costs O(1). One that is set sooner or cancelled leaves a stale entry.
+    When these outnumber the live ones, the heap becomes the old heap, and each
+    call from then on brings a few live entries over from it: however many keys
+    there are, no call takes long, and memory is bounded by about twice the keys.
     """
 
-    __slots__ = ("_count", "_heap", "_length", "_live")
+    __slots__ = ("_count", "_heap", "_length", "_live", "_old_heap")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, K]] = []
+        self._old_heap: list[tuple[float, int, K]] = []
         # Each key's deadline, with its entry in the heap, which may be of an earlier time.
         self._live: Shards[K, tuple[float, int, tuple[float, int, K]]] = Shards()
         self._length = 0
@@ -46,13 +49,13 @@ class Deadlines(Generic[K]):
         self._live[key] = (at, count, entry)
         self._length += present is None
         heapq.heappush(self._heap, entry)
-        self._sweep_if_stale()
+        self._clear_out()
 
     def cancel(self, key: K) -> bool:
         """Take back the deadline of *key*; False when there is none."""
         had_one = self._live.pop(key) is not None
         self._length -= had_one
-        self._sweep_if_stale()
+        self._clear_out()
         return had_one
 
     def pop_due(self, now: float, limit: int) -> list[K]:
@@ -65,13 +68,14 @@ class Deadlines(Generic[K]):
         while len(due) < limit:
             while not self.settle(now, _SETTLED_AT_ONCE):
                 pass
-            if not self._heap or self._heap[0][0] > now:
+            heap = self._soonest_heap()
+            if not heap or heap[0][0] > now:
                 break
-            key = heapq.heappop(self._heap)[2]
+            key = heapq.heappop(heap)[2]
             self._live.pop(key)
             self._length -= 1
             due.append(key)
-        self._sweep_if_stale()
+            self._clear_out()
         return due
 
     def settle(self, now: float, limit: int) -> bool:
@@ -80,8 +84,8 @@ class Deadlines(Generic[K]):
         False where it takes more until the soonest deadline, as far as any is
         due at *now*, is the true one.
         """
-        heap = self._heap
         for _ in range(limit):
+            heap = self._soonest_heap()
             if not heap or heap[0][0] > now:
                 return True
             entry = heap[0]
@@ -103,12 +107,25 @@ class Deadlines(Generic[K]):
         sooner were set later or cancelled.
         """
         self.settle(math.inf, _SETTLED_AT_ONCE)
-        return self._heap[0][0] if self._length else None
+        return self._soonest_heap()[0][0] if self._length else None
 
-    def _sweep_if_stale(self) -> None:
-        if len(self._heap) > 2 * self._length:
-            live = [(at, count, entry[2]) for at, count, entry in self._live.values()]
-            for entry in live:
-                self._live[entry[2]] = (entry[0], entry[1], entry)
-            self._heap = live
-            heapq.heapify(self._heap)
+    def _soonest_heap(self) -> list[tuple[float, int, K]]:
+        """The heap with the soonest entry of all, stale or not."""
+        heap, old = self._heap, self._old_heap
+        return old if old and (not heap or old[0] < heap[0]) else heap
+
+    def _clear_out(self) -> None:
+        """Bring a few entries over from the old heap; have one where most entries are stale."""
+        old = self._old_heap
+        if not old:
+            if len(self._heap) <= 2 * self._length:
+                return
+            self._old_heap, self._heap = self._heap, old
+            old = self._old_heap
+        for _ in range(min(_MOVED_AT_ONCE, len(old))):
+            entry = old.pop()  # without its last entry a heap is still one
+            present = self._live.get(entry[2])
+            if present is not None and present[2] is entry:
+                moved = (present[0], present[1], entry[2])
+                self._live[entry[2]] = (*present[:2], moved)
+                heapq.heappush(self._heap, moved)

@@ -54,6 +54,7 @@ class Server:
     data: Path
     greets: bool = False
     wraps: bool = False
+    has_audiences: bool = False
     pipe_port: int | None = None
     form: Form = "json"
     """How its load is to speak."""
@@ -79,7 +80,10 @@ class Server:
         publishes = kind == "P"
         shown_to = (0,) if audiences is None else tuple(audiences)
         if not self.wraps:
-            return Connection(kind, "/publish" if publishes else "/listen", shown_to)
+            path = "/publish" if publishes else "/listen"
+            if self.has_audiences:
+                path += f"?{','.join(map(str, shown_to))}"
+            return Connection(kind, path, shown_to)
         user = user_of(kind, number, self.form)
         servers = None if audiences is None else [f"s{each}" for each in audiences]
         token = self.token(user, servers)
@@ -123,6 +127,8 @@ class Contender:
     summary: str
     start: Callable[[Path, Mapping[str, object]], Server]
     why_missing: Callable[[], str | None] = lambda: None
+    has_audiences: bool = False
+    """Who publishes tells those of some audiences; others tell everybody."""
 
 
 @contextmanager
@@ -195,6 +201,7 @@ def _start_presence(data: Path, settings: Mapping[str, object]) -> Server:
         data,
         greets=True,
         wraps=True,
+        has_audiences=True,
         pipe_port=ports["pipe"],
     )
 
@@ -223,11 +230,19 @@ def _module(name: str, *, needs: str, summary: str, takes_port: bool = False) ->
 
 
 def _floor(name: str, summary: str, *options: str) -> Contender:
+    has_audiences = not options
+
     def start(data: Path, settings: Mapping[str, object]) -> Server:
-        return _start_printing(name, data, [str(build("floor")), *options])
+        server = _start_printing(name, data, [str(build("floor")), *options])
+        server.has_audiences = has_audiences
+        return server
 
     return Contender(
-        name, summary, start, lambda: None if build("floor") else "no C compiler at hand"
+        name,
+        summary,
+        start,
+        lambda: None if build("floor") else "no C compiler at hand",
+        has_audiences,
     )
 
 
@@ -245,7 +260,12 @@ def _all(*contenders: Contender) -> dict[str, Contender]:
 CONTENDERS: Mapping[str, Contender] = _all(
     _floor("floor", "a loop of send() in C: the least there is"),
     _floor("floor-joined", "the same, what came together in one send()", "--joined"),
-    Contender("presence", "this server, whole: tokens, actors, rules, store", _start_presence),
+    Contender(
+        "presence",
+        "this server, whole: tokens, actors, rules, store",
+        _start_presence,
+        has_audiences=True,
+    ),
     _module(
         "socketify",
         needs="socketify",

@@ -7,7 +7,7 @@ from statistics import mean
 import attrs
 import click
 
-from bench.contenders import NO_LIMITS, Server, serving
+from bench.contenders import CONTENDERS, NO_LIMITS, Server, serving
 from bench.load import Connection, Load
 from bench.population import Population, draw
 from bench.results import Case, Result
@@ -42,7 +42,7 @@ def run(
     """All kinds of audience are up at once; their windows follow one another, interleaved."""
     names = stage.present(servers)
     people = draw(n, groups, max(w), memberships=memberships)
-    kinds = [("presence", OVERLAPPING), ("presence", APART), *((name, ONE) for name in names)]
+    kinds = [(name, kind) for name in names for kind in _kinds(name)]
     stage.expect(len(kinds) * (1 + len(w) * stage.repeats))
     with ExitStack() as stack:
         contests = [_bring_up(stage, stack, name, kind, people) for name, kind in kinds]
@@ -52,6 +52,10 @@ def run(
                 for contest in contests if repeat % 2 == 0 else contests[::-1]:
                     stage.step(f"{contest.name}, {contest.audience}, {outstanding} outstanding")
                     yield _measure(stage, contest, n, repeat, outstanding, max(w))
+
+
+def _kinds(name: str) -> Sequence[str]:
+    return (OVERLAPPING, APART, ONE) if CONTENDERS[name].has_audiences else (ONE,)
 
 
 def plan_overlapping(server: Server, people: Population) -> list[Connection]:
@@ -68,12 +72,12 @@ def plan_overlapping(server: Server, people: Population) -> list[Connection]:
 def plan_apart(server: Server, people: Population, groups: int) -> list[Connection]:
     """As many listeners to each update as the overlapping have on average, in servers apart.
 
-    Of our server all others are connected too, and hear nothing: what so many
-    connections cost by being there shall be no difference. Another server has
-    no audiences to tell them apart by.
+    All others are connected too, and hear nothing: what so many connections
+    cost by being there shall be no difference. A server without audiences
+    cannot tell them apart.
     """
     size = round(mean(_listeners(people)))
-    number_of = range(len(people.users) if server.wraps else size)
+    number_of = range(len(people.users) if server.has_audiences else size)
     plan = [
         # What is left over makes a server more, without a publisher.
         server.connection("L", number, audiences=(min(number // size, groups),))
@@ -146,7 +150,7 @@ SCENARIO = Scenario(
     options=(
         click.Option(["--servers"], type=Names(["presence", "floor", "floor-joined"]),
                      default="presence,floor", show_default=True,
-                     help="Which servers, for the case of one audience."),
+                     help="Which servers; one without audiences only tells everybody."),
         click.Option(["--n"], type=click.IntRange(2), default=10_000, show_default=True,
                      help="How many users are connected."),
         click.Option(["--groups"], type=click.IntRange(1), default=300, show_default=True,

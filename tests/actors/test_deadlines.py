@@ -59,7 +59,12 @@ def test_renewing_a_deadline_for_ever_does_not_grow_the_heap():
     deadlines = Deadlines()
     for at in range(10_000):
         deadlines.set(at % 10, at)
-    assert len(deadlines._heap) <= 20
+    assert entries(deadlines) <= 20
+
+
+def entries(deadlines):
+    """How many entries it keeps, stale ones too."""
+    return len(deadlines._heap) + len(deadlines._old_heap)
 
 
 STEPS = st.lists(
@@ -86,7 +91,7 @@ def test_any_history_agrees_with_a_plain_dict(steps):
             assert [model.pop(key) for key in popped] == due[:number]
         assert deadlines.next_at() == min(model.values(), default=None)
         assert len(deadlines) == len(model)
-        assert len(deadlines._heap) <= 2 * len(model)
+        assert entries(deadlines) <= 2 * len(model) + 8
 
 
 def test_a_deadline_set_later_again_and_again_takes_no_room():
@@ -94,9 +99,45 @@ def test_a_deadline_set_later_again_and_again_takes_no_room():
     deadlines.set("other", 1)
     for at in range(10, 10_000):
         deadlines.set("a", at)
-        assert len(deadlines._heap) == 2
+        assert entries(deadlines) == 2
     assert deadlines.pop_due(9_998, limit=10) == ["other"]
     assert deadlines.pop_due(9_999, limit=10) == ["a"]
+
+
+class Counted:
+    """A key that counts how often it is looked up."""
+
+    looked_up = 0
+
+    def __hash__(self):
+        Counted.looked_up += 1
+        return id(self) // 64
+
+
+def test_no_call_takes_long_where_most_of_many_deadlines_are_cancelled():
+    deadlines, keys = Deadlines(), [Counted() for _ in range(20_000)]
+    for at, key in enumerate(keys):
+        deadlines.set(key, at)
+    for key in keys[:19_000]:
+        Counted.looked_up = 0
+        deadlines.cancel(key)
+        deadlines.next_at()
+        assert Counted.looked_up < 400
+    assert entries(deadlines) <= 2_000
+    assert deadlines.pop_due(20_000, limit=20_000) == keys[19_000:]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 50)), max_size=300), st.data())
+def test_what_is_left_after_many_were_cancelled_comes_in_its_order(sets, data):
+    deadlines, model = Deadlines(), {}
+    for count, (key, at) in enumerate(sets):
+        deadlines.set(key, at)
+        model[key] = (at, count)
+    for key in data.draw(st.lists(st.integers(0, 60), max_size=60)):
+        deadlines.cancel(key)
+        model.pop(key, None)
+        assert entries(deadlines) <= 2 * len(model) + 100
+    assert deadlines.pop_due(50, limit=100) == sorted(model, key=model.get)
 
 
 def test_a_deadline_set_anew_to_the_same_time_comes_after_those_set_before():

@@ -4,8 +4,11 @@
  *
  * Listens on a free port of 127.0.0.1 and prints it. Who asks for /listen is a
  * listener; each text frame of anybody else is sent on, as it is, to every
- * listener: one send() per listener and update, in a plain loop. With --joined
- * all that one turn of the event loop brought goes out as one send().
+ * listener of the same audiences: one send() per listener and update, in a
+ * plain loop over a list made beforehand. /listen?3,7 and /publish?7 are in
+ * the audiences of these numbers, without any it is audience 0. With --joined
+ * there is one audience, and all that one turn of the event loop brought goes
+ * out to it as one send().
  *
  * No users, no rules, no store, no limits, no tokens, nothing is ever merged.
  */
@@ -22,21 +25,30 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_FDS = 1 << 20, MAX_IN = 16384, MAX_EVENTS = 512 };
+enum { MAX_FDS = 1 << 20, MAX_IN = 16384, MAX_EVENTS = 512, MAX_AUDIENCES = 1 << 16 };
+
+struct list {
+    struct peer **peers;
+    size_t count, cap;
+};
 
 struct peer {
-    int fd;
+    int fd; /* first what telling it needs */
     int is_upgraded;
-    int is_listener;
-    size_t in_len;
-    unsigned char *in; /* what came and is not yet a whole request or frame */
     unsigned char *out; /* what the kernel did not take */
     size_t out_len, out_cap;
+    unsigned char *in; /* what came and is not yet a whole request or frame */
+    size_t in_len;
+    unsigned *audiences;
+    size_t audience_count;
+    struct list told; /* who hears of it, each once, as of the change of that number */
+    unsigned told_since;
+    unsigned found_in; /* the last search that found it */
 };
 
 static struct peer *peers[MAX_FDS];
-static struct peer **listeners;
-static size_t listener_count, listener_cap;
+static struct list audiences[MAX_AUDIENCES];
+static unsigned changes = 1, searches;
 static unsigned char *joined;
 static size_t joined_len, joined_cap;
 static int is_joining, poller;
@@ -93,11 +105,34 @@ static void send_kept(struct peer *peer) {
     if (!peer->out_len) watch(peer, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-static void tell_all(const unsigned char *data, size_t len) {
-    for (size_t i = 0; i < listener_count; i++) send_or_keep(listeners[i], data, len);
+static void append(struct list *list, struct peer *peer) {
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        list->peers = grow(list->peers, list->cap * sizeof *list->peers);
+    }
+    list->peers[list->count++] = peer;
 }
 
-static void publish(const unsigned char *payload, size_t len) {
+static void find_listeners(struct peer *publisher) {
+    publisher->told.count = 0;
+    publisher->told_since = changes;
+    searches++;
+    for (size_t i = 0; i < publisher->audience_count; i++) {
+        struct list *audience = &audiences[publisher->audiences[i]];
+        for (size_t j = 0; j < audience->count; j++) {
+            struct peer *listener = audience->peers[j];
+            if (listener->found_in == searches) continue;
+            listener->found_in = searches;
+            append(&publisher->told, listener);
+        }
+    }
+}
+
+static void tell_all(struct list *told, const unsigned char *data, size_t len) {
+    for (size_t i = 0; i < told->count; i++) send_or_keep(told->peers[i], data, len);
+}
+
+static void publish(struct peer *publisher, const unsigned char *payload, size_t len) {
     unsigned char frame[MAX_IN + 4];
     size_t head = 2;
     frame[0] = 0x81;
@@ -111,7 +146,8 @@ static void publish(const unsigned char *payload, size_t len) {
     }
     memcpy(frame + head, payload, len);
     if (!is_joining) {
-        tell_all(frame, head + len);
+        if (publisher->told_since != changes) find_listeners(publisher);
+        tell_all(&publisher->told, frame, head + len);
         return;
     }
     if (joined_len + head + len > joined_cap) {
@@ -123,7 +159,7 @@ static void publish(const unsigned char *payload, size_t len) {
 }
 
 /* Returns how many bytes the first whole frame took, 0 where there is none. */
-static size_t take_frame(unsigned char *in, size_t len) {
+static size_t take_frame(struct peer *peer, unsigned char *in, size_t len) {
     if (len < 6) return 0;
     size_t size = in[1] & 127, head = 2;
     if (size == 126) {
@@ -134,21 +170,36 @@ static size_t take_frame(unsigned char *in, size_t len) {
     if (len < head + 4 + size) return 0;
     unsigned char *mask = in + head, *payload = mask + 4;
     for (size_t i = 0; i < size; i++) payload[i] ^= mask[i & 3];
-    if ((in[0] & 15) == 1) publish(payload, size);
+    if ((in[0] & 15) == 1) publish(peer, payload, size);
     return head + 4 + size;
+}
+
+/* Reads the numbers after the '?' of the path, in a request that ends with 0. */
+static void take_audiences(struct peer *peer, const char *request) {
+    const char *path = strchr(request, '/'), *end = path ? path + strcspn(path, " \r") : NULL;
+    const char *at = path ? memchr(path, '?', end - path) : NULL;
+    do {
+        char *after = NULL;
+        unsigned long number = at ? strtoul(at + 1, &after, 10) : 0;
+        errno = EINVAL;
+        if (number >= MAX_AUDIENCES) die("audience");
+        size_t size = (peer->audience_count + 1) * sizeof *peer->audiences;
+        peer->audiences = grow(peer->audiences, size);
+        peer->audiences[peer->audience_count++] = number;
+        at = after;
+    } while (at && *at == ',');
 }
 
 static void upgrade(struct peer *peer) {
     unsigned char *end = memmem(peer->in, peer->in_len, "\r\n\r\n", 4);
     if (!end) return;
     peer->is_upgraded = 1;
+    *end = 0; /* what follows the request line starts with a space or line end */
+    take_audiences(peer, (char *)peer->in);
     if (!memcmp(peer->in, "GET /listen", 11)) {
-        peer->is_listener = 1;
-        if (listener_count == listener_cap) {
-            listener_cap = listener_cap ? listener_cap * 2 : 1024;
-            listeners = grow(listeners, listener_cap * sizeof *listeners);
-        }
-        listeners[listener_count++] = peer;
+        for (size_t i = 0; i < peer->audience_count; i++)
+            append(&audiences[peer->audiences[i]], peer);
+        changes++;
     }
     send_or_keep(peer, (const unsigned char *)ACCEPT, sizeof ACCEPT - 1);
     size_t used = end + 4 - peer->in;
@@ -156,13 +207,20 @@ static void upgrade(struct peer *peer) {
     memmove(peer->in, peer->in + used, peer->in_len);
 }
 
+static void leave(struct list *audience, struct peer *peer) {
+    for (size_t i = 0; i < audience->count; i++)
+        if (audience->peers[i] == peer) audience->peers[i] = audience->peers[--audience->count];
+}
+
 static void forget(struct peer *peer) {
-    for (size_t i = 0; i < listener_count; i++)
-        if (listeners[i] == peer) listeners[i] = listeners[--listener_count];
+    for (size_t i = 0; i < peer->audience_count; i++) leave(&audiences[peer->audiences[i]], peer);
+    changes++;
     close(peer->fd);
     peers[peer->fd] = NULL;
     free(peer->in);
     free(peer->out);
+    free(peer->audiences);
+    free(peer->told.peers);
     free(peer);
 }
 
@@ -177,7 +235,7 @@ static void read_from(struct peer *peer) {
     peer->in_len += got;
     if (!peer->is_upgraded) upgrade(peer);
     size_t used = 0, taken;
-    while (peer->is_upgraded && (taken = take_frame(peer->in + used, peer->in_len - used)))
+    while (peer->is_upgraded && (taken = take_frame(peer, peer->in + used, peer->in_len - used)))
         used += taken;
     peer->in_len -= used;
     memmove(peer->in, peer->in + used, peer->in_len);
@@ -232,7 +290,7 @@ int main(int argc, char **argv) {
             if (peer && events[i].events & EPOLLOUT) send_kept(peer);
             if (peer && events[i].events & ~EPOLLOUT) read_from(peer);
         }
-        if (joined_len) tell_all(joined, joined_len);
+        if (joined_len) tell_all(&audiences[0], joined, joined_len);
         joined_len = 0;
     }
 }
