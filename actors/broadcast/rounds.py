@@ -57,6 +57,10 @@ def plan_round(
     Most readers get all that goes to their topics. Those who are left out of
     something, or began later than its stamp, are looked at one by one.
     """
+    first = publications[0]
+    if len(publications) == len(first.topics) == 1 and not first.except_topics:
+        yield from _plan_alone(first, audience)
+        return
     singled_out: set[Reader[Any]] = set()
     groups: dict[tuple[frozenset[T], frozenset[T]], list[int]] = {}
     for index, each in enumerate(publications):
@@ -71,6 +75,17 @@ def plan_round(
             plain = [reader for reader in readers if reader not in singled_out]
             yield Share(lane, [publications[i] for i in indices], plain)
     yield from _single_shares(publications, singled_out, audience)
+
+
+def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterator[Share[T, V]]:
+    """The round of one value for one topic, as most are: there is nothing to sort."""
+    (topic,) = publication.topics
+    left_out = audience.newcomers(publication.topics, publication.stamp)
+    left_out.update(publication.except_readers)
+    for lane, seats in audience.seats(topic):
+        readers = [reader for reader in seats if reader not in left_out]
+        if readers:
+            yield Share(lane, [publication], readers)
 
 
 def _sort_readers(

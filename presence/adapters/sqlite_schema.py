@@ -2,7 +2,8 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from sqlite_utils.db import Database, Table
 
@@ -163,16 +164,20 @@ def table(db: Database, name: str) -> Table:
 
 
 def upsert(
-    db: Database, name: str, rows: Sequence[Mapping[str, object]], *, key: Sequence[str]
+    db: Database, name: str, rows: Iterable[Mapping[str, object]], *, key: Sequence[str]
 ) -> None:
     """Insert *rows*, or bring those with their *key* up to date; all have the same columns.
 
-    The library's own upsert asks for the table's columns at every call and runs
-    a statement of its own for each row: ten times the work.
+    They are taken one by one: thousands made beforehand would have the garbage
+    collector look at them all, and the event loop wait for that. The library's
+    own upsert asks for the table's columns at every call and runs a statement
+    of its own for each row: ten times the work.
     """
-    if rows:
-        statement = _upsert_statement(name, tuple(rows[0]), tuple(key))
-        db.conn.executemany(statement, [tuple(row.values()) for row in rows])
+    rest = iter(rows)
+    first = next(rest, None)
+    if first is not None:
+        statement = _upsert_statement(name, tuple(first), tuple(key))
+        db.conn.executemany(statement, (tuple(row.values()) for row in chain((first,), rest)))
 
 
 @functools.cache

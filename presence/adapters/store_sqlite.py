@@ -244,7 +244,7 @@ def _write_users(db: Database, batch: Batch) -> None:
     gone = [user_id for user_id, record in batch.users.items() if record is None]
     if gone:
         table(db, "users").delete_where("id IN (SELECT value FROM json_each(?))", [_json(gone)])
-    rows = [row_of(record) for record in batch.users.values() if record]
+    rows = (row_of(record) for record in batch.users.values() if record)
     upsert(db, "users", rows, key=["id"])
 
 
@@ -252,7 +252,7 @@ def _write_servers(db: Database, batch: Batch) -> None:
     for server_id, name in batch.servers.items():
         if name is None:
             table(db, "servers").delete_where("id = ?", [server_id])
-    rows = [{"id": key, "name": name} for key, name in batch.servers.items() if name is not None]
+    rows = ({"id": key, "name": name} for key, name in batch.servers.items() if name is not None)
     upsert(db, "servers", rows, key=["id"])
 
 
@@ -262,12 +262,12 @@ def _write_memberships(db: Database, batch: Batch) -> None:
             table(db, "memberships").delete_where(
                 "server_id = ? AND user_id = ?", [server_id, user_id]
             )
-    rows = [attrs.asdict(row) for row in batch.memberships.values() if row]
+    rows = (attrs.asdict(row) for row in batch.memberships.values() if row)
     upsert(db, "memberships", rows, key=["server_id", "user_id"])
 
 
 def _write_revocations(db: Database, batch: Batch) -> None:
-    rows = [attrs.asdict(revocation) for revocation in batch.revocations.values()]
+    rows = (attrs.asdict(revocation) for revocation in batch.revocations.values())
     upsert(db, "revocations", rows, key=["user_id"])
 
 

@@ -8,7 +8,6 @@ from presence.core.device import Device, HoldKind
 from presence.core.events import REST_DEVICE, Connected, Ending
 from presence.core.rules import Rules
 from presence.core.types import ConnectionId, DeviceId, State
-from presence.core.union import strongest
 
 
 @attrs.define
@@ -33,6 +32,10 @@ class Attendance:
         """The device of each connection."""
         return {key: name for name, device in self.devices.items() for key in device.connections}
 
+    def has(self, connection: ConnectionId) -> bool:
+        """Whether a device has this connection."""
+        return any(connection in device.connections for device in self.devices.values())
+
     @property
     def is_over(self) -> bool:
         """True when no device is attached, nor awaited from before a restart."""
@@ -55,18 +58,23 @@ class Attendance:
         return self.kept.attached_in if self.kept else None
 
     def counted(self) -> list[State]:
-        """The states of the devices that count for the union."""
-        return [device.state for device in self.devices.values() if not device.is_swept]
+        """The states that count for the union: of all that holds a device, unless it is swept."""
+        return [
+            state
+            for device in self.devices.values()
+            if not device.is_swept
+            for state in device.states
+        ]
 
     def counted_after(
         self, states: Mapping[ConnectionId, State], returning: Set[ConnectionId]
     ) -> list[State]:
         """`counted` as it would be with *states* set, and swept devices back in."""
-        after = []
+        after: list[State] = []
         for device in self.devices.values():
             if not device.is_swept or returning & device.connections.keys():
-                own = {key: states.get(key, state) for key, state in device.connections.items()}
-                after.append(strongest([*own.values(), *(hold.state for hold in device.holds)]))
+                after += [states.get(key, state) for key, state in device.connections.items()]
+                after += [hold.state for hold in device.holds]
         return after
 
     def would_alter(

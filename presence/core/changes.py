@@ -3,9 +3,8 @@
 import enum
 from typing import Final, TypeVar
 
-import attrs
-
 from presence.core.types import State, Status, Text
+from presence.core.value import value
 
 T = TypeVar("T")
 
@@ -22,7 +21,7 @@ class Unset(enum.Enum):
 UNSET: Final = Unset.UNSET
 
 
-@attrs.frozen
+@value
 class Change:
     """One command about the sender's own presence, the same for every dialect.
 
@@ -56,6 +55,8 @@ class Change:
 
     def merged_with(self, newer: "Change") -> "Change":
         """The one change that does what this one and then *newer* would do."""
+        if self is NO_CHANGE:
+            return newer
         return Change(
             intent=_newest(self.intent, newer.intent),
             until=self.until if newer.intent is UNSET else newer.until,

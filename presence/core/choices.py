@@ -6,9 +6,10 @@ import attrs
 
 from presence.core.changes import UNSET, Change
 from presence.core.types import Deadline, Moment, Status, Text
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Choices:
     """The true wishes of one user; which of them others see is another question.
 
@@ -43,7 +44,15 @@ class Choices:
         former = self.former_intent if self.until else self.intent
         if until is None:
             former = Status.ONLINE
-        return attrs.evolve(self, intent=intent, until=until, former_intent=former, is_sealed=False)
+        return Choices(
+            intent=intent,
+            until=until,
+            former_intent=former,
+            appear_offline=self.appear_offline,
+            custom_status=self.custom_status,
+            custom_status_until=self.custom_status_until,
+            activity=self.activity,
+        )
 
     def with_activity(self, activity: Text | None) -> "Choices":
         """These choices and that activity."""
@@ -92,8 +101,12 @@ class Choices:
         if change.custom_status_until is not UNSET:
             until = Deadline.of(change.custom_status_until, now)
         activity = self.activity if change.activity is UNSET else change.activity
-        return attrs.evolve(
-            self,
+        return Choices(
+            intent=self.intent,
+            until=self.until,
+            former_intent=self.former_intent,
+            appear_offline=self.appear_offline,
+            is_sealed=self.is_sealed,
             custom_status=text,
             custom_status_until=until if text is not None else None,
             activity=activity,

@@ -10,6 +10,7 @@ import attrs
 from presence.core.rules import Rules
 from presence.core.types import ConnectionId, State
 from presence.core.union import strongest
+from presence.core.value import value
 
 
 class HoldKind(enum.Enum):
@@ -41,7 +42,7 @@ def sweep_of(silent_from: float, rules: Rules) -> float:
     return math.ceil(expires_at / rules.sweep_every) * rules.sweep_every
 
 
-@attrs.frozen
+@value
 class Pulse:
     """The pings of one device, as the sweep sees them. Times are monotonic.
 
@@ -86,9 +87,14 @@ class Device:
         return bool(self.connections or self.holds)
 
     @property
+    def states(self) -> list[State]:
+        """The states of its connections and holds."""
+        return [*self.connections.values(), *[hold.state for hold in self.holds]]
+
+    @property
     def state(self) -> State:
-        """The strongest state of its connections and holds [001]."""
-        return strongest([*self.connections.values(), *(hold.state for hold in self.holds)])
+        """The strongest of them [001]."""
+        return strongest(self.states)
 
     @property
     def lease(self) -> Hold | None:

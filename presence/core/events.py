@@ -2,11 +2,10 @@
 
 import enum
 
-import attrs
-
 from presence.core.changes import Change
 from presence.core.record import Record
 from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, State, Status
+from presence.core.value import value
 
 REST_DEVICE = DeviceId("rest")
 """The one lease device of users who set their status without a connection [002]."""
@@ -15,7 +14,7 @@ REST_DEVICE = DeviceId("rest")
 # What happens -------------------------------------------------------------------------------
 
 
-@attrs.frozen
+@value
 class Claimed:
     """The user came with a token issued at *issued_at* (Unix time), so it exists.
 
@@ -28,14 +27,14 @@ class Claimed:
     has_servers: bool = False
 
 
-@attrs.frozen
+@value
 class Introduced:
     """An administrator created the user, or gave it a new *name* (None: as it was)."""
 
     name: str | None = None
 
 
-@attrs.frozen
+@value
 class Connected:
     """A connection of *device* opened; its wishes came with the connect request.
 
@@ -59,7 +58,7 @@ class Ending(enum.Enum):
     """A poll of the event stream came to its end: a longer timer runs."""
 
 
-@attrs.frozen
+@value
 class Ended:
     """A connection is over. Of an unknown connection: nothing happens."""
 
@@ -67,7 +66,7 @@ class Ended:
     ending: Ending
 
 
-@attrs.frozen
+@value
 class Pinged:
     """A connection sent the ping that the sweep looks at [000].
 
@@ -79,7 +78,7 @@ class Pinged:
     may_begin: bool = True
 
 
-@attrs.frozen
+@value
 class Commanded:
     """The user asks for *change*, over *connection* or, where None, over REST.
 
@@ -92,17 +91,17 @@ class Commanded:
     may_wait: bool
 
 
-@attrs.frozen
+@value
 class TimePassed:
     """A deadline that `WakeAt` asked for has come."""
 
 
-@attrs.frozen
+@value
 class Stalled:
     """The process stood still: deadlines of liveness that are due get one more chance."""
 
 
-@attrs.frozen
+@value
 class Expelled:
     """An administrator disconnected or deleted the user: gone at once."""
 
@@ -115,7 +114,7 @@ Event = (
 # What follows -------------------------------------------------------------------------------
 
 
-@attrs.frozen
+@value
 class Publish:
     """The public view changed from *before*; both carry their versions.
 
@@ -136,35 +135,35 @@ class Publish:
         return self.before.version == self.view.version
 
 
-@attrs.frozen
+@value
 class ShowSelf:
     """The user's own connections are to see *view*."""
 
     view: SelfView
 
 
-@attrs.frozen
+@value
 class Save:
     """*record* is to be stored; it replaces any earlier one."""
 
     record: Record
 
 
-@attrs.frozen
+@value
 class WakeAt:
     """`TimePassed` is wanted at *at* (monotonic); None: not at all. Replaces any earlier wish."""
 
     at: float | None
 
 
-@attrs.frozen
+@value
 class OverRate:
     """The command was not applied; it may be in *retry_after* seconds."""
 
     retry_after: float
 
 
-@attrs.frozen
+@value
 class TooManyDevices:
     """*connection* was not attached: every device of the user is in use."""
 

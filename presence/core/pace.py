@@ -8,11 +8,12 @@ from presence.core.changes import NO_CHANGE, UNSET, Change
 from presence.core.rate import SlidingWindow
 from presence.core.rules import Rules
 from presence.core.types import ConnectionId, State, Status
+from presence.core.value import value
 
 _SIGNS_OF_LIFE = frozenset({Status.ONLINE, Status.AWAY, Status.DND})
 
 
-@attrs.frozen
+@value
 class Waiting:
     """One or more commands merged into one, with the state that each connection asks for.
 

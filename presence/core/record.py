@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import attrs
 
 from presence.core.types import DeviceId, PublicView, State, Status, Text
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Record:
     """One user's row, a value that is never changed in place. Times are Unix times.
 

@@ -21,10 +21,11 @@ from presence.core.types import (
     UserId,
 )
 from presence.core.user import User
+from presence.core.value import value
 from presence.core.versions import Versions
 
 
-@attrs.frozen
+@value
 class LiveConnection:
     """A connection that is open while its user's state is rebuilt.
 
@@ -37,7 +38,7 @@ class LiveConnection:
     pulse: Pulse = NEVER_PINGED
 
 
-@attrs.frozen
+@value
 class Run:
     """What the present run of the server knows about earlier ones.
 

@@ -1,9 +1,9 @@
 """The times and limits that the rules of one user depend on."""
 
-import attrs
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Rules:
     """Durations in seconds; a limit of 0 is switched off. The names are those of the settings."""
 

@@ -5,9 +5,10 @@ from collections.abc import Hashable, Sequence
 import attrs
 
 from presence.core.types import PublicView, ServerId
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class ServerSnapshot:
     """A server and its members, those not offline first, then by user id.
 

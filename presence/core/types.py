@@ -5,6 +5,8 @@ from typing import NewType
 
 import attrs
 
+from presence.core.value import value
+
 UserId = NewType("UserId", str)
 ServerId = NewType("ServerId", str)
 DeviceId = NewType("DeviceId", str)
@@ -41,7 +43,7 @@ class State(enum.Enum):
 _STRENGTH = {State.ONLINE: 2, State.IDLE: 1, State.OFFLINE: 0}
 
 
-@attrs.frozen
+@value
 class Moment:
     """One instant on both clocks, in seconds.
 
@@ -58,7 +60,7 @@ class Moment:
         return self.mono + (wall - self.wall)
 
 
-@attrs.frozen
+@value
 class Deadline:
     """A moment that was named on the wall clock and is waited for on the monotonic one."""
 
@@ -76,7 +78,7 @@ def wall_of(deadline: Deadline | None) -> float | None:
     return None if deadline is None else deadline.wall
 
 
-@attrs.frozen
+@value
 class PublicView:
     """What others get of a user; a value of its own, frozen while the user is hidden.
 
@@ -98,8 +100,21 @@ class PublicView:
     def is_visible(self) -> bool:
         return self.status is not Status.OFFLINE
 
+    def numbered(self, version: int) -> "PublicView":
+        """The same view at *version*."""
+        return PublicView(
+            self.user_id,
+            self.username,
+            self.status,
+            self.custom_status,
+            self.custom_status_until,
+            self.activity,
+            version,
+            self.last_seen,
+        )
 
-@attrs.frozen
+
+@value
 class SelfView:
     """What a user's own devices get: the real thing, without a version.
 

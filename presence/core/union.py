@@ -7,7 +7,13 @@ from presence.core.types import State, Status
 
 def strongest(states: Iterable[State]) -> State:
     """The strongest of *states*: online > idle > offline; of none, offline [001]."""
-    return max(states, key=_strength, default=State.OFFLINE)
+    found = State.OFFLINE
+    for state in states:
+        if state is State.ONLINE:
+            return state
+        if state is State.IDLE:
+            found = state
+    return found
 
 
 def union(counted: Iterable[State], intent: Status, *, is_hiding: bool) -> Status:
@@ -25,7 +31,3 @@ def union(counted: Iterable[State], intent: Status, *, is_hiding: bool) -> Statu
     if intent is not Status.ONLINE:
         return intent
     return Status.ONLINE if state is State.ONLINE else Status.AWAY
-
-
-def _strength(state: State) -> int:
-    return state.strength

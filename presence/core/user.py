@@ -157,7 +157,7 @@ class User:
         return effects
 
     def _connect(self, event: Connected, now: Moment) -> list[Effect]:
-        if event.connection in self.attendance.connections:
+        if self.attendance.has(event.connection):
             return []
         chosen = self.choices
         if event.intent is not None and self._heeds(event.intent):
@@ -309,7 +309,7 @@ class User:
 
     def _publish(self, view: PublicView) -> Publish:
         before, is_first = self.public, not self.is_shown
-        self.public = attrs.evolve(view, version=self.versions.next())
+        self.public = view.numbered(self.versions.next())
         self.is_shown = True
         if view.custom_status is None:
             self.public_text_end = None

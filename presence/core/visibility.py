@@ -13,9 +13,10 @@ import attrs
 
 from presence.core.choices import Choices
 from presence.core.types import PublicView, SelfView, Status, Text, UserId, wall_of
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Truth:
     """What the user really is, as far as others may come to see it."""
 
@@ -63,13 +64,14 @@ def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[Publi
     """
     if truth.status is Status.OFFLINE:
         return [_gone(public, now_wall)] if public.is_visible else []
-    alike = attrs.evolve(
-        public,
-        username=truth.username,
-        status=truth.status,
-        custom_status=truth.custom_status,
-        activity=truth.activity,
-        last_seen=None,
+    alike = PublicView(
+        public.user_id,
+        truth.username,
+        truth.status,
+        truth.custom_status,
+        public.custom_status_until,
+        truth.activity,
+        public.version,
     )
     if alike == public:
         return []

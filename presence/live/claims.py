@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import attrs
-
 from presence.core.types import DeviceId, ServerId, UserId
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Claims:
     """The claims of a token whose signature and times were found good.
 

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-import attrs
 import trio
 
 from presence.core.types import Moment
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Clock:
     """Reads Trio's monotonic clock and the wall clock together."""
 

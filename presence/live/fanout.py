@@ -77,9 +77,10 @@ class Fanout:
         """
         shown_in = self._memberships.shown_servers_of(view.user_id)
         introduced = shown_in if view.username != before.username else appeared
-        if not introduced >= shown_in:
+        others = shown_in - introduced if introduced else shown_in
+        if others:
             news = PresenceChanged(before, view, is_forwarded)
-            self._publish(news, view.version, shown_in - introduced, except_topics=introduced)
+            self._publish(news, view.version, others, except_topics=introduced)
         for server_id in sorted(introduced):
             added = MemberAdded(server_id, view, None if server_id in appeared else before)
             self._publish(added, self._versions.next(), {server_id})

@@ -8,9 +8,10 @@ import attrs
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, ServerId, UserId
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class PresenceChanged:
     """What others see of a user changed from *before* to *view*.
 
@@ -29,7 +30,7 @@ class PresenceChanged:
         return self.before.version == self.view.version
 
 
-@attrs.frozen
+@value
 class MemberAdded:
     """A user appeared in a server, or is told of anew there because its name changed.
 
@@ -42,7 +43,7 @@ class MemberAdded:
     before: PublicView | None = None
 
 
-@attrs.frozen
+@value
 class MemberRemoved:
     """A user is no longer seen in a server, where it was seen as *before* (None: offline)."""
 
@@ -102,11 +103,9 @@ class Announcement:
                     yield attrs.evolve(news, before=before)
 
     def frame(self, dialect: Dialect) -> bytes | None:
-        try:
-            return self._frames[dialect]
-        except KeyError:
-            frame = self._frames[dialect] = self._encode(dialect)
-            return frame
+        if dialect not in self._frames:
+            self._frames[dialect] = self._encode(dialect)
+        return self._frames[dialect]
 
     def _encode(self, dialect: Dialect) -> bytes | None:
         for step in self._steps:
@@ -139,7 +138,7 @@ class EndReason(enum.Enum):
     CRASHED = "internal error"
 
 
-@attrs.frozen
+@value
 class Welcome:
     """What a connection gets first: oneself, one's servers, and how new all of it is."""
 

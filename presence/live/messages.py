@@ -1,15 +1,14 @@
 """What an actor of one user understands, beside the events of `core`."""
 
-import attrs
-
 from actors import Reply
 from presence.core.events import Commanded, Connected, Event
 from presence.core.types import SelfView
+from presence.core.value import value
 from presence.live.claims import Claims
 from presence.live.listener import Listener
 
 
-@attrs.frozen
+@value
 class Arrive:
     """A connection of the user opened. Answered when it has its snapshot."""
 
@@ -19,7 +18,7 @@ class Arrive:
     reply: Reply[None]
 
 
-@attrs.frozen
+@value
 class Applied:
     """A command was performed; *ticket* is committed when the store has it."""
 
@@ -27,14 +26,14 @@ class Applied:
     ticket: int
 
 
-@attrs.frozen
+@value
 class Limited:
     """A command was over the rate of change; nothing of it applies."""
 
     retry_after: float
 
 
-@attrs.frozen
+@value
 class Command:
     """The user asks for a change over REST."""
 
@@ -43,19 +42,19 @@ class Command:
     reply: Reply[Applied | Limited]
 
 
-@attrs.frozen
+@value
 class Look:
     """The user wants its self view. Creates nothing."""
 
     reply: Reply[SelfView]
 
 
-@attrs.frozen
+@value
 class Reseat:
     """The user belongs to more servers now: its connections are to get their snapshots."""
 
 
-@attrs.frozen
+@value
 class Introduce:
     """An administrator creates or renames the user; answered with the ticket."""
 
@@ -63,7 +62,7 @@ class Introduce:
     reply: Reply[int]
 
 
-@attrs.frozen
+@value
 class Remove:
     """An administrator deletes the user; answered with the ticket."""
 
@@ -71,7 +70,7 @@ class Remove:
     reply: Reply[int]
 
 
-@attrs.frozen
+@value
 class ReadAgain:
     """The user's row could not be read; it may be readable now."""
 

@@ -88,10 +88,9 @@ class Node:
         if change.is_repeat:
             self.fanout.repeat(view)
             return
-        shift = Shift(view.user_id)
-        if view.is_visible:
-            shift = self.memberships.show_claims(view.user_id)
-            self._save_rows(shift)
+        shows = view.is_visible
+        shift = self.memberships.show_claims(view.user_id) if shows else Shift(view.user_id)
+        self._save_rows(shift)
         self.roster.put(view, is_first=change.is_first)
         self.roster.shift(shift)
         appeared = shift.appeared

@@ -9,9 +9,10 @@ from presence.core.memberships import MembershipRow as MembershipRow
 from presence.core.memberships import MembershipTable as MembershipTable
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Revocation:
     """Tokens of the user issued at or before `revoked_at` (Unix time) are refused.
 
@@ -24,7 +25,7 @@ class Revocation:
     last_version: int = 0
 
 
-@attrs.frozen
+@value
 class Opening:
     """What the store holds at the start of a run, read once before anybody is let in.
 
@@ -48,7 +49,7 @@ class Opening:
     was_moved_aside: bool
 
 
-@attrs.frozen
+@value
 class Batch:
     """Changes that are committed together: all of them or none.
 

@@ -168,7 +168,7 @@ class UserActor(Behaviour[Message]):
 
     def _obey(self, message: Commanded) -> None:
         """A connection that was never let in, or was expelled, has nothing to say."""
-        if message.connection in self._user.attendance.connections:
+        if message.connection is not None and self._user.attendance.has(message.connection):
             self._apply(message)
 
     async def _command(self, message: Command) -> None:

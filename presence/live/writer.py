@@ -16,6 +16,7 @@ import trio
 
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
+from presence.core.value import value
 from presence.errors import StoreUnavailable
 from presence.live.ports import Batch, MembershipRow, Revocation, Store
 from presence.live.unwritten import Changes, Layers, check_storable
@@ -28,7 +29,7 @@ GATHER_FOR = 0.05
 """Seconds between the first change of a batch and its commit, where none is urgent."""
 
 
-@attrs.frozen
+@value
 class WriterStatistics:
     """How the writing goes. `last_batch_took` is in seconds, null before the first commit."""
 

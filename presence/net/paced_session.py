@@ -72,5 +72,5 @@ class PacedSession(Session):
 
     def _send_postponed(self) -> None:
         change, self._postponed = self._postponed, NO_CHANGE
-        if change != NO_CHANGE:
+        if change is not NO_CHANGE:
             self.command(change)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Set
 
-import attrs
-
 from presence.core.memberships.table import (
     BY_ADMIN,
     BY_CLAIM,
@@ -15,9 +13,10 @@ from presence.core.memberships.table import (
     MembershipTable,
 )
 from presence.core.types import EVERYONE, ServerId, UserId
+from presence.core.value import value
 
 
-@attrs.frozen
+@value
 class Shift:
     """What one change of memberships did to one user.
 

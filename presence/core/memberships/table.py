@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import repeat
 from typing import cast
 
-import attrs
-
 from presence.core.types import ServerId, UserId
+from presence.core.value import value
 
 BY_ADMIN, BY_CLAIM, BY_SHOWN_CLAIM = 1, 2, 4
 IS_TRUE = BY_ADMIN | BY_CLAIM
@@ -22,7 +21,7 @@ _ALL_REASONS = range(8)
 NOBODY: Set[UserId] = frozenset()
 
 
-@attrs.frozen
+@value
 class MembershipRow:
     """Why a user belongs to an explicit server.
 
@@ -61,7 +60,7 @@ class MembershipRow:
         return self.reasons == 0
 
 
-@attrs.frozen(eq=False)
+@value(eq=False)
 class Tie:
     """What binds a user to a server: one object per server and reasons, shared by many users."""
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from presence.core.changes import UNSET, Unset
 from presence.core.text import clean_text
 from presence.core.types import Status, Text
+from presence.core.value import value
 from presence.dialects.together.times import parse_end
 from presence.errors import Refused
 
@@ -29,7 +28,7 @@ def parse_bool(raw: object, field: str) -> bool:
     return raw
 
 
-@attrs.frozen
+@value
 class Texts:
     """The text fields of one command: as in `core.changes.Change`."""
 

@@ -3,10 +3,9 @@
 import enum
 from typing import Any, Final
 
-import attrs
-
 from presence.core.changes import UNSET, Change
 from presence.core.types import State, Status
+from presence.core.value import value
 from presence.dialects.together.fields import Texts, parse_bool, parse_status, parse_texts
 from presence.dialects.together.strict_json import load_json
 from presence.dialects.together.times import parse_end
@@ -27,19 +26,19 @@ class DropReason(enum.Enum):
     BAD_TEXT = "bad_text"
 
 
-@attrs.frozen
+@value
 class Heartbeat:
     """The client is alive and wants a HEARTBEAT_ACK."""
 
 
-@attrs.frozen
+@value
 class PresenceUpdate:
     """The client changes its own presence."""
 
     change: Change
 
 
-@attrs.frozen
+@value
 class Dropped:
     """Nothing of the frame applies; it is counted and not answered."""
 

@@ -15,6 +15,7 @@ from presence.core.changes import UNSET, Change, Unset
 from presence.core.identity import parse_server_id, parse_user_id
 from presence.core.text import clean_username
 from presence.core.types import ServerId, Status, UserId
+from presence.core.value import value
 from presence.dialects.together.fields import parse_bool, parse_status, parse_texts
 from presence.dialects.together.strict_json import load_json
 from presence.dialects.together.times import parse_end
@@ -32,7 +33,7 @@ _PRINTABLE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 T = TypeVar("T")
 
 
-@attrs.frozen
+@value
 class Page:
     """Which part of a member list is asked for: at most *limit* users after *after*."""
 
@@ -40,21 +41,21 @@ class Page:
     after: UserId | None = None
 
 
-@attrs.frozen
+@value
 class ServerPut:
     """A server to create or rename; None leaves the name as it is."""
 
     name: str | None = None
 
 
-@attrs.frozen
+@value
 class UserPut:
     """A user to create or rename; None leaves the name as it is."""
 
     username: str | None = None
 
 
-@attrs.frozen
+@value
 class DevToken:
     """Whose token is wanted; *servers* None means a token without that claim."""
 
@@ -62,7 +63,7 @@ class DevToken:
     servers: tuple[ServerId, ...] | None = None
 
 
-@attrs.frozen
+@value
 class _Patch:
     status: Status | Unset = UNSET
     until: Any = UNSET
@@ -72,12 +73,12 @@ class _Patch:
     activity: Any = UNSET
 
 
-@attrs.frozen
+@value
 class _PresenceQuery:
     ids: tuple[UserId, ...]
 
 
-@attrs.frozen
+@value
 class _MemberList:
     members: tuple[UserId, ...]
 

@@ -8,11 +8,10 @@ import enum
 import re
 from typing import Final
 
-import attrs
-
 from presence.core.changes import Change
 from presence.core.identity import parse_user_id
 from presence.core.types import UserId
+from presence.core.value import value
 from presence.dialects.voiceping.codes import BUSY, OFFLINE, ONLINE, intent_of
 from presence.dialects.voiceping.frames import (
     CHANNEL_TYPES,
@@ -38,33 +37,33 @@ class DropReason(enum.Enum):
     BAD_STATUS = "bad_status"
 
 
-@attrs.frozen
+@value
 class SetStatus:
     """The client is offline, online or busy from now on; others are told, even again."""
 
     change: Change
 
 
-@attrs.frozen
+@value
 class Ping:
     """The device is alive."""
 
 
-@attrs.frozen
+@value
 class ConnectionTest:
     """The client wants its payload back, or an empty text where that is not fit to send."""
 
     payload: int | str
 
 
-@attrs.frozen
+@value
 class Ignored:
     """Something for the voice router: counted, never bad."""
 
     message_type: int
 
 
-@attrs.frozen
+@value
 class Dropped:
     """Nothing of the frame applies; it is counted as bad and not answered."""
 

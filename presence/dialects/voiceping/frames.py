@@ -7,7 +7,7 @@ concern presence; the others of `KNOWN_TYPES` belong to the voice router.
 
 from typing import Final
 
-import attrs
+from presence.core.value import value
 
 Id = str
 """A user id as text; `0` where the server or nobody is meant."""
@@ -30,7 +30,7 @@ class Malformed(ValueError):
     """What was received is no frame; the text says why, for whoever debugs a client."""
 
 
-@attrs.frozen
+@value
 class Frame:
     """One message: `channelType`, `messageType`, `from`, `to`, the message id if any, `payload`.
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence, Set
 
-import attrs
-
 from presence.core.types import EVERYONE, ServerId, UserId
+from presence.core.value import value
 from presence.live.views.roster import Roster
 
 STEP = 1_000
 """At most so many ids are read at once on the way to a page."""
 
 
-@attrs.frozen
+@value
 class _Landmark:
     """A place in a list: *position* ids are not greater than *after*.
 

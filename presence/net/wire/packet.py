@@ -4,8 +4,10 @@ from collections.abc import Hashable, Mapping
 
 import attrs
 
+from presence.core.value import value
 
-@attrs.frozen
+
+@value
 class Packet:
     """Frames by key, oldest first, joined once so that each connection costs one write.
 
