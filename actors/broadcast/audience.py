@@ -1,6 +1,6 @@
 """Who reads which topics, and from which stamp on."""
 
-from collections.abc import Hashable, Iterable, Iterator, KeysView, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, KeysView, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -110,6 +110,17 @@ class Audience(Generic[T]):
         """The readers of *topic* lane by lane; a live view."""
         for lane, seats in self._topics.get(topic, {}).items():
             yield lane, seats.keys()
+
+    def union_of(self, topics: Iterable[T]) -> dict[Lane[Any], Collection[Reader[Any]]]:
+        """The readers of any of *topics* by lane, each once; live where there is one topic."""
+        present = [self._topics[topic] for topic in topics if topic in self._topics]
+        if len(present) == 1:
+            return dict(present[0])
+        found: dict[Lane[Any], Seats] = {}
+        for lanes in present:
+            for lane, seats in lanes.items():
+                found.setdefault(lane, {}).update(seats)
+        return dict(found)
 
     def newcomers(self, topics: Iterable[T], stamp: float) -> set[Reader[Any]]:
         """Readers of *topics* who began at *stamp* or later on some topic."""

@@ -57,9 +57,8 @@ def plan_round(
     Most readers get all that goes to their topics. Those who are left out of
     something, or began later than its stamp, are looked at one by one.
     """
-    first = publications[0]
-    if len(publications) == len(first.topics) == 1 and not first.except_topics:
-        yield from _plan_alone(first, audience)
+    if len(publications) == 1 and not publications[0].except_topics:
+        yield from _plan_alone(publications[0], audience)
         return
     singled_out: set[Reader[Any]] = set()
     groups: dict[tuple[frozenset[T], frozenset[T]], list[int]] = {}
@@ -71,19 +70,19 @@ def plan_round(
     members = list(groups.values())
     for lane, readers_by_groups in _sort_readers(list(groups), audience).items():
         for mask, readers in readers_by_groups.items():
-            indices = sorted(i for bit, own in enumerate(members) if mask >> bit & 1 for i in own)
+            indices = sorted([i for bit, own in enumerate(members) if mask >> bit & 1 for i in own])
             plain = [reader for reader in readers if reader not in singled_out]
             yield Share(lane, [publications[i] for i in indices], plain)
     yield from _single_shares(publications, singled_out, audience)
 
 
 def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterator[Share[T, V]]:
-    """The round of one value for one topic, as most are: there is nothing to sort."""
-    (topic,) = publication.topics
-    left_out = audience.newcomers(publication.topics, publication.stamp)
+    """The round of one value, as most are: there is nothing to sort."""
+    newcomers = audience.newcomers(publication.topics, publication.stamp)
+    left_out = {reader for reader in newcomers if not publication.is_for(reader, audience)}
     left_out.update(publication.except_readers)
-    for lane, seats in audience.seats(topic):
-        readers = [reader for reader in seats if reader not in left_out]
+    for lane, present in audience.union_of(publication.topics).items():
+        readers = [reader for reader in present if reader not in left_out]
         if readers:
             yield Share(lane, [publication], readers)
 

@@ -80,15 +80,14 @@ class TogetherSpeech:
 
 def pack(dialect: Dialect, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
     """The frames of some announcements for one dialect, each encoded once; None if it has none."""
-    framed = [(key, value, frame) for key, value in values if (frame := value.frame(dialect))]
-    if not framed:
-        return None
-    return Packet(
-        {key: frame for key, _, frame in framed},
-        tuple(
-            value.news.user_id for _, value, _ in framed if isinstance(value.news, MemberRemoved)
-        ),
-    )
+    frames: dict[Hashable, bytes] = {}
+    vanished: list[Hashable] = []
+    for key, value in values:
+        if frame := value.frame(dialect):
+            frames[key] = frame
+            if isinstance(value.news, MemberRemoved):
+                vanished.append(value.news.user_id)
+    return Packet(frames, tuple(vanished)) if frames else None
 
 
 def framed(chunks: list[bytes]) -> list[bytes]:
