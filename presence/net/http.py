@@ -27,7 +27,7 @@ from presence.net.request import (
 )
 from presence.net.request_head import check_head, join_headers, parse_query
 from presence.net.stream import OutboxStream
-from presence.net.turnstile import Turnstile
+from presence.net.turnstile import PLACES_OUT, Turnstile
 from presence.net.upgrade import (
     Upgrade,
     WebSocketRoute,
@@ -55,7 +55,7 @@ class Site:
     addresses: AddressLimits = attrs.field(init=False)
     crash_barrier: "CrashBarrier" = attrs.field(init=False)
     way_in: Turnstile = attrs.field(init=False, factory=Turnstile)
-    way_out: Turnstile = attrs.field(init=False, factory=Turnstile)
+    way_out: Turnstile = attrs.field(init=False, factory=lambda: Turnstile(PLACES_OUT))
     idle: set[OutboxStream] = attrs.field(init=False, factory=set)
     is_stopping: bool = attrs.field(init=False, default=False)
 

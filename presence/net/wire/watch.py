@@ -17,11 +17,8 @@ import attrs
 import trio
 
 EVENTS_PER_TURN = 512
-LOST_PER_TURN = 64
-"""So many are woken before other tasks run; whose peer is gone, fewer, and after the rest.
-
-With fewer events at a look, who speaks would wait behind thousands who are gone.
-"""
+LOST_PER_TURN = 32
+"""So many are woken before other tasks run; whose peer is gone, fewer, and after the rest."""
 
 PEER_IS_GONE = (
     getattr(select, "EPOLLHUP", 0)
@@ -95,11 +92,17 @@ class EpollWatch:
                 self._wake_some()
 
     def _wake_some(self) -> None:
-        for fd, events in self._epoll.poll(0, EVENTS_PER_TURN):
-            if events & PEER_IS_GONE:
-                self._lost.append(fd)
-            else:
-                self._wake(fd)
+        woken, found = 0, EVENTS_PER_TURN
+        # To look is cheap: behind thousands who are gone there may be one who speaks.
+        while found == EVENTS_PER_TURN and woken < EVENTS_PER_TURN:
+            happened = self._epoll.poll(0, EVENTS_PER_TURN)
+            found = len(happened)
+            for fd, events in happened:
+                if events & PEER_IS_GONE:
+                    self._lost.append(fd)
+                else:
+                    self._wake(fd)
+                    woken += 1
         # A socket that was closed and opened anew meanwhile is woken for nothing, and waits on.
         for _ in range(min(LOST_PER_TURN, len(self._lost))):
             self._wake(self._lost.popleft())
