@@ -40,3 +40,26 @@ def test_one_that_is_larger_than_all_room_is_not_kept():
     kept = KeptSnapshots(10)
     kept.keep(snapshot_of("a", 11))
     assert len(kept) == 0
+
+
+def test_of_one_in_which_a_member_changed_the_others_are_still_true():
+    kept, snapshot = KeptSnapshots(10), snapshot_of("s", 3)
+    kept.keep(snapshot)
+    kept.spoil("s", "u1")
+    kept.spoil("s", "stranger")
+    assert kept.get("s") is None
+    first, _, last = snapshot.members
+    assert kept.views_of("s") == {"u0": first, "u2": last}
+    kept.drop("s")
+    assert not kept.views_of("s")
+
+
+def test_what_is_left_of_a_spoilt_one_takes_its_room_only():
+    kept = KeptSnapshots(10)
+    for server_id in ("a", "b"):
+        kept.keep(snapshot_of(server_id, 5))
+        kept.spoil(server_id, "u1")
+    kept.keep(snapshot_of("c", 2))
+    assert [len(kept.views_of(each)) for each in "abc"] == [4, 4, 2]
+    kept.keep(snapshot_of("d", 1))
+    assert [len(kept.views_of(each)) for each in "abcd"] == [0, 4, 2, 1]

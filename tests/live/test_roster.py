@@ -338,6 +338,17 @@ async def test_after_any_change_it_is_the_server_as_it_is_now(roster, reader, me
     assert await snapshot(roster) == await snapshot(fresh)
 
 
+async def test_where_one_member_changed_the_others_are_not_looked_for(reader, memberships):
+    roster = roster_of(reader, memberships, capacity=3)
+    before = await snapshot(roster)
+    await roster.views(["dora"])  # in the place of one of the three
+    reader.reads.clear()
+    roster.put(online("carl"), is_first=False)
+    after = await snapshot(roster)
+    assert after.members == [online("carl"), *before.members[:2]]
+    assert reader.reads == []
+
+
 async def test_a_server_that_could_not_be_read_whole_is_read_again(roster, reader):
     reader.is_away = True
     assert {view.version for view in (await snapshot(roster)).members} == {0}

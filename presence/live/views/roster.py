@@ -178,7 +178,7 @@ class Roster:
             self._visible_in[server_id].discard(user_id)
         if server_id in self._listings:
             self._listings[server_id].place(user_id, is_visible=is_visible)
-        self._snapshots.drop(server_id)
+        self._snapshots.spoil(server_id, user_id)
 
     def _unseat(self, server_id: ServerId, user_id: UserId) -> None:
         if server_id in self._visible_in:
@@ -187,7 +187,7 @@ class Roster:
             self._listings[server_id].remove(user_id)
             if not self._listings[server_id]:
                 del self._listings[server_id]
-        self._snapshots.drop(server_id)
+        self._snapshots.spoil(server_id, user_id)
 
     async def _fetch(self, user_ids: Iterable[UserId]) -> dict[UserId, PublicView]:
         found = {key: view for key in user_ids if (view := self._look_up(key)) is not None}
@@ -276,10 +276,10 @@ class Roster:
         kept = self._snapshots.get(server_id)
         if kept is not None and kept.name == name:
             return kept
-        members = []
-        is_whole = True
-        for user_id in listing.first(self._large_threshold):
-            view = self._look_up(user_id) or self._unknown.peek(user_id)
+        members, is_whole = [], True
+        ids, kept_views = listing.first(self._large_threshold), self._snapshots.views_of(server_id)
+        for user_id, view in zip(ids, map(kept_views.get, ids), strict=True):
+            view = view or self._look_up(user_id) or self._unknown.peek(user_id)
             if view is None:
                 is_whole = False
                 view = unread.get(user_id)
