@@ -10,7 +10,7 @@ Only where something came in during that round: it waits for a twentieth longer
 at most, and what would else need a round of its own goes with it.
 """
 
-YIELD_SHARE = 2
+YIELD_SHARE = 4
 YIELD_AT_MOST = 0.05
 IDLE_TURN = 0.0002
 BUSY_TURN = 0.001
@@ -62,7 +62,7 @@ class Rhythm:
     async def pause(self) -> None:
         """Let those be heard who answer to the last round, so that the next has them too.
 
-        Where others have work to do, it is their turn for twice as long as the
+        Where others have work to do, it is their turn for four times as long as the
         round took. Where nothing more is to be expected, this does not even yield.
         """
         if not self._may_pause:

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 
 import trio
 
-PLACES = 16
+PLACES = 32
 PLACES_OUT = 8
 """Who is gone can wait: the fewer leave in one turn, the sooner others are heard."""
 
