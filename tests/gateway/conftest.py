@@ -71,8 +71,9 @@ class Client:
             )
 
     async def update(self, **data):
-        """Send a PRESENCE_UPDATE."""
+        """Send a PRESENCE_UPDATE and wait until nothing moves: the next one merges with none."""
         await self.send({"op": "PRESENCE_UPDATE", "d": data})
+        await self._quiet()
 
     async def rest(self):
         """Every frame up to now: waits until nothing moves, then asks for an answer."""

@@ -30,7 +30,8 @@ async def test_ready_and_the_stream_leave_no_gap_and_no_overlap(start_server):
 
     async def change():
         for number in range(60):
-            await busy.update(status="online", custom_status=str(number))
+            change = {"status": "online", "custom_status": str(number)}
+            await busy.send({"op": "PRESENCE_UPDATE", "d": change})
             await trio.sleep(0.002)
 
     async def watch(user):
