@@ -1,7 +1,6 @@
 """Tokens (JWT): issued with the data directory's secret, verified with it and issuers' keys."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Final
 
 import jwt
@@ -19,10 +18,6 @@ OWN_ALGORITHM: Final = "HS256"
 MAX_TOKEN_BYTES: Final = 8192
 MAX_SERVERS: Final = 1000
 SKEW: Final = 30.0
-REMEMBERED: Final = 8192
-"""So many tokens whose signature was right are not opened again when they come again."""
-REMEMBERED_BYTES: Final = 1024
-"""Longer ones are opened each time, so that those remembered take 16 MB or so at most."""
 _LATEST: Final = 2.0**53
 
 _jws = jwt.PyJWS(algorithms=[OWN_ALGORITHM, "RS256", "EdDSA"])
@@ -67,23 +62,18 @@ class TokenVerifier:
 
     Tokens of our own are always accepted. Once *issuer_keys* are configured,
     those signed with *secret* must name us as their issuer.
-
-    A client shows the same token with each request and each time it connects,
-    so those that were opened are remembered; whether they hold now is asked anew.
     """
 
     def __init__(self, secret: bytes, issuer_keys: Sequence[IssuerKey] = ()) -> None:
         self._own_key = IssuerKey(OWN_ALGORITHM, None, secret)
         self._issuer_keys = tuple(issuer_keys)
-        self._remember = lru_cache(REMEMBERED)(self._open)
 
     def verify(self, token: str, now: float) -> Claims:
         """Return what *token* claims at the Unix time *now*, or raise `TokenRefused`."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRefused("too long")
-        is_short = len(token) <= REMEMBERED_BYTES
         try:
-            raw = self._remember(token) if is_short else self._open(token)
+            raw = self._open(token)
         except jwt.InvalidSignatureError as error:
             raise TokenRefused("wrong signature") from error
         except (jwt.PyJWTError, ValueError) as error:
