@@ -1,14 +1,27 @@
 """Who reads which topics, and from which stamp on."""
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, KeysView, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 T = TypeVar("T", bound=Hashable)
 V_contra = TypeVar("V_contra", contravariant=True)
 
+Address: TypeAlias = Hashable
+"""What a lane calls one of its readers. No two readers of a broadcaster have the same."""
+
 
 class Lane(Protocol[V_contra]):
     """How all readers of one kind get their values. Told apart by identity."""
+
+    def admit(self, reader: Any) -> Address:
+        """Return what to call *reader* from now on, until `dismiss`.
+
+        Every value goes through a list of these. An object for each reader,
+        somewhere in memory, makes that slower than small numbers do.
+        """
+
+    def dismiss(self, address: Address) -> None:
+        """Nothing more is offered there; the address may be given to another."""
 
     def render(self, values: Sequence[tuple[Hashable, V_contra]]) -> Any:
         """Make the one packet that these readers are offered; None: they are offered nothing.
@@ -17,10 +30,12 @@ class Lane(Protocol[V_contra]):
         Called once for all readers that get the same values, not once for each.
         """
 
-    def offer_all(self, packet: Any, readers: "Sequence[Any]") -> None:
-        """Offer *packet*, which `render` made, to each of these `Reader`s; must not block.
+    def offer_all(self, packet: Any, addresses: "Sequence[Any]") -> None:
+        """Offer *packet*, which `render` made, to each of these readers; must not block.
 
-        One call for many: here a server of thousands of readers spends its time.
+        They take note of the newest value of each key. The same values may be
+        offered twice, where a walk had to be repeated. One call for many: here
+        a server of thousands of readers spends its time.
         """
 
 
@@ -31,87 +46,115 @@ class Reader(Protocol[V_contra]):
     def lane(self) -> Lane[V_contra]:
         """The same one from `enter` to `depart`."""
 
-    def offer(self, packet: Any) -> None:
-        """Take note of what the lane rendered: the newest value of each of its keys.
-
-        Must not block. The same values may be offered twice, where a walk had
-        to be repeated.
-        """
-
 
 class EachValue:
-    """A lane that renders nothing: the packet is the values themselves."""
+    """A lane whose readers are asked one by one, and that renders nothing.
+
+    Their `offer` gets the values themselves. It must not block.
+    """
+
+    def admit(self, reader: Any) -> Address:
+        return cast("Address", reader)
+
+    def dismiss(self, address: Address) -> None:
+        """Nothing is kept of a reader."""
 
     def render(self, values: Sequence[tuple[Hashable, object]]) -> Any:
         return values
 
-    def offer_all(self, packet: Any, readers: "Sequence[Reader[Any]]") -> None:
-        for reader in readers:
+    def offer_all(self, packet: Any, addresses: "Sequence[Any]") -> None:
+        for reader in addresses:
             reader.offer(packet)
 
 
 EACH_VALUE = EachValue()
 
-Seats = dict[Reader[Any], float]
+Seats = dict[Address, float]
 
 
 class Audience(Generic[T]):
-    """The readers of each topic, by lane, with the stamp after which each of them reads."""
+    """The readers of each topic, by lane, with the stamp after which each of them reads.
+
+    A reader comes and goes as itself; while it is here it is meant by its address.
+    """
 
     def __init__(self) -> None:
         self._topics: dict[T, dict[Lane[Any], Seats]] = {}
-        self._joined: dict[Reader[Any], set[T]] = {}
+        self._addresses: dict[Reader[Any], Address] = {}
+        self._joined: dict[Address, tuple[Lane[Any], set[T]]] = {}
         self._latest_since = float("-inf")
 
     def __len__(self) -> int:
         return len(self._joined)
 
-    def __contains__(self, reader: Reader[Any]) -> bool:
-        return reader in self._joined
-
-    def enter(self, reader: Reader[Any]) -> None:
-        self._joined.setdefault(reader, set())
+    def enter(self, reader: Reader[Any]) -> Address:
+        """Return the address of *reader*, which is here from now on."""
+        if reader not in self._addresses:
+            address = reader.lane.admit(reader)
+            self._addresses[reader] = address
+            self._joined[address] = (reader.lane, set())
+        return self._addresses[reader]
 
     def depart(self, reader: Reader[Any]) -> None:
-        for topic in tuple(self._joined.get(reader, ())):
-            self.leave(reader, topic)
-        self._joined.pop(reader, None)
+        address = self.address_of(reader)
+        if address is None:
+            return
+        for topic in self.topics_of(address):
+            self.leave(address, topic)
+        lane, _ = self._joined.pop(address)
+        del self._addresses[reader]
+        lane.dismiss(address)
 
-    def join(self, reader: Reader[Any], topic: T, since: float) -> None:
-        self._joined[reader].add(topic)
+    def address_of(self, reader: Reader[Any]) -> Address | None:
+        """None: it is not here."""
+        return self._addresses.get(reader)
+
+    def addresses_of(self, readers: Iterable[Reader[Any]]) -> set[Address]:
+        """Of those who are here."""
+        return {self._addresses[reader] for reader in readers if reader in self._addresses}
+
+    def join(self, address: Address, topic: T, since: float) -> None:
+        lane, topics = self._joined[address]
+        topics.add(topic)
         lanes = self._topics.setdefault(topic, {})
-        lanes.setdefault(reader.lane, {})[reader] = since
+        lanes.setdefault(lane, {})[address] = since
         self._latest_since = max(self._latest_since, since)
 
-    def leave(self, reader: Reader[Any], topic: T) -> None:
-        topics = self._joined.get(reader)
-        if topics is None or topic not in topics:
+    def leave(self, address: Address, topic: T) -> None:
+        lane, topics = self._joined[address]
+        if topic not in topics:
             return
         topics.remove(topic)
         lanes = self._topics[topic]
-        del lanes[reader.lane][reader]
-        if not lanes[reader.lane]:
-            del lanes[reader.lane]
+        del lanes[lane][address]
+        if not lanes[lane]:
+            del lanes[lane]
         if not lanes:
             del self._topics[topic]
 
-    def topics_of(self, reader: Reader[Any]) -> frozenset[T]:
-        return frozenset(self._joined.get(reader, ()))
+    def lane_of(self, address: Address) -> Lane[Any] | None:
+        """None: nobody is called so."""
+        found = self._joined.get(address)
+        return None if found is None else found[0]
 
-    def readers_of(self, topic: T) -> list[Reader[Any]]:
-        return [reader for seats in self._topics.get(topic, {}).values() for reader in seats]
+    def topics_of(self, address: Address) -> frozenset[T]:
+        found = self._joined.get(address)
+        return frozenset() if found is None else frozenset(found[1])
+
+    def readers_of(self, topic: T) -> list[Address]:
+        return [address for seats in self._topics.get(topic, {}).values() for address in seats]
 
     def size_of(self, topics: Iterable[T]) -> int:
         """How many readers *topics* have; who reads several is counted for each."""
         lanes = (self._topics.get(topic, {}).values() for topic in topics)
         return sum(len(seats) for each in lanes for seats in each)
 
-    def seats(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Reader[Any]]]]:
+    def seats(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Address]]]:
         """The readers of *topic* lane by lane; a live view."""
         for lane, seats in self._topics.get(topic, {}).items():
             yield lane, seats.keys()
 
-    def union_of(self, topics: Iterable[T]) -> dict[Lane[Any], Collection[Reader[Any]]]:
+    def union_of(self, topics: Iterable[T]) -> dict[Lane[Any], Collection[Address]]:
         """The readers of any of *topics* by lane, each once; live where there is one topic."""
         present = [self._topics[topic] for topic in topics if topic in self._topics]
         if len(present) == 1:
@@ -122,20 +165,24 @@ class Audience(Generic[T]):
                 found.setdefault(lane, {}).update(seats)
         return dict(found)
 
-    def newcomers(self, topics: Iterable[T], stamp: float) -> set[Reader[Any]]:
+    def newcomers(self, topics: Iterable[T], stamp: float) -> set[Address]:
         """Readers of *topics* who began at *stamp* or later on some topic."""
         if self._latest_since < stamp:
             return set()
         return {
-            reader
+            address
             for topic in topics
             for seats in self._topics.get(topic, {}).values()
-            for reader, since in seats.items()
+            for address, since in seats.items()
             if since >= stamp
         }
 
-    def reads(self, reader: Reader[Any], topics: Iterable[T], stamp: float) -> bool:
-        """True if *reader* is to get what was published to *topics* with *stamp*."""
-        joined = self._joined.get(reader, ())
-        lane = reader.lane
-        return any(self._topics[topic][lane][reader] < stamp for topic in topics if topic in joined)
+    def reads(self, address: Address, topics: Iterable[T], stamp: float) -> bool:
+        """True if who is there is to get what was published to *topics* with *stamp*."""
+        found = self._joined.get(address)
+        if found is None:
+            return False
+        lane, joined = found
+        return any(
+            self._topics[topic][lane][address] < stamp for topic in topics if topic in joined
+        )

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
-from actors.broadcast.audience import Audience, Lane, Reader
+from actors.broadcast.audience import Address, Audience, Lane, Reader
 from actors.broadcast.rhythm import Rhythm
 from actors.broadcast.rounds import Publication, Share, plan_round
 from actors.errors import ActorStopped
@@ -91,27 +91,31 @@ class Broadcaster(Generic[T, V]):
 
     def join(self, reader: Reader[V], topic: T, *, since: float = 0) -> None:
         """Add one topic to those of a subscribed reader; does nothing for any other reader."""
-        if reader not in self._audience:
+        address = self._audience.address_of(reader)
+        if address is None:
             return
-        self._audience.join(reader, topic, since)
+        self._audience.join(address, topic, since)
         # The walk under way has listed its readers already and would miss this one.
         missed = [
             each
             for each in self._under_way
-            if topic in each.topics and each.is_for(reader, self._audience)
+            if topic in each.topics and each.is_for(address, self._audience)
         ]
-        self._offer_apart(reader, missed)
+        self._offer_apart(address, missed)
 
     def leave(self, reader: Reader[V], topic: T) -> None:
         """Take one topic from a reader; the reader stays subscribed.
 
         What was published before, and it would now miss, it gets at once.
         """
+        address = self._audience.address_of(reader)
+        if address is None:
+            return
         waiting = [*self._under_way, *self._pending.values()]
-        meant = [each for each in waiting if each.is_for(reader, self._audience)]
-        self._audience.leave(reader, topic)
-        missed = [each for each in meant if not each.is_for(reader, self._audience)]
-        self._offer_apart(reader, missed)
+        meant = [each for each in waiting if each.is_for(address, self._audience)]
+        self._audience.leave(address, topic)
+        missed = [each for each in meant if not each.is_for(address, self._audience)]
+        self._offer_apart(address, missed)
         self._has_departures = True
 
     def change_lane(self, reader: Reader[V], change: Callable[[], None]) -> None:
@@ -119,7 +123,8 @@ class Broadcaster(Generic[T, V]):
 
         What goes out at this moment the reader may get again, in the new lane.
         """
-        is_subscribed, topics = reader in self._audience, self.topics_of(reader)
+        is_subscribed = self._audience.address_of(reader) is not None
+        topics = self.topics_of(reader)
         self.unsubscribe(reader)
         change()
         if is_subscribed:
@@ -127,10 +132,10 @@ class Broadcaster(Generic[T, V]):
 
     def topics_of(self, reader: Reader[V]) -> frozenset[T]:
         """The topics that *reader* has joined; of one that is not subscribed none."""
-        return self._audience.topics_of(reader)
+        return self._audience.topics_of(self._audience.address_of(reader))
 
-    def readers_of(self, topic: T) -> list[Reader[V]]:
-        """The readers of *topic* at this moment."""
+    def readers_of(self, topic: T) -> list[Address]:
+        """The readers of *topic* at this moment, by the names that their lanes have for them."""
         return self._audience.readers_of(topic)
 
     # -- values ------------------------------------------------------------------------------
@@ -264,30 +269,30 @@ class Broadcaster(Generic[T, V]):
             self._offer(share.lane, batch, packet, len(share.publications))
         return turn
 
-    def _still_gets_all(self, reader: Reader[V], share: Share[T, V]) -> bool:
+    def _still_gets_all(self, address: Address, share: Share[T, V]) -> bool:
         """Look again: the reader may have left since the round was planned.
 
         One who left some topics only is offered here what is left for it; one
         who came back in another lane got it there.
         """
-        if reader.lane is not share.lane:
+        if self._audience.lane_of(address) is not share.lane:
             return False
-        left = [each for each in share.publications if each.is_for(reader, self._audience)]
-        if 0 < len(left) < len(share.publications):
-            rest = Share(share.lane, left, [reader])
-            self._offer(rest.lane, rest.readers, rest.render(), len(left))
+        left = [each for each in share.publications if each.is_for(address, self._audience)]
+        if len(left) < len(share.publications):
+            self._offer_apart(address, left)
         return len(left) == len(share.publications)
 
-    def _offer(self, lane: Lane[V], readers: Sequence[Reader[V]], packet: Any, count: int) -> None:
+    def _offer(self, lane: Lane[V], addresses: Sequence[Address], packet: Any, count: int) -> None:
         if packet is not None:
-            self._offers += len(readers) * count
-            lane.offer_all(packet, readers)
+            self._offers += len(addresses) * count
+            lane.offer_all(packet, addresses)
 
-    def _offer_apart(self, reader: Reader[V], publications: list[Publication[T, V]]) -> None:
+    def _offer_apart(self, address: Address, publications: list[Publication[T, V]]) -> None:
         """Offer them to one reader, beside their round."""
-        if publications:
-            share = Share(reader.lane, publications, [reader])
-            self._offer(share.lane, share.readers, share.render(), len(publications))
+        lane = self._audience.lane_of(address)
+        if publications and lane is not None:
+            share = Share(lane, publications, [address])
+            self._offer(lane, share.readers, share.render(), len(publications))
 
     async def _wait(self) -> None:
         self._wakeup = trio.Event()

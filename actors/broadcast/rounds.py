@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from actors.broadcast.audience import Audience, Lane, Reader
+from actors.broadcast.audience import Address, Audience, Lane, Reader
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V")
@@ -27,13 +27,13 @@ class Publication(Generic[T, V]):
     except_readers: Collection[Reader[V]]
     walks: int = 0
 
-    def is_for(self, reader: Reader[V], audience: Audience[T]) -> bool:
-        """Whether *reader* is to get it, as the audience is now."""
-        if reader in self.except_readers:
+    def is_for(self, address: Address, audience: Audience[T]) -> bool:
+        """Whether who is there is to get it, as the audience is now."""
+        if address in audience.addresses_of(self.except_readers):
             return False
-        if self.except_topics and not self.except_topics.isdisjoint(audience.topics_of(reader)):
+        if self.except_topics and not self.except_topics.isdisjoint(audience.topics_of(address)):
             return False
-        return audience.reads(reader, self.topics, self.stamp)
+        return audience.reads(address, self.topics, self.stamp)
 
 
 @attrs.define(eq=False)
@@ -42,7 +42,7 @@ class Share(Generic[T, V]):
 
     lane: Lane[V]
     publications: Sequence[Publication[T, V]]
-    readers: list[Reader[V]]
+    readers: list[Address]
 
     def render(self) -> Any:
         """The packet for all of them; None where there is nothing to offer."""
@@ -60,11 +60,11 @@ def plan_round(
     if len(publications) == 1 and not publications[0].except_topics:
         yield from _plan_alone(publications[0], audience)
         return
-    singled_out: set[Reader[Any]] = set()
+    singled_out: set[Address] = set()
     groups: dict[tuple[frozenset[T], frozenset[T]], list[int]] = {}
     for index, each in enumerate(publications):
         groups.setdefault((each.topics, each.except_topics), []).append(index)
-        singled_out.update(each.except_readers)
+        singled_out |= audience.addresses_of(each.except_readers)
     for topics, _ in groups:
         singled_out |= audience.newcomers(topics, publications[0].stamp)
     members = list(groups.values())
@@ -80,7 +80,7 @@ def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterat
     """The round of one value, as most are: there is nothing to sort."""
     newcomers = audience.newcomers(publication.topics, publication.stamp)
     left_out = {reader for reader in newcomers if not publication.is_for(reader, audience)}
-    left_out.update(publication.except_readers)
+    left_out |= audience.addresses_of(publication.except_readers)
     for lane, present in audience.union_of(publication.topics).items():
         readers = [reader for reader in present if reader not in left_out]
         if readers:
@@ -89,7 +89,7 @@ def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterat
 
 def _sort_readers(
     groups: Sequence[tuple[frozenset[T], frozenset[T]]], audience: Audience[T]
-) -> dict[Lane[Any], dict[int, list[Reader[Any]]]]:
+) -> dict[Lane[Any], dict[int, list[Address]]]:
     """The readers of each lane by the groups they belong to, as a mask of bits."""
     if len(groups) == 1 and len(groups[0][0]) == 1 and not groups[0][1]:
         (topic,) = groups[0][0]
@@ -106,7 +106,7 @@ def _sort_readers(
 
 def _masks(
     groups: Sequence[frozenset[T]], audience: Audience[T]
-) -> dict[Lane[Any], dict[Reader[Any], int]]:
+) -> dict[Lane[Any], dict[Address, int]]:
     """For each reader the groups of which it reads a topic, as a mask of bits.
 
     Every topic is gone through once, in however many groups it is.
@@ -115,7 +115,7 @@ def _masks(
     for bit, topics in enumerate(groups):
         for topic in topics:
             bits[topic] = bits.get(topic, 0) | 1 << bit
-    masks: dict[Lane[Any], dict[Reader[Any], int]] = {}
+    masks: dict[Lane[Any], dict[Address, int]] = {}
     for topic, mask in bits.items():
         for lane, readers in audience.seats(topic):
             own = masks.setdefault(lane, {})
@@ -128,8 +128,8 @@ def _masks(
     return masks
 
 
-def _by_mask(masks: dict[Reader[Any], int]) -> dict[int, list[Reader[Any]]]:
-    sorted_readers: dict[int, list[Reader[Any]]] = {}
+def _by_mask(masks: dict[Address, int]) -> dict[int, list[Address]]:
+    sorted_readers: dict[int, list[Address]] = {}
     for reader, mask in masks.items():
         if mask:
             sorted_readers.setdefault(mask, []).append(reader)
@@ -137,9 +137,10 @@ def _by_mask(masks: dict[Reader[Any], int]) -> dict[int, list[Reader[Any]]]:
 
 
 def _single_shares(
-    publications: Sequence[Publication[T, V]], readers: set[Reader[Any]], audience: Audience[T]
+    publications: Sequence[Publication[T, V]], readers: set[Address], audience: Audience[T]
 ) -> Iterator[Share[T, V]]:
     for reader in readers:
         own = [each for each in publications if each.is_for(reader, audience)]
-        if own:
-            yield Share(reader.lane, own, [reader])
+        lane = audience.lane_of(reader)
+        if own and lane is not None:
+            yield Share(lane, own, [reader])

@@ -19,7 +19,13 @@ class Mute:
     def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Any:
         return None
 
-    def offer_all(self, packet: Any, readers: Sequence[Any]) -> None:
+    def admit(self, listener: "CountingConnection") -> "CountingConnection":
+        return listener
+
+    def dismiss(self, address: "CountingConnection") -> None:
+        """Nothing is kept of it."""
+
+    def offer_all(self, packet: Any, addresses: Sequence[Any]) -> None:
         """Nothing was rendered, so nothing is offered."""
 
 
@@ -55,9 +61,6 @@ class CountingConnection:
 
     def welcome(self, welcome: Welcome) -> None:
         self.is_welcomed = True
-
-    def offer(self, packet: Any) -> None:
-        """Belongs to no server, so nothing is ever offered."""
 
     def show_self(self, view: SelfView) -> None:
         if view.status is Status.OFFLINE:

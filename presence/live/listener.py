@@ -66,8 +66,18 @@ class Dialect(Protocol):
     def frame(self, news: News, version: int) -> bytes | None:
         """The bytes that go out, whole frames; None where the protocol has no such event."""
 
-    def offer_all(self, packet: Any, readers: "Sequence[Any]") -> None:
-        """Offer what was rendered to each of these connections; see `Listener.offer`."""
+    def admit(self, listener: Any) -> Hashable:
+        """What the broadcaster calls *listener* until `dismiss`; see `actors.Lane`."""
+
+    def dismiss(self, address: Any) -> None:
+        """It is told nothing more."""
+
+    def offer_all(self, packet: Any, addresses: "Sequence[Any]") -> None:
+        """Send what was rendered to each of these connections, or keep it until there is room.
+
+        What waits is the newest of each key. A removal that ends visibility
+        takes along what waits of that user.
+        """
 
     def render(self, values: Sequence[tuple[Hashable, "Announcement"]]) -> Any:
         """The packet for all listeners who get the same; None where they get nothing."""
@@ -169,12 +179,6 @@ class Listener(Protocol):
     @property
     def lane(self) -> Dialect:
         """The dialect that it is spoken to in."""
-
-    def offer(self, packet: Any) -> None:
-        """Send what the dialect rendered, or keep it until there is room, the newest of each key.
-
-        A removal that ends visibility takes along what waits of that user.
-        """
 
     def show_self(self, view: SelfView) -> None:
         """The self view changed."""

@@ -25,7 +25,7 @@ from presence.net.session import SELF, Session, SocketTimes, Wishes
 from presence.net.websocket import WebSocket
 from presence.net.wire.frames import TEXT, frame_head, text_frame
 from presence.net.wire.packet import Packet
-from presence.net.wire.walk import Writer, write_to_all
+from presence.net.wire.seats import Seats
 
 PATH = "/ws"
 SUBPROTOCOL = "bearer"
@@ -36,8 +36,15 @@ WISHED_STATES = {"idle": State.IDLE, "offline": State.OFFLINE}
 class TogetherSpeech:
     """Says everything in JSON text frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, seats: Seats) -> None:
+        self._seats = seats
         self._members = gateway_out.MemberTexts()
+
+    def admit(self, session: Session) -> int:
+        return self._seats.take(session.outbox)
+
+    def dismiss(self, seat: int) -> None:
+        self._seats.give_back(seat)
 
     def frame(self, news: News, version: int) -> bytes | None:
         match news:
@@ -53,8 +60,8 @@ class TogetherSpeech:
     def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Packet | None:
         return pack(self, values)
 
-    def offer_all(self, packet: Packet, readers: Sequence[Writer]) -> None:
-        write_to_all(packet, readers)
+    def offer_all(self, packet: Packet, seats: Sequence[int]) -> None:
+        self._seats.write_to_all(packet, seats)
 
     def welcome(self, welcome: Welcome) -> list[bytes]:
         fragments = map(self._fragment, welcome.servers)
@@ -135,13 +142,18 @@ class TogetherGateway:
     """Lets users in at `/ws`."""
 
     def __init__(
-        self, node: Node, counters: Counters, times: SocketTimes, max_frames_per_second: int
+        self,
+        node: Node,
+        counters: Counters,
+        times: SocketTimes,
+        max_frames_per_second: int,
+        seats: Seats,
     ) -> None:
         self._node = node
         self._counters = counters
         self._times = times
         self._max_frames_per_second = max_frames_per_second
-        self._speech = TogetherSpeech()
+        self._speech = TogetherSpeech(seats)
 
     def takes(self, request: Request) -> bool:
         return request.path == PATH

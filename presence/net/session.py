@@ -8,7 +8,7 @@ is the dialect's session, which builds on this.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import attrs
 
@@ -120,7 +120,6 @@ class Session(ABC):
         "_speech",
         "_times",
         "_wishes",
-        "write",
     )
 
     def __init__(
@@ -144,8 +143,6 @@ class Session(ABC):
         self._device = wishes.device or DeviceId(own_name)
         self._ending: Ending | None = None
         self._ping_at = 0.0
-        self.write = socket.stream.write
-        socket.stream.shortcut = self
         socket.stream.is_gone = self.is_gone
 
     @abstractmethod
@@ -189,9 +186,6 @@ class Session(ABC):
     @property
     def outbox(self) -> Outbox:
         return self._socket.stream
-
-    def offer(self, packet: Any) -> None:
-        self.lane.offer_all(packet, (self,))
 
     def end(self, reason: EndReason) -> None:
         # Who is replaced has come back in another place: nobody is missed.

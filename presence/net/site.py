@@ -31,6 +31,7 @@ from presence.net.upgrade import Admitted
 from presence.net.voiceping.gateway import VoicePingGateway
 from presence.net.voiceping.session import SessionPlan
 from presence.net.websocket import WebSocket
+from presence.net.wire.seats import Seats
 
 TOO_MANY = "too many connections of this user"
 
@@ -76,9 +77,10 @@ def build_doors(node: Node, plan: SitePlan, counters: Counters) -> Doors:
         lambda: counters.add(Count.CONNECTIONS_REFUSED, "user_limit"),
     )
     max_frames = plan.limits.max_frames_per_second
-    voiceping = SessionPlan(node, counters, max_frames, plan.single_login)
+    seats = Seats()
+    voiceping = SessionPlan(node, counters, max_frames, plan.single_login, seats)
     gateways: Sequence[Gateway] = (
-        TogetherGateway(node, counters, plan.times, max_frames),
+        TogetherGateway(node, counters, plan.times, max_frames, seats),
         VoicePingGateway(voiceping, plan.times),
     )
     origins = OriginRules(plan.limits.origins, plan.limits.is_development)

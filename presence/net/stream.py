@@ -16,7 +16,7 @@ from presence.net.wire.client_frames import read_whole_text
 from presence.net.wire.frame_meter import FrameMeter, Violation
 from presence.net.wire.frames import CLOSE
 from presence.net.wire.outbox import Outbox
-from presence.net.wire.walk import LOST
+from presence.net.wire.seats import LOST
 from presence.net.wire.watch import PLAIN_WATCH, Watch
 
 SEND_BUFFER_BYTES = 64 * 1024

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from actors import EACH_VALUE, ActorStopped, Broadcaster, BroadcasterStatistics, PendingReader
+from actors import (
+    EACH_VALUE,
+    ActorStopped,
+    Broadcaster,
+    BroadcasterStatistics,
+    EachValue,
+    PendingReader,
+)
 from actors.broadcast.broadcaster import BATCH
 from actors.broadcast.rhythm import BUSY_TURN, GATHER_AT_MOST, IDLE_TURN, YIELD_AT_MOST
 
@@ -421,7 +428,7 @@ async def test_between_two_rounds_it_is_the_turn_of_others(mock_clock, turn, tog
 # -- a reader whose lane changes ---------------------------------------------------------------
 
 
-class Marked:
+class Marked(EachValue):
     """A lane that marks what it renders; it calls *then* before each offer."""
 
     def __init__(self, mark, then=lambda: None):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.broadcast.audience import EACH_VALUE, Audience
+from actors.broadcast.audience import EACH_VALUE, Audience, EachValue
 from actors.broadcast.rounds import Publication, plan_round
 
 
@@ -62,7 +62,7 @@ def test_overlapping_audiences_share_by_what_they_get():
 
 
 def test_each_lane_renders_for_itself():
-    class Lane:
+    class Lane(EachValue):
         def render(self, values):
             return self, values
 

@@ -14,12 +14,14 @@ class MemoryStream:
     latest: dict = attrs.field(factory=dict)
     cuts: list = attrs.field(factory=list)
     is_gone: object = None
-    shortcut: object = None
     cut_reason: str | None = None
     violation: object = None
 
-    def write(self, data):
-        return 0  # all is kept
+    def sit_down(self, seats, seat):
+        pass  # all is kept
+
+    def stand_up(self):
+        pass
 
     def push(self, frame):
         self.pushed.append(frame)
@@ -40,6 +42,14 @@ class MemoryStream:
 
     def cut(self, reason):
         self.cuts.append(reason)
+
+
+def offer(session, announcement):
+    """Have the session told, as the broadcaster would."""
+    lane = session.lane
+    seat = lane.admit(session)
+    lane.offer_all(lane.render([(announcement.key, announcement)]), [seat])
+    lane.dismiss(seat)
 
 
 class MemorySocket:

@@ -5,7 +5,7 @@ import time
 import attrs
 import pytest
 import trio
-from memory_socket import MemorySocket
+from memory_socket import MemorySocket, offer
 
 from presence.core.changes import Change
 from presence.core.events import Commanded, TimePassed
@@ -29,6 +29,7 @@ from presence.net.session import (
     Wishes,
     merge_commands,
 )
+from presence.net.wire.seats import Seats
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def make_session(server):
         session = TogetherSession(
             of.node,
             socket,
-            TogetherSpeech(),
+            TogetherSpeech(Seats()),
             Claims(UserId(user), expires_at=time.time() + 900, issued_at=issued_at),
             Wishes(**wishes),
             times or SocketTimes(),
@@ -143,7 +144,7 @@ async def test_the_self_view_that_waits_takes_no_users_place(make_session):
     session, socket = make_session()
     view = PublicView(UserId("self"), "self", Status.DND, version=7)
     news = Announcement(PresenceChanged(attrs.evolve(view, version=6), view), 7)
-    session.offer(session.lane.render([(news.key, news)]))
+    offer(session, news)
     online = Status.ONLINE
     session.show_self(
         SelfView(UserId("alice"), "alice", online, online, None, False, None, None, None)
@@ -163,7 +164,7 @@ async def test_a_removal_that_ends_visibility_takes_the_waiting_presence_along(
         MemberRemoved("s1", UserId("bob")),
     ):
         announcement = Announcement(news, 7)
-        session.offer(session.lane.render([(announcement.key, announcement)]))
+        offer(session, announcement)
     [(key, frame)] = socket.stream.latest.items()
     assert key == ("s1", "bob")
     assert b"SERVER_MEMBER_REMOVE" in frame
@@ -173,7 +174,7 @@ async def test_the_snapshot_of_a_joined_server_takes_what_waits_of_its_members_a
     session, socket = make_session()
     view = PublicView(UserId("bob"), "bob", Status.DND, version=7)
     news = Announcement(PresenceChanged(attrs.evolve(view, version=6), view), 7)
-    session.offer(session.lane.render([(news.key, news)]))
+    offer(session, news)
     session.add_server(ServerSnapshot("s1", "Team", [view], False, 1, 1))
     assert socket.stream.latest == {}
     assert b"SERVER_ADD" in socket.stream.pushed[-1]

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from memory_socket import MemorySocket
+from memory_socket import MemorySocket, offer
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, Status, UserId
@@ -11,6 +11,7 @@ from presence.live.claims import Claims
 from presence.live.listener import Announcement, EndReason, PresenceChanged
 from presence.net.session import SELF, SocketEnded, SocketTimes, Wishes
 from presence.net.voiceping.session import SessionPlan
+from presence.net.wire.seats import Seats
 
 EOF = SocketEnded(is_clean=False)
 GOODBYE = SocketEnded(is_clean=True)
@@ -18,7 +19,7 @@ GOODBYE = SocketEnded(is_clean=True)
 
 @pytest.fixture
 def plan(server):
-    return SessionPlan(server.node, server.counters, 20, single_login=False)
+    return SessionPlan(server.node, server.counters, 20, False, Seats())
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ async def test_of_another_user_only_the_newest_status_waits_and_of_oneself_apart
     for before, after in [("offline", "online"), ("online", "dnd")]:
         views = [PublicView(UserId("8"), "8", Status(status)) for status in (before, after)]
         news = Announcement(PresenceChanged(*views), 1)
-        session.offer(session.lane.render([(news.key, news)]))
+        offer(session, news)
     assert socket.stream.latest == {"8": b"|0|5|8|0|2|\n"}
     assert SELF != "7"
 
@@ -202,7 +203,7 @@ async def test_the_snapshot_of_a_joined_server_is_newer_than_what_waits_of_its_m
     offline = PublicView(UserId("9"), "9", Status.OFFLINE)
     for view, before in ((online, offline), (offline, online)):
         news = Announcement(PresenceChanged(before, view), 1)
-        session.offer(session.lane.render([(news.key, news)]))
+        offer(session, news)
     session.add_server(ServerSnapshot(ServerId("everyone"), "everyone", [], False, 1, 1))
     assert socket.stream.latest == {"9": b"|0|5|9|0|0|\n"}
     assert socket.stream.pushed == [b"|0|5|8|0|2|\n"]

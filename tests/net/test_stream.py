@@ -1,5 +1,6 @@
 """The outgoing side of one connection on real sockets."""
 
+import os
 import socket
 
 import attrs
@@ -17,7 +18,7 @@ from presence.net.wire.frame_meter import FrameMeter
 from presence.net.wire.frames import binary_frame, close_frame, ping_frame, text_frame
 from presence.net.wire.outbox import RESET_ON_CLOSE, OutboxStatistics
 from presence.net.wire.packet import Packet
-from presence.net.wire.walk import write_to_all
+from presence.net.wire.seats import Seats
 
 
 @attrs.define
@@ -163,27 +164,17 @@ async def test_a_joined_round_is_taken_apart_where_the_kernel_takes_part_of_it(c
         assert await pair.read(len(expected)) == expected
 
 
-@attrs.define
-class Shortcut:
-    """Somebody with a copy of a stream's `write`."""
-
-    outbox: OutboxStream
-    write: object = attrs.field(init=False)
-
-    def __attrs_post_init__(self):
-        self.write, self.outbox.shortcut = self.outbox.write, self
-
-
 async def test_many_are_written_to_in_one_go_whatever_their_state(connect):
     clear, full, closing, gone, over = [await connect() for _ in range(5)]
-    writers = [Shortcut(pair.stream) for pair in (clear, full, closing, gone, over)]
+    seats = Seats()
+    numbers = [seats.take(pair.stream) for pair in (clear, full, closing, gone, over)]
     taken = fill(full.stream)
     closing.stream.push_close(1012)
     gone.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     gone.peer.close()
     over.stream.close()
     await trio.sleep(0.05)
-    write_to_all(Packet({"a": b"<a>"}), writers)
+    seats.write_to_all(Packet({"a": b"<a>"}), numbers)
     assert await clear.read(3) == b"<a>"
     assert full.stream.statistics().waiting_keys == 1
     closing.stream.close()
@@ -191,18 +182,51 @@ async def test_many_are_written_to_in_one_go_whatever_their_state(connect):
     assert gone.stream.cut_reason == "lost"
     sent = taken * len(text_frame(b"f" * 1000))
     assert (await full.read(sent + 3))[sent:] == b"<a>"
-    write_to_all(Packet({"a": b"<b>"}), writers)
+    seats.write_to_all(Packet({"a": b"<b>"}), numbers)
     assert (await clear.read(3), await full.read(3)) == (b"<b>", b"<b>")
 
 
 async def test_nothing_overtakes_what_waits(connect):
-    pair = await connect()
-    writer = Shortcut(pair.stream)
+    pair, seats = await connect(), Seats()
+    seat = seats.take(pair.stream)
     sent = fill(pair.stream) * len(text_frame(b"f" * 1000))
     pair.stream.push(b"<pushed>")
-    write_to_all(Packet({"a": b"<a1>"}), [writer])
-    write_to_all(Packet({"a": b"<a2>"}), [writer])
+    seats.write_to_all(Packet({"a": b"<a1>"}), [seat])
+    seats.write_to_all(Packet({"a": b"<a2>"}), [seat])
     assert (await pair.read(sent + 12))[sent:] == b"<pushed><a2>"
+
+
+async def test_who_takes_a_seat_while_something_waits_is_written_to_when_it_went(connect):
+    pair, seats = await connect(), Seats()
+    sent = fill(pair.stream) * len(text_frame(b"f" * 1000))
+    seat = seats.take(pair.stream)
+    seats.write_to_all(Packet({"a": b"<a>"}), [seat])
+    assert (await pair.read(sent + 3))[sent:] == b"<a>"
+
+
+async def test_whoever_has_the_descriptor_of_a_closed_connection_gets_none_of_its_frames(connect):
+    closed, seats = await connect(), Seats()
+    seat = seats.take(closed.stream)
+    descriptor = closed.stream._socket.fileno()
+    heir, peer = socket.socketpair()
+    closed.stream.close()
+    with socket.socket(fileno=os.dup2(heir.fileno(), descriptor)), heir, peer:
+        peer.setblocking(False)
+        seats.write_to_all(Packet({"a": b"<a>"}), [seat])
+        with pytest.raises(BlockingIOError):
+            peer.recv(10)
+
+
+async def test_a_seat_that_was_given_back_is_its_next_owners_alone(connect):
+    former, heir, seats = await connect(), await connect(), Seats()
+    seat = seats.take(former.stream)
+    seats.give_back(seat)
+    assert seats.take(heir.stream) == seat
+    former.stream.push_close(1012)
+    former.stream.close()
+    seats.write_to_all(Packet({"a": b"<a>"}), [seat])
+    assert await heir.read(3) == b"<a>"
+    assert await former.read_all() == close_frame(1012)
 
 
 @pytest.mark.parametrize(("is_gone", "waiting"), [(True, 2), (False, 3)])

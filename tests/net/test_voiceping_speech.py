@@ -10,6 +10,7 @@ from presence.live.listener import Announcement, MemberAdded, MemberRemoved, Pre
 from presence.net.voiceping import speech as speech_module
 from presence.net.voiceping.speech import VoicePingSpeech
 from presence.net.wire.packet import Packet
+from presence.net.wire.seats import Seats
 
 CODES = {Status.OFFLINE: 0, Status.ONLINE: 1, Status.AWAY: 1, Status.DND: 2}
 TEAM, CLUB = ServerId("team"), ServerId("club")
@@ -35,7 +36,7 @@ def speech(encoded):
         encoded.append((frame.sender, frame.payload))
         return f"{frame.sender}={frame.payload};".encode()
 
-    return VoicePingSpeech(encode)
+    return VoicePingSpeech(encode, Seats())
 
 
 @attrs.define(eq=False)
@@ -50,11 +51,14 @@ class Reader:
     def outbox(self):
         return self
 
+    def sit_down(self, seats, seat):
+        pass  # its way is never clear
+
+    def stand_up(self):
+        pass
+
     def is_gone(self, user_id):
         return user_id in self.out_of_sight
-
-    def write(self, data):
-        return 0
 
     def keep(self, packet, sent):
         self.packets += 1
@@ -72,7 +76,7 @@ def tell(speech, news, *readers):
     values = [(each.key, each) for each in (Announcement(one, 1) for one in news)]
     packet = speech.render(values)
     if packet is not None:
-        speech.offer_all(packet, readers)
+        speech.offer_all(packet, [speech.admit(reader) for reader in readers])
     return packet
 
 
@@ -197,7 +201,7 @@ def test_who_was_removed_and_came_back_is_there(speech):
     st.frozensets(st.sampled_from("789")),
 )
 def test_what_waits_is_what_would_have_been_said_one_by_one(steps, out_of_sight):
-    speech = VoicePingSpeech(lambda frame: f"{frame.sender}={frame.payload};".encode())
+    speech = VoicePingSpeech(lambda frame: f"{frame.sender}={frame.payload};".encode(), Seats())
     news = [
         removed(user, was=status)
         if is_removal
@@ -208,7 +212,7 @@ def test_what_waits_is_what_would_have_been_said_one_by_one(steps, out_of_sight)
     # One key each, as the broadcaster would have it in rounds of their own.
     packet = speech.render([(n, Announcement(each, 1)) for n, each in enumerate(news)])
     if packet is not None:
-        speech.offer_all(packet, [together])
+        speech.offer_all(packet, [speech.admit(together)])
     for each in news:
         tell(speech, [each], one_by_one)
     assert together.kept == one_by_one.kept

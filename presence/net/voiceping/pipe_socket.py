@@ -10,7 +10,7 @@ from presence.net.session import SocketEnded, SocketTimes
 from presence.net.stream import OutboxStream, tune_socket
 from presence.net.turnstile import Turnstile
 from presence.net.voiceping.pipe_lines import LineReader
-from presence.net.wire.walk import LOST
+from presence.net.wire.seats import LOST
 from presence.net.wire.watch import Watch
 
 RECEIVE_BYTES = 4096

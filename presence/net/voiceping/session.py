@@ -27,6 +27,7 @@ from presence.net.session import SELF, Socket, SocketEnded, SocketTimes, Wishes
 from presence.net.voiceping.speech import VoicePingSpeech, newest_of_each
 from presence.net.wire.frame_meter import PING
 from presence.net.wire.frames import binary_frame, text_frame
+from presence.net.wire.seats import Seats
 
 MOST_BAD_FRAMES = 20
 BAD_FRAMES_WITHIN = 60.0
@@ -57,9 +58,22 @@ class SessionPlan:
     counters: Counters
     max_frames_per_second: int
     single_login: bool
-    lines: VoicePingSpeech = attrs.field(init=False, factory=lambda: VoicePingSpeech(_line))
-    texts: VoicePingSpeech = attrs.field(init=False, factory=lambda: VoicePingSpeech(_text))
-    arrays: VoicePingSpeech = attrs.field(init=False, factory=lambda: VoicePingSpeech(_array))
+    seats: Seats
+    lines: VoicePingSpeech = attrs.field(init=False)
+    texts: VoicePingSpeech = attrs.field(init=False)
+    arrays: VoicePingSpeech = attrs.field(init=False)
+
+    @lines.default
+    def _speech_of_lines(self) -> VoicePingSpeech:
+        return VoicePingSpeech(_line, self.seats)
+
+    @texts.default
+    def _speech_of_texts(self) -> VoicePingSpeech:
+        return VoicePingSpeech(_text, self.seats)
+
+    @arrays.default
+    def _speech_of_arrays(self) -> VoicePingSpeech:
+        return VoicePingSpeech(_array, self.seats)
 
     def session(
         self,
@@ -210,7 +224,7 @@ class VoicePingSession(PacedSession):
             (key, self._speech.status(key, Status.OFFLINE)) for key in filter(self.is_gone, present)
         ]
         if gone:
-            self.offer(newest_of_each(gone))
+            self.outbox.offer_packet(newest_of_each(gone))
 
     def _present_in(self, servers: Iterable[ServerId]) -> list[PublicView]:
         """All others whom the user sees in *servers* and who are not offline."""

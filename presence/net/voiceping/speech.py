@@ -6,7 +6,6 @@ own status itself [000].
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Protocol
 
 import attrs
 
@@ -20,17 +19,12 @@ from presence.live.listener import (
     News,
     PresenceChanged,
 )
+from presence.net.session import Session
 from presence.net.wire.packet import Packet
-from presence.net.wire.walk import Writer, write_to_all
+from presence.net.wire.seats import Seats
 
 KEPT_FRAMES = 200_000
 """Of so many users the last frame is kept, for all who are told the same."""
-
-
-class VoicePingReader(Writer, Protocol):
-    """A connection that knows whom its user sees no more."""
-
-    def is_gone(self, user_id: Hashable) -> bool: ...
 
 
 @attrs.frozen
@@ -56,8 +50,9 @@ class Parting:
 class VoicePingSpeech:
     """Says everything in status frames, in the form that *encode* gives them."""
 
-    def __init__(self, encode: Callable[[Frame], bytes]) -> None:
+    def __init__(self, encode: Callable[[Frame], bytes], seats: Seats) -> None:
         self.encode = encode
+        self._seats = seats
         self._kept: dict[UserId, tuple[Status, bytes]] = {}
 
     def status(self, user_id: UserId, status: Status) -> bytes:
@@ -105,18 +100,25 @@ class VoicePingSpeech:
             return Parting(steps)
         return newest_of_each([step[:2] for step in steps]) if steps else None
 
-    def offer_all(self, packet: Packet | Parting, readers: Sequence[VoicePingReader]) -> None:
+    def admit(self, session: Session) -> int:
+        return self._seats.take(session.outbox)
+
+    def dismiss(self, seat: int) -> None:
+        self._seats.give_back(seat)
+
+    def offer_all(self, packet: Packet | Parting, seats: Sequence[int]) -> None:
         if isinstance(packet, Packet):
-            write_to_all(packet, readers)
+            self._seats.write_to_all(packet, seats)
             return
         removed = packet.removed
-        alike: dict[frozenset[UserId], list[VoicePingReader]] = {}
-        for reader in readers:
-            alike.setdefault(frozenset(filter(reader.is_gone, removed)), []).append(reader)
+        alike: dict[frozenset[UserId], list[int]] = {}
+        for seat in seats:
+            is_gone = self._seats.sitter(seat).is_gone
+            alike.setdefault(frozenset(filter(is_gone, removed)), []).append(seat)
         for gone, group in alike.items():
             own = packet.packet(gone)
             if own is not None:
-                write_to_all(own, group)
+                self._seats.write_to_all(own, group)
 
     def _changed(
         self, before: PublicView, view: PublicView, *, is_forwarded: bool = False

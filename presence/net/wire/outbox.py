@@ -18,7 +18,7 @@ from presence.net.limits import NetLimits
 from presence.net.wire.backlog import Backlog
 from presence.net.wire.frames import close_frame
 from presence.net.wire.packet import Packet
-from presence.net.wire.walk import LOST, Write, Writer, write_nothing, write_to_all
+from presence.net.wire.seats import LOST, Seats
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -44,8 +44,8 @@ class Outbox:
 
     `cut_reason` says why the connection was ended from here, None while it was not.
     `is_gone` tells whether what waits of a vanished key is to be forgotten.
-    `write` is the system call while the way is clear; `shortcut`, if there is
-    one, has a copy of it.
+    While it has a seat, whole frames are written past it, by `Seats`, as long as
+    the way is clear.
     """
 
     __slots__ = (
@@ -56,13 +56,13 @@ class Outbox:
         "_limits",
         "_nursery",
         "_replaced_count",
+        "_seat",
+        "_seats",
         "_sent_unkeyed",
         "_socket",
         "_takes_frames",
         "cut_reason",
         "is_gone",
-        "shortcut",
-        "write",
     )
 
     def __init__(self, sock: stdsocket.socket, limits: NetLimits) -> None:
@@ -78,8 +78,8 @@ class Outbox:
         self._replaced_count = 0
         self.cut_reason: str | None = None
         self.is_gone: Callable[[Hashable], bool] = _never
-        self.write: Write = sock.send
-        self.shortcut: Writer | None = None
+        self._seats: Seats | None = None
+        self._seat = 0
 
     @property
     def takes_frames(self) -> bool:
@@ -138,15 +138,21 @@ class Outbox:
 
     def offer_packet(self, packet: Packet) -> None:
         """Offer the frames of a packet in one write."""
-        write_to_all(packet, (self,))
+        sent = self._send_nowait(packet.joined) if self._is_clear else 0
+        if 0 <= sent != packet.size:
+            self.keep(packet, sent)
 
-    @property
-    def outbox(self) -> "Outbox":
-        """This one: it can be written to like whoever has a shortcut to it."""
-        return self
+    def sit_down(self, seats: Seats, seat: int) -> None:
+        """Be written to by *seats* while the way is clear."""
+        self._seats, self._seat = seats, seat
+        self._show_way()
+
+    def stand_up(self) -> None:
+        """Be written to by nobody else."""
+        self._seats = None
 
     def keep(self, packet: Packet, sent: int) -> None:
-        """Let wait what `write` did not take of *packet*."""
+        """Let wait what the kernel did not take of *packet*."""
         if not self._takes_frames:
             return
         backlog = self._backlog or self._start_backlog(Backlog())
@@ -198,7 +204,7 @@ class Outbox:
 
     def _start_backlog(self, backlog: Backlog) -> Backlog:
         self._backlog = backlog
-        self._set_write(write_nothing)
+        self._show_way()
         if self._nursery is not None and not self._is_draining:
             self._is_draining = True
             self._nursery.start_soon(self._drain)
@@ -220,7 +226,7 @@ class Outbox:
             self._wake_senders()
         if backlog.is_empty:
             self._backlog = None
-            self._set_write(self._socket.send if self._takes_frames else write_nothing)
+            self._show_way()
         return total
 
     async def _drain(self) -> None:
@@ -249,12 +255,17 @@ class Outbox:
 
     def _take_no_more(self) -> None:
         self._takes_frames = False
-        self._set_write(write_nothing)
+        self._show_way()
 
-    def _set_write(self, write: Write) -> None:
-        self.write = write
-        if self.shortcut is not None:
-            self.shortcut.write = write
+    @property
+    def _is_clear(self) -> bool:
+        """Nothing waits to go first, and frames still go."""
+        return self._takes_frames and self._backlog is None
+
+    def _show_way(self) -> None:
+        """To be called wherever `_is_clear` may have changed."""
+        if self._seats is not None:
+            self._seats.set_way(self._seat, self._socket.fileno() if self._is_clear else None)
 
     def _wake_senders(self) -> None:
         if self._sent_unkeyed is not None:
@@ -287,6 +298,6 @@ class Outbox:
         self._is_closed = True
         self._forget_unsent()
         # Whoever it belonged to is free at once: the collector hardly ever looks at the old.
-        self.shortcut, self.is_gone = None, _never
+        self.is_gone = _never
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
