@@ -54,10 +54,15 @@ class Site:
     origins: OriginRules = attrs.field(init=False)
     addresses: AddressLimits = attrs.field(init=False)
     crash_barrier: "CrashBarrier" = attrs.field(init=False)
-    way_in: Turnstile = attrs.field(init=False, factory=Turnstile)
     way_out: Turnstile = attrs.field(init=False, factory=lambda: Turnstile(PLACES_OUT))
+    way_in: Turnstile = attrs.field(init=False)
     idle: set[OutboxStream] = attrs.field(init=False, factory=set)
     is_stopping: bool = attrs.field(init=False, default=False)
+
+    @way_in.default
+    def _behind_the_way_out(self) -> Turnstile:
+        """Thousands who come back at once would else take room beside what they left behind."""
+        return Turnstile(others=self.way_out)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits

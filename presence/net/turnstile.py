@@ -18,11 +18,15 @@ class Turnstile:
 
     A place is for work of ours only: whoever starts to wait for its peer, or
     for the disk, has to leave first. So nobody can hold one.
+
+    Where somebody waits in *others*, they go first.
     """
 
-    def __init__(self, places: int = PLACES) -> None:
+    def __init__(self, places: int = PLACES, *, others: "Turnstile | None" = None) -> None:
         self._places = trio.Semaphore(places)
         self._inside: set[Hashable] = set()
+        self._others = others
+        self._nobody_waits: trio.Event | None = None
 
     @property
     def waiting(self) -> int:
@@ -36,9 +40,25 @@ class Turnstile:
             return
         await self._places.acquire()
         self._inside.add(connection)
+        if self._others is not None and self._others.waiting:
+            try:
+                await self._others.wait_for_room()
+            except trio.Cancelled:
+                self.leave(connection)
+                raise
 
     def leave(self, connection: Hashable) -> None:
         """Make room for the next; does nothing for those who have no place."""
         if connection in self._inside:
             self._inside.remove(connection)
             self._places.release()
+            if self._nobody_waits is not None and not self.waiting:
+                self._nobody_waits.set()
+                self._nobody_waits = None
+
+    async def wait_for_room(self) -> None:
+        """Wait until nobody waits for a place."""
+        while self.waiting:
+            if self._nobody_waits is None:
+                self._nobody_waits = trio.Event()
+            await self._nobody_waits.wait()

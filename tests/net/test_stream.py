@@ -6,6 +6,7 @@ import socket
 import attrs
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from presence.net.limits import NetLimits
 from presence.net.stream import (
@@ -445,3 +446,23 @@ async def test_the_drain_task_lives_only_while_something_waits(connect):
     assert trio.lowlevel.current_statistics().tasks_living == idle + 1
     await pair.read(taken * 1004)
     await wait_until(lambda: trio.lowlevel.current_statistics().tasks_living == idle)
+
+
+async def test_two_may_wait_until_what_was_pushed_is_sent(connect, nursery):
+    pair = await connect()
+    sent = fill(pair.stream) * len(text_frame(b"f" * 1000))
+    done = []
+
+    async def wait(name):
+        await pair.stream.wait_send_all_might_not_block()
+        done.append(name)
+
+    pair.stream.push(b"<pushed>")
+    for name in "ab":
+        nursery.start_soon(wait, name)
+    await wait_all_tasks_blocked()
+    assert done == []
+    await pair.read(sent + 8)
+    with trio.fail_after(5):
+        while len(done) < 2:
+            await trio.lowlevel.checkpoint()

@@ -58,3 +58,34 @@ async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile,
     turnstile.leave("a")
     inside += await enter_all(turnstile, nursery, "de")
     assert inside == ["a", "b", "d"]
+
+
+async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
+    way_out = Turnstile(places=1)
+    way_in = Turnstile(places=2, others=way_out)
+    outside = await enter_all(way_out, nursery, "ab")
+    inside = await enter_all(way_in, nursery, "cde")
+    assert (outside, inside) == (["a"], [])
+    way_out.leave("a")
+    await trio.testing.wait_all_tasks_blocked()
+    assert (outside, sorted(inside), way_in.waiting) == (["a", "b"], ["c", "d"], 1)
+
+
+async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
+    way_out = Turnstile(places=1)
+    way_in = Turnstile(places=1, others=way_out)
+    await enter_all(way_out, nursery, "ab")
+    with trio.move_on_after(0.01) as waiting:
+        await way_in.enter("c")
+    assert waiting.cancelled_caught
+    way_out.leave("a")
+    assert await enter_all(way_in, nursery, "d") == ["d"]
+
+
+async def test_who_gave_up_waiting_to_leave_keeps_nobody_out(nursery):
+    way_out = Turnstile(places=1)
+    way_in = Turnstile(places=1, others=way_out)
+    await enter_all(way_out, nursery, "a")
+    with trio.move_on_after(0.01):
+        await way_out.enter("b")
+    assert await enter_all(way_in, nursery, "c") == ["c"]

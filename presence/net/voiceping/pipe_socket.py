@@ -151,7 +151,8 @@ class PipeSocket(OutboxStream):
         self._take_no_more()
         with trio.move_on_after(CLOSE_AFTER) as flushing:
             while self._backlog is not None:
-                self._sent_unkeyed = self._sent_unkeyed or trio.Event()
+                if self._sent_unkeyed is None:
+                    self._sent_unkeyed = trio.Event()
                 await self._sent_unkeyed.wait()
         if flushing.cancelled_caught:
             self.cut(NOT_READ)

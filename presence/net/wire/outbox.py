@@ -283,7 +283,8 @@ class Outbox:
                 if self._nursery is None:
                     await self._drain()
                 else:
-                    self._sent_unkeyed = self._sent_unkeyed or trio.Event()
+                    if self._sent_unkeyed is None:
+                        self._sent_unkeyed = trio.Event()
                     await self._sent_unkeyed.wait()
         except trio.Cancelled:
             self.cut(CANCELLED)
