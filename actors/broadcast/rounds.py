@@ -67,12 +67,10 @@ def plan_round(
         singled_out |= audience.addresses_of(each.except_readers)
     for topics, _ in groups:
         singled_out |= audience.newcomers(topics, publications[0].stamp)
-    members = list(groups.values())
-    for lane, readers_by_groups in _sort_readers(list(groups), audience).items():
+    choice = _Choice(list(groups.values()))
+    for lane, readers_by_groups in _sort_readers(list(groups), audience, singled_out).items():
         for mask, readers in readers_by_groups.items():
-            indices = sorted([i for bit, own in enumerate(members) if mask >> bit & 1 for i in own])
-            plain = [reader for reader in readers if reader not in singled_out]
-            yield Share(lane, [publications[i] for i in indices], plain)
+            yield Share(lane, [publications[i] for i in choice.of(mask)], readers)
     yield from _single_shares(publications, singled_out, audience)
 
 
@@ -87,13 +85,48 @@ def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterat
             yield Share(lane, [publication], readers)
 
 
+class _Choice:
+    """The publications of a mask of groups, which there are a thousand of in a round.
+
+    *members*: the indices of each group. What each byte of a mask stands for is
+    looked up once.
+    """
+
+    def __init__(self, members: Sequence[Sequence[int]]) -> None:
+        self._members = members
+        self._known: dict[tuple[int, int], list[int]] = {}
+
+    def of(self, mask: int) -> list[int]:
+        """Their indices, in order."""
+        found: list[int] = []
+        first = 0
+        while mask:
+            found += self._of_byte(first, mask & 0xFF)
+            first, mask = first + 8, mask >> 8
+        found.sort()
+        return found
+
+    def _of_byte(self, first: int, byte: int) -> list[int]:
+        known = self._known.get((first, byte))
+        if known is None:
+            members = self._members[first : first + 8]
+            known = [i for bit, own in enumerate(members) if byte >> bit & 1 for i in own]
+            self._known[first, byte] = known
+        return known
+
+
 def _sort_readers(
-    groups: Sequence[tuple[frozenset[T], frozenset[T]]], audience: Audience[T]
+    groups: Sequence[tuple[frozenset[T], frozenset[T]]],
+    audience: Audience[T],
+    singled_out: set[Address],
 ) -> dict[Lane[Any], dict[int, list[Address]]]:
     """The readers of each lane by the groups they belong to, as a mask of bits."""
     if len(groups) == 1 and len(groups[0][0]) == 1 and not groups[0][1]:
         (topic,) = groups[0][0]
-        return {lane: {1: list(readers)} for lane, readers in audience.seats(topic)}
+        return {
+            lane: {1: [reader for reader in readers if reader not in singled_out]}
+            for lane, readers in audience.seats(topic)
+        }
     masks = _masks([topics for topics, _ in groups], audience)
     left_out = _masks([except_topics for _, except_topics in groups], audience)
     for lane, own in left_out.items():
@@ -101,6 +134,9 @@ def _sort_readers(
         for reader, mask in own.items():
             if reader in found:
                 found[reader] &= ~mask
+    for own in masks.values():
+        for reader in singled_out:
+            own.pop(reader, None)
     return {lane: _by_mask(own) for lane, own in masks.items()}
 
 
