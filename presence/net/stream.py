@@ -39,8 +39,8 @@ class OutboxStream(Outbox, trio.abc.Stream):
     """Owns *sock*, a plain non-blocking socket.
 
     `heard_at` is the monotonic time of the last received bytes. At the end of
-    what comes the connection takes a place in `way_out`, if it has one; whoever
-    ends the connection gives it back.
+    what comes a connection that listens takes a place in `way_out`, if it has
+    one; whoever ends the connection gives it back.
 
     A text that comes whole and alone, as nearly all do, goes to `on_text`, if
     there is one, and not to the library: that saves a quarter of the time from
@@ -143,8 +143,12 @@ class OutboxStream(Outbox, trio.abc.Stream):
         return data
 
     async def _wait_way_out(self) -> None:
-        """Where thousands are lost at once, their ends come a few at a time."""
-        if self._meter is not None and self._violation is None and self.way_out is not None:
+        """Where thousands are lost at once, their ends come a few at a time.
+
+        A session that does not listen yet may wait for the disk: it takes no place.
+        """
+        listens = self.on_text is not None and self._violation is None
+        if listens and self.way_out is not None:
             await self.way_out.enter(self)
 
     def _receive_nowait(self, max_bytes: int) -> bytes | None:

@@ -485,6 +485,50 @@ async def test_a_reader_that_changes_its_lane_during_a_walk_loses_nothing_and_he
     assert all(reader.got == [("old", "u1", "online")] for reader in readers[:-1])
 
 
+class Numbered(Marked):
+    """A lane that calls its readers by numbers, of which the last one given back comes first."""
+
+    def __init__(self, then=lambda: None):
+        super().__init__("", then)
+        self.readers = {}
+        self.free = list(range(2 * BATCH))
+
+    def admit(self, reader):
+        number = self.free.pop()
+        self.readers[number] = reader
+        return number
+
+    def dismiss(self, address):
+        del self.readers[address]
+        self.free.append(address)
+
+    def offer_all(self, packet, addresses):
+        super().offer_all(packet, [self.readers[each] for each in addresses])
+
+
+@pytest.mark.parametrize("topic", ["a", "b"])
+async def test_who_takes_the_place_of_one_who_left_during_a_walk_gets_nothing_that_was_meant_for_it(
+    topic,
+):
+    broadcaster, lane = Broadcaster(), Numbered()
+    readers = [Speaker(lane) for _ in range(BATCH + 1)]
+    heir = Speaker(lane)
+
+    def replace_the_last():
+        lane.then = lambda: None
+        broadcaster.unsubscribe(readers[-1])
+        broadcaster.subscribe(heir, [topic], since=1)
+
+    lane.then = replace_the_last
+    for reader in readers:
+        broadcaster.subscribe(reader, ["a"])
+    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    await run_out(broadcaster)
+    assert (heir.got, readers[-1].got) == ([], [])
+    assert all(reader.got == [("", "u1", "online")] for reader in readers[:-1])
+    assert broadcaster.statistics().readers == len(readers) == len(lane.readers)
+
+
 async def test_a_reader_without_topics_can_join_one_after_it_changed_its_lane():
     broadcaster = Broadcaster()
     reader, new = Speaker(Marked("old")), Marked("new")

@@ -37,6 +37,7 @@ class Slow:
             raise ValueError
         self.begun.append(socket)
         await self.finish.wait()
+        socket.hear_directly(lambda text: None)
         try:
             while True:
                 await socket.receive()
@@ -125,3 +126,33 @@ async def test_those_lost_at_once_end_a_few_at_a_time(
     assert route.most_at_once > 0
     if how == "reset":
         assert route.most_at_once <= PLACES
+
+
+async def test_those_who_are_gone_while_they_wait_for_the_disk_keep_nobody_out(
+    open_door, route, upgrade_head
+):
+    door = await open_door(route=route)
+    clients = await come(door, upgrade_head, PLACES)
+    await door.wait_until(lambda: len(route.begun) == PLACES)
+    for socket in route.begun:
+        socket.note_arrival()
+    for client in clients:
+        await client.stream.aclose()
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    await come(door, upgrade_head, 1)
+    await door.wait_until(lambda: len(route.begun) == PLACES + 1)
+
+
+async def test_whoever_comes_waits_for_those_who_leave(open_door, route, upgrade_head):
+    door = await open_door(route=route)
+    route.finish.set()
+    clients = await come(door, upgrade_head, MORE)
+    await door.wait_until(lambda: len(route.begun) == MORE)
+    for client in clients:
+        await client.answer()
+        await client.stream.aclose()
+    await door.wait_until(lambda: door.door._site.way_out.waiting > 0)
+    [newcomer] = await come(door, upgrade_head, 1)
+    await door.wait_until(lambda: len(route.begun) == MORE + 1)
+    assert door.door._site.way_out.waiting == 0
+    assert (await newcomer.answer())[0] == 101
