@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -246,6 +247,40 @@ def _floor(name: str, summary: str, *options: str) -> Contender:
     )
 
 
+REDIS = (
+    "redis-server",
+    *("--bind", "127.0.0.1", "--tcp-backlog", "4096", "--maxclients", "20000"),
+    *("--save", "", "--appendonly", "no", "--client-output-buffer-limit", "pubsub 0 0 0"),
+)
+"""Nothing goes to the disk, and nobody is cut for being slow."""
+
+
+def _start_redis(data: Path, settings: Mapping[str, object]) -> Server:
+    port = _free_port()
+    with (data / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*REDIS, "--dir", str(data), "--port", str(port)], stdout=log, stderr=log
+        )
+    deadline = time.monotonic() + START_WITHIN
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                found = (data / "server.log").read_text(encoding="utf-8")[-2000:]
+                raise StartFailed(f"redis: {found}") from None
+            time.sleep(0.005)
+        else:
+            return Server("redis", port, process, data, form="redis")
+
+
+def _why_no_redis() -> str | None:
+    if shutil.which("redis-server") is None:
+        return "redis-server is not installed"
+    return None if build("load") else "no C compiler at hand"
+
+
 def _free_port() -> int:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
@@ -275,6 +310,7 @@ CONTENDERS: Mapping[str, Contender] = _all(
     _module("picows", needs="picows", summary="Cython on asyncio: send to each"),
     _module("websockets", needs="websockets", summary="asyncio: broadcast()"),
     _module("trio-websocket", needs="trio_websocket", summary="Trio: send_message to each"),
+    Contender("redis", "Redis (C): publish to a channel", _start_redis, _why_no_redis),
 )
 
 

@@ -17,9 +17,10 @@ from bench.native import build
 from bench.results import Histogram
 
 Kind = Literal["P", "L", "S", "D"]
-Form = Literal["json", "lines", "texts", "arrays"]
+Form = Literal["json", "lines", "texts", "arrays", "redis"]
 """How updates are written: Together's JSON; or VoicePing's five fields as lines over plain TCP,
-as texts over WebSocket, as MessagePack over WebSocket."""
+as texts over WebSocket, as MessagePack over WebSocket; or JSON on a channel of Redis, which the
+load client in Python does not speak."""
 FORMS: tuple[Form, ...] = get_args(Form)
 ANSWER_WITHIN = 600.0
 AT_ONCE = 64

@@ -99,7 +99,7 @@ SCENARIO = Scenario(
             ["--servers"],
             type=Names(list(CONTENDERS)),
             show_default=True,
-            default="floor,presence,socketify,picows,websockets,trio-websocket",
+            default="floor,presence,socketify,picows,websockets,trio-websocket,redis",
             help="Which servers, beside one another.",
         ),
         click.Option(

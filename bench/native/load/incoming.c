@@ -62,7 +62,7 @@ void note_delivery(struct connection *connection, unsigned p, uint32_t number, u
     }
 }
 
-static void read_text(struct connection *connection, const char *body, size_t len, int64_t now) {
+void read_text(struct connection *connection, const char *body, size_t len, int64_t now) {
     const char *end = body + len, *text = after(body, end, "\"custom_status\":\"#");
     const char *user = after(body, end, "\"d\":{\"user_id\":\"p");
     if (!text || !user || len < 70 || !memmem(body, 60, "PRESENCE_UPDATE", 15)) {
@@ -93,7 +93,11 @@ static size_t read_lines(struct connection *connection, unsigned char *in, size_
     size_t used = 0;
     unsigned char *end;
     while (connection->phase > UPGRADING && (end = memchr(in + used, '\n', len - used))) {
-        read_fields(connection, in + used, end - in - used, now);
+        size_t size = end - in - used;
+        if (form == REDIS) /* its lines end with CR LF */
+            read_reply(connection, in + used, size ? size - 1 : 0, now);
+        else
+            read_fields(connection, in + used, size, now);
         used = end + 1 - in;
     }
     return used;
@@ -196,7 +200,8 @@ size_t read_some(struct connection *connection, size_t most) {
     }
     if (connection->phase == UPGRADING) used = read_answer(connection, in, len, now);
     if (connection->phase > UPGRADING)
-        used += (form == LINES ? read_lines : read_frames)(connection, in + used, len - used, now);
+        used += (form == LINES || form == REDIS ? read_lines : read_frames)(
+            connection, in + used, len - used, now);
     if (connection->phase == CLOSED) return got;
     if (len - used > WHOLE) { /* an answer to the upgrade without an end */
         end(connection);
