@@ -10,7 +10,7 @@ import trio.testing
 from presence.net.doors.door import ACCEPTS_PER_TURN
 from presence.net.request import error_response
 from presence.net.session import SocketEnded
-from presence.net.turnstile import PLACES
+from presence.net.turnstile import PLACES, PLACES_OUT
 from presence.net.upgrade import Admitted
 
 MORE = PLACES + 8
@@ -22,6 +22,8 @@ class Slow:
     """Admits everybody; the sessions are at work until `finish`, then they listen."""
 
     finish: trio.Event = attrs.field(factory=trio.Event)
+    farewell: trio.Event | None = None
+    """Those who are lost end after this only."""
     begun: list = attrs.field(factory=list)
     crashes: bool = False
     most_at_once: int = 0
@@ -45,6 +47,8 @@ class Slow:
             self.ending += 1
             self.most_at_once = max(self.most_at_once, self.ending)
             await trio.sleep(0.01)
+            if self.farewell is not None:
+                await self.farewell.wait()
             self.ending -= 1
 
 
@@ -57,6 +61,16 @@ async def come(door, upgrade_head, count):
     clients = [await door.connect() for _ in range(count)]
     for client in clients:
         await client.send(upgrade_head())
+    return clients
+
+
+async def come_in(door, route, upgrade_head):
+    """More than there are places for come, arrive and listen."""
+    route.finish.set()
+    clients = await come(door, upgrade_head, MORE)
+    await door.wait_until(lambda: len(route.begun) == MORE)
+    for client in clients:
+        await client.answer()
     return clients
 
 
@@ -110,11 +124,8 @@ async def test_those_lost_at_once_end_a_few_at_a_time(
     open_door, route, upgrade_head, masked_frame, how
 ):
     door = await open_door(route=route)
-    route.finish.set()
-    clients = await come(door, upgrade_head, MORE)
-    await door.wait_until(lambda: len(route.begun) == MORE)
+    clients = await come_in(door, route, upgrade_head)
     for client in clients:
-        await client.answer()
         if how == "reset":
             sock = client.stream.socket
             sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, RESET)
@@ -145,14 +156,14 @@ async def test_those_who_are_gone_while_they_wait_for_the_disk_keep_nobody_out(
 
 async def test_whoever_comes_waits_for_those_who_leave(open_door, route, upgrade_head):
     door = await open_door(route=route)
-    route.finish.set()
-    clients = await come(door, upgrade_head, MORE)
-    await door.wait_until(lambda: len(route.begun) == MORE)
-    for client in clients:
-        await client.answer()
+    route.farewell = trio.Event()
+    for client in await come_in(door, route, upgrade_head):
         await client.stream.aclose()
-    await door.wait_until(lambda: door.door._site.way_out.waiting > 0)
+    await door.wait_until(lambda: route.ending == PLACES_OUT)
     [newcomer] = await come(door, upgrade_head, 1)
+    await door.wait_until(lambda: door.door.connection_count == MORE + 1)
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    assert len(route.begun) == MORE
+    route.farewell.set()
     await door.wait_until(lambda: len(route.begun) == MORE + 1)
-    assert door.door._site.way_out.waiting == 0
     assert (await newcomer.answer())[0] == 101
