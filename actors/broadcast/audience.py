@@ -69,7 +69,7 @@ class EachValue:
 
 EACH_VALUE = EachValue()
 
-Seats = dict[Address, float]
+Stamps = dict[Address, float]
 
 
 class Audience(Generic[T]):
@@ -79,7 +79,7 @@ class Audience(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._topics: dict[T, dict[Lane[Any], Seats]] = {}
+        self._topics: dict[T, dict[Lane[Any], Stamps]] = {}
         self._addresses: dict[Reader[Any], Address] = {}
         self._joined: dict[Address, tuple[Lane[Any], set[T]]] = {}
         self._latest_since = float("-inf")
@@ -142,27 +142,27 @@ class Audience(Generic[T]):
         return frozenset() if found is None else frozenset(found[1])
 
     def readers_of(self, topic: T) -> list[Address]:
-        return [address for seats in self._topics.get(topic, {}).values() for address in seats]
+        return [address for stamps in self._topics.get(topic, {}).values() for address in stamps]
 
     def size_of(self, topics: Iterable[T]) -> int:
         """How many readers *topics* have; who reads several is counted for each."""
         lanes = (self._topics.get(topic, {}).values() for topic in topics)
-        return sum(len(seats) for each in lanes for seats in each)
+        return sum(len(stamps) for each in lanes for stamps in each)
 
-    def seats(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Address]]]:
+    def by_lane(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Address]]]:
         """The readers of *topic* lane by lane; a live view."""
-        for lane, seats in self._topics.get(topic, {}).items():
-            yield lane, seats.keys()
+        for lane, stamps in self._topics.get(topic, {}).items():
+            yield lane, stamps.keys()
 
     def union_of(self, topics: Iterable[T]) -> dict[Lane[Any], Collection[Address]]:
         """The readers of any of *topics* by lane, each once; live where there is one topic."""
         present = [self._topics[topic] for topic in topics if topic in self._topics]
         if len(present) == 1:
             return dict(present[0])
-        found: dict[Lane[Any], Seats] = {}
+        found: dict[Lane[Any], Stamps] = {}
         for lanes in present:
-            for lane, seats in lanes.items():
-                found.setdefault(lane, {}).update(seats)
+            for lane, stamps in lanes.items():
+                found.setdefault(lane, {}).update(stamps)
         return dict(found)
 
     def newcomers(self, topics: Iterable[T], stamp: float) -> set[Address]:
@@ -172,8 +172,8 @@ class Audience(Generic[T]):
         return {
             address
             for topic in topics
-            for seats in self._topics.get(topic, {}).values()
-            for address, since in seats.items()
+            for stamps in self._topics.get(topic, {}).values()
+            for address, since in stamps.items()
             if since >= stamp
         }
 

@@ -125,7 +125,7 @@ def _sort_readers(
         (topic,) = groups[0][0]
         return {
             lane: {1: [reader for reader in readers if reader not in singled_out]}
-            for lane, readers in audience.seats(topic)
+            for lane, readers in audience.by_lane(topic)
         }
     masks = _masks([topics for topics, _ in groups], audience)
     left_out = _masks([except_topics for _, except_topics in groups], audience)
@@ -153,7 +153,7 @@ def _masks(
             bits[topic] = bits.get(topic, 0) | 1 << bit
     masks: dict[Lane[Any], dict[Address, int]] = {}
     for topic, mask in bits.items():
-        for lane, readers in audience.seats(topic):
+        for lane, readers in audience.by_lane(topic):
             own = masks.setdefault(lane, {})
             if own:
                 get = own.get

@@ -62,7 +62,7 @@ class Site:
     @way_in.default
     def _behind_the_way_out(self) -> Turnstile:
         """Thousands who come back at once would else take room beside what they left behind."""
-        return Turnstile(others=self.way_out)
+        return Turnstile(behind=self.way_out)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits

@@ -19,13 +19,13 @@ class Turnstile:
     A place is for work of ours only: whoever starts to wait for its peer, or
     for the disk, has to leave first. So nobody can hold one.
 
-    Where somebody waits in *others*, they go first.
+    Whoever waits to pass the turnstile that it is *behind* goes first.
     """
 
-    def __init__(self, places: int = PLACES, *, others: "Turnstile | None" = None) -> None:
+    def __init__(self, places: int = PLACES, *, behind: "Turnstile | None" = None) -> None:
         self._places = trio.Semaphore(places)
         self._inside: set[Hashable] = set()
-        self._others = others
+        self._behind = behind
         self._nobody_waits: trio.Event | None = None
 
     @property
@@ -40,9 +40,9 @@ class Turnstile:
             return
         await self._places.acquire()
         self._inside.add(connection)
-        if self._others is not None and self._others.waiting:
+        if self._behind is not None and self._behind.waiting:
             try:
-                await self._others.wait_for_room()
+                await self._behind.wait_until_nobody_waits()
             except trio.Cancelled:
                 self.leave(connection)
                 raise
@@ -56,8 +56,8 @@ class Turnstile:
                 self._nobody_waits.set()
                 self._nobody_waits = None
 
-    async def wait_for_room(self) -> None:
-        """Wait until nobody waits for a place."""
+    async def wait_until_nobody_waits(self) -> None:
+        """Return as soon as nobody waits for a place; if cancelled, nothing has changed."""
         while self.waiting:
             if self._nobody_waits is None:
                 self._nobody_waits = trio.Event()

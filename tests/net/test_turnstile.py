@@ -62,7 +62,7 @@ async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile,
 
 async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
     way_out = Turnstile(places=1)
-    way_in = Turnstile(places=2, others=way_out)
+    way_in = Turnstile(places=2, behind=way_out)
     outside = await enter_all(way_out, nursery, "ab")
     inside = await enter_all(way_in, nursery, "cde")
     assert (outside, inside) == (["a"], [])
@@ -73,7 +73,7 @@ async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
 
 async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
     way_out = Turnstile(places=1)
-    way_in = Turnstile(places=1, others=way_out)
+    way_in = Turnstile(places=1, behind=way_out)
     await enter_all(way_out, nursery, "ab")
     with trio.move_on_after(0.01) as waiting:
         await way_in.enter("c")
@@ -84,7 +84,7 @@ async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
 
 async def test_who_gave_up_waiting_to_leave_keeps_nobody_out(nursery):
     way_out = Turnstile(places=1)
-    way_in = Turnstile(places=1, others=way_out)
+    way_in = Turnstile(places=1, behind=way_out)
     await enter_all(way_out, nursery, "a")
     with trio.move_on_after(0.01):
         await way_out.enter("b")
