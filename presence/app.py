@@ -58,6 +58,7 @@ from presence.live.writer import Writer
 from presence.log import Count, Counters, Happening, Level, get_log
 from presence.net.site import build_doors
 
+STARTING_TOLD_EVERY = 5.0
 DRAIN_WITHIN = 5.0
 STOP_WITHIN = 8.0
 FAILED_FOR_GOOD = 70
@@ -73,13 +74,15 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
     """Run the server until SIGTERM or SIGINT; return the exit code.
 
     Writes *ready_file* once everything accepts. Raises `StartFailed` where it
-    cannot start. A second signal ends the process at once.
+    cannot start. A second signal ends the process at once. A start that takes
+    long is told in the log every `STARTING_TOLD_EVERY` seconds.
     """
-    stop = trio.Event()
+    stop, ready = trio.Event(), trio.Event()
     failure: StartFailed | None = None
     exit_code = 0
 
     def note_ready(ports: Ports) -> None:
+        ready.set()
         gc.freeze()  # what lives from now on is never looked at again
         gc.enable()
         nursery.start_soon(Collector().run)
@@ -89,6 +92,7 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
     gc.disable()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)
+        nursery.start_soon(_tell_of_start, config, ready)
         try:
             async with open_server(config) as server:
                 await server.run(note_ready, stop)
@@ -239,6 +243,20 @@ async def _watch_signals(
                 get_log().warning(Happening.STOP_FORCED)
                 os._exit(128 + number)  # what is stored is whole at any moment
             stop.set()
+
+
+async def _tell_of_start(config: Config, ready: trio.Event) -> None:
+    """Say every few seconds, until *ready*, that the server still starts.
+
+    A database of millions, or one that an older version wrote, takes a while to open.
+    """
+    began_at = trio.current_time()
+    while not ready.is_set():
+        with trio.move_on_after(STARTING_TOLD_EVERY):
+            await ready.wait()
+            return
+        seconds = round(trio.current_time() - began_at)
+        get_log().info(Happening.STARTING, directory=str(config.data), seconds=seconds)
 
 
 def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:

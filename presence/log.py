@@ -23,6 +23,7 @@ MAX_TEXT: Final = 8000
 class Happening(enum.StrEnum):
     """What a log line can be about."""
 
+    STARTING = "starting"
     LISTENING = "listening"
     DRAINING = "draining"
     STOPPED = "stopped"
