@@ -17,7 +17,7 @@ from bench.load import LoadFailed, is_native
 from bench.results import Result, Run
 from bench.scenario import Scenario, Stage, find_scenarios
 
-QUICK_SECONDS = 0.2
+QUICK_SECONDS = 0.1
 LOG_LINES = 20
 SCENARIOS = find_scenarios()
 
