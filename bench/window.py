@@ -1,4 +1,7 @@
-"""What one window of updates says, the same in every scenario that publishes."""
+"""What one window of updates says, and what flows before it, in every scenario that publishes."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from bench.load import Answer
 from bench.results import Histogram
@@ -7,6 +10,33 @@ LONG_QUEUE = 32.0
 """Sockets that wait together, on average, from which on times are in doubt: 50 us of work."""
 BUSY_CLIENT = 0.7
 """Share of its core from which on the load client itself is to blame for its queue."""
+WARM_UP = 0.25
+HEARD_BEFORE = 20
+"""Seconds that updates flow before a window, or so many for each listener.
+
+While another server had its windows these sockets were silent. After that TCP
+acknowledges the next 16 segments at once, over loopback within the server's `send`.
+"""
+
+
+def warm_up(run: Callable[[float], Answer], listeners: int, at_most: float) -> dict[str, int]:
+    """Let updates flow for some seconds, as *run* is told, before a window; return the checks.
+
+    It takes longer than *at_most* seconds at no time, though then *listeners* heard less.
+    """
+    answers = [run(min(WARM_UP, at_most))]
+    heard = max(1.0, answers[0]["deliveries"] / listeners)
+    missing = min(WARM_UP * HEARD_BEFORE / heard, at_most) - WARM_UP
+    if missing > 0:
+        answers.append(run(missing))
+    return sum_checks(answer.checks for answer in answers)
+
+
+def sum_checks(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for checks in several:
+        total.update(checks)
+    return dict(total)
 
 
 def histograms_of(answer: Answer) -> dict[str, Histogram]:

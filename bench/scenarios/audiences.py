@@ -8,15 +8,14 @@ import attrs
 import click
 
 from bench.contenders import CONTENDERS, NO_LIMITS, Server, serving
-from bench.load import Connection, Load
+from bench.load import Answer, Connection, Load
 from bench.population import Population, draw
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
-from bench.window import figures_of, histograms_of, warnings_of
+from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
 
 SETTINGS = {**NO_LIMITS, "everyone_server": "false"}
 """Explicit servers only."""
-WARM_UP = 0.25
 ONE, APART, OVERLAPPING = "one", "apart", "overlapping"
 
 
@@ -116,9 +115,12 @@ def _bring_up(stage: Stage, stack: ExitStack, name: str, kind: str, people: Popu
 def _measure(
     stage: Stage, contest: Contest, n: int, repeat: int, w: int, publishers: int
 ) -> Result:
-    # All publishers take turns at every W: their audiences differ in size.
-    warm_up = contest.load.run(w=w, pool=publishers, seconds=min(WARM_UP, stage.seconds))
-    answer = contest.load.run(w=w, pool=publishers, seconds=stage.seconds)
+    def flow(seconds: float) -> Answer:
+        # All publishers take turns at every W: their audiences differ in size.
+        return contest.load.run(w=w, pool=publishers, seconds=seconds)
+
+    warming = warm_up(flow, n, stage.seconds)
+    answer = flow(stage.seconds)
     case: Case = (("server", contest.name), ("audience", contest.audience), ("n", n), ("w", w))
     figures = figures_of(answer)
     figures["listeners"] = answer["deliveries"] / max(1, answer["rounds"])
@@ -126,7 +128,7 @@ def _measure(
     seen = answer["deliveries"] + answer["to_publishers"]
     figures["updates_per_read"] = seen / max(1, answer["reads"])
     figures["memberships"] = contest.memberships
-    checks = {name: count + warm_up.checks[name] for name, count in answer.checks.items()}
+    checks = sum_checks([warming, answer.checks])
     return Result(
         "audiences", case, repeat, figures, checks, histograms_of(answer), warnings_of(answer)
     )

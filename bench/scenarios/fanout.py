@@ -6,12 +6,10 @@ from contextlib import ExitStack
 import click
 
 from bench.contenders import CONTENDERS, NO_LIMITS, serving
-from bench.load import Load
+from bench.load import Answer, Load
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
-from bench.window import figures_of, histograms_of, warnings_of
-
-WARM_UP = 0.25
+from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
 
 
 def run(
@@ -61,10 +59,14 @@ def _bring_up(
 
 
 def _measure(stage: Stage, load: Load, case: Case, repeat: int, w: int, pool: int | None) -> Result:
-    # Updates that the limits hold back come later, at most a window of 20 s later.
-    warm_up = load.run(w=w, pool=pool, seconds=min(WARM_UP, stage.seconds), lost_after=25)
-    answer = load.run(w=w, pool=pool, seconds=stage.seconds, lost_after=25)
-    checks = {name: count + warm_up.checks[name] for name, count in answer.checks.items()}
+    def flow(seconds: float) -> Answer:
+        # Updates that the limits hold back come later, at most a window of 20 s later.
+        return load.run(w=w, pool=pool, seconds=seconds, lost_after=25)
+
+    listeners = sum(connection.kind == "L" for connection in load.plan)
+    warming = warm_up(flow, listeners, stage.seconds)
+    answer = flow(stage.seconds)
+    checks = sum_checks([warming, answer.checks])
     return Result(
         "fanout",
         case,

@@ -1,7 +1,6 @@
 """Radios on the pipe port and one of them busy or not: what it costs, beside WebSocket."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import attrs
@@ -13,7 +12,7 @@ from bench.machine import resident_bytes
 from bench.registered import hide
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
-from bench.window import figures_of, histograms_of, warnings_of
+from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
 
 TRANSPORTS: Mapping[str, Form] = {
     "pipe": "lines",
@@ -22,7 +21,6 @@ TRANSPORTS: Mapping[str, Form] = {
     "together": "json",
 }
 SETTINGS = {**NO_LIMITS, "pipe_port": 0}
-WARM_UP = 0.25
 QUIET = 1.0
 
 
@@ -70,18 +68,18 @@ def _bring_up(stage: Stage, stack: ExitStack, name: str, n: int) -> Radios:
     settled = load.settle(min(QUIET, stage.seconds))
     held = resident_bytes(server.pid)
     told = {"told_needlessly": opened["others"] + settled["others"]}
-    return Radios(load, n, (held - empty) / n, _sum([opened.checks, settled.checks, told]))
+    return Radios(load, n, (held - empty) / n, sum_checks([opened.checks, settled.checks, told]))
 
 
 def _measure(stage: Stage, name: str, radios: Radios, repeat: int) -> Result:
     load = radios.load
-    warm_up = load.run(w=1, seconds=min(WARM_UP, stage.seconds))
+    warming = warm_up(lambda seconds: load.run(w=1, seconds=seconds), radios.n, stage.seconds)
     answer = load.run(w=1, seconds=stage.seconds)
     after = load.settle(0.05)
     # Who was cut between two windows was counted by nobody.
     cut = {"disconnected": len(load.plan) - after["open"]}
     before = radios.checks if repeat == 0 else {}
-    checks = _sum([before, warm_up.checks, answer.checks, after.checks, cut])
+    checks = sum_checks([before, warming, answer.checks, after.checks, cut])
     case: Case = (("transport", name), ("n", radios.n))
     figures = {
         **figures_of(answer),
@@ -89,13 +87,6 @@ def _measure(stage: Stage, name: str, radios: Radios, repeat: int) -> Result:
         "bytes_per_delivery": answer["bytes"] / max(1, answer["deliveries"]),
     }
     return Result("pipe", case, repeat, figures, checks, histograms_of(answer), warnings_of(answer))
-
-
-def _sum(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for checks in several:
-        total.update(checks)
-    return dict(total)
 
 
 SCENARIO = Scenario(

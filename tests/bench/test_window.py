@@ -4,7 +4,7 @@ import pytest
 
 from bench.load import Answer
 from bench.results import bucket_of
-from bench.window import figures_of, warnings_of
+from bench.window import HEARD_BEFORE, WARM_UP, figures_of, warm_up, warnings_of
 
 
 def answer(**changes):
@@ -24,6 +24,29 @@ def answer(**changes):
             **changes,
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("per_second", "at_most", "told"),
+    [
+        pytest.param(1000.0, 2.0, [WARM_UP], id="they heard enough at once"),
+        pytest.param(20.0, 2.0, [WARM_UP, 0.75], id="as long as they need to hear enough"),
+        pytest.param(0.1, 2.0, [WARM_UP, 1.75], id="no longer than a window"),
+        pytest.param(0.1, 0.1, [0.1], id="a short window"),
+    ],
+)
+def test_updates_flow_before_a_window_until_each_listener_heard_some(per_second, at_most, told):
+    listeners, flown = 50, []
+
+    def flow(seconds):
+        flown.append(seconds)
+        deliveries = int(listeners * per_second * seconds)
+        return answer(deliveries=deliveries, checks={"lost": 1, "duplicated": 0})
+
+    checks = warm_up(flow, listeners, at_most)
+    assert flown == told
+    assert checks == {"lost": len(told), "duplicated": 0}
+    assert per_second * sum(flown) >= HEARD_BEFORE or sum(flown) == at_most
 
 
 def test_cost_is_shared_by_all_who_saw_an_update_the_publishers_too():
