@@ -12,23 +12,23 @@ BUSY_CLIENT = 0.7
 """Share of its core from which on the load client itself is to blame for its queue."""
 WARM_UP = 0.25
 HEARD_BEFORE = 20
-"""Seconds that updates flow before a window, or so many for each listener.
+"""Updates flow before a window for so many seconds, and until a listener heard so many.
 
 While another server had its windows these sockets were silent. After that TCP
 acknowledges the next 16 segments at once, over loopback within the server's `send`.
 """
 
 
-def warm_up(run: Callable[[float], Answer], listeners: int, at_most: float) -> dict[str, int]:
-    """Let updates flow for some seconds, as *run* is told, before a window; return the checks.
+def warm_up(flow: Callable[[float], Answer], listeners: int, at_most: float) -> dict[str, int]:
+    """Let updates flow before a window, for as many seconds as *flow* is told; return the checks.
 
-    It takes longer than *at_most* seconds at no time, though then *listeners* heard less.
+    For *at_most* seconds in all, even where *listeners* have heard less by then.
     """
-    answers = [run(min(WARM_UP, at_most))]
+    answers = [flow(min(WARM_UP, at_most))]
     heard = max(1.0, answers[0]["deliveries"] / listeners)
     missing = min(WARM_UP * HEARD_BEFORE / heard, at_most) - WARM_UP
     if missing > 0:
-        answers.append(run(missing))
+        answers.append(flow(missing))
     return sum_checks(answer.checks for answer in answers)
 
 

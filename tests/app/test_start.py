@@ -3,15 +3,15 @@
 import gc
 import io
 import json
+from contextlib import asynccontextmanager
 
 import pytest
 import structlog
 import trio
 
-from presence.adapters.store_sqlite import SqliteStore
-from presence.app import STARTING_TOLD_EVERY, serve
+from presence import app
 from presence.config import Config
-from presence.errors import DataUnusable
+from presence.entrance import Ports
 from presence.log import open_log
 
 
@@ -26,19 +26,33 @@ def log():
 @pytest.fixture
 def collector_as_before():
     yield
+    gc.unfreeze()
     gc.enable()
 
 
-async def test_a_start_that_takes_long_says_so_every_few_seconds(
+class SlowServer:
+    """Listens after three and a half times the pause between two lines, and then for a minute."""
+
+    async def run(self, on_ready, stop):
+        await trio.sleep(3.5 * app.STARTING_TOLD_EVERY)
+        on_ready(Ports(8080, None))
+        await trio.sleep(60)
+
+
+async def test_a_start_that_takes_long_says_so_every_few_seconds_until_the_server_listens(
     autojump_clock, collector_as_before, monkeypatch, tmp_path, log
 ):
-    async def open_slowly(store, now_wall):
-        await trio.sleep(3.5 * STARTING_TOLD_EVERY)
-        raise DataUnusable("no use")
+    @asynccontextmanager
+    async def open_slow_server(config):
+        yield SlowServer()
 
-    monkeypatch.setattr(SqliteStore, "open", open_slowly)
-    with pytest.raises(DataUnusable, match="no use"):
-        await serve(Config(data=tmp_path, port=0))
-    told = [line for line in log() if line["event"] == "starting"]
-    assert [line["seconds"] for line in told] == [5, 10, 15]
-    assert {line["directory"] for line in told} == {str(tmp_path)}
+    monkeypatch.setattr(app, "open_server", open_slow_server)
+    assert await app.serve(Config(data=tmp_path)) == 0
+    told = [(line["event"], line.get("seconds")) for line in log()]
+    assert told == [
+        ("starting", 5),
+        ("starting", 10),
+        ("starting", 15),
+        ("listening", None),
+        ("stopped", None),
+    ]
