@@ -67,10 +67,10 @@ def plan_round(
         singled_out |= audience.addresses_of(each.except_readers)
     for topics, _ in groups:
         singled_out |= audience.newcomers(topics, publications[0].stamp)
-    choice = _Choice(list(groups.values()))
+    indices = _Indices(list(groups.values()))
     for lane, readers_by_groups in _sort_readers(list(groups), audience, singled_out).items():
         for mask, readers in readers_by_groups.items():
-            yield Share(lane, [publications[i] for i in choice.of(mask)], readers)
+            yield Share(lane, [publications[i] for i in indices.of(mask)], readers)
     yield from _single_shares(publications, singled_out, audience)
 
 
@@ -85,8 +85,8 @@ def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterat
             yield Share(lane, [publication], readers)
 
 
-class _Choice:
-    """The publications of a mask of groups, which there are a thousand of in a round.
+class _Indices:
+    """The indices of the publications in a mask of groups; a round has a thousand masks.
 
     *members*: the indices of each group. What each byte of a mask stands for is
     looked up once.
@@ -97,7 +97,7 @@ class _Choice:
         self._known: dict[tuple[int, int], list[int]] = {}
 
     def of(self, mask: int) -> list[int]:
-        """Their indices, in order."""
+        """Those of the groups whose bits are set, in order."""
         found: list[int] = []
         first = 0
         while mask:

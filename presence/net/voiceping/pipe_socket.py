@@ -151,9 +151,7 @@ class PipeSocket(OutboxStream):
         self._take_no_more()
         with trio.move_on_after(CLOSE_AFTER) as flushing:
             while self._backlog is not None:
-                if self._sent_unkeyed is None:
-                    self._sent_unkeyed = trio.Event()
-                await self._sent_unkeyed.wait()
+                await self._wait_until_woken()
         if flushing.cancelled_caught:
             self.cut(NOT_READ)
         await self.linger()

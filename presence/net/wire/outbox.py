@@ -267,6 +267,12 @@ class Outbox:
         if self._seats is not None:
             self._seats.set_way(self._seat, self._socket.fileno() if self._is_clear else None)
 
+    async def _wait_until_woken(self) -> None:
+        """Wait for the next `_wake_senders`; several may."""
+        if self._sent_unkeyed is None:
+            self._sent_unkeyed = trio.Event()
+        await self._sent_unkeyed.wait()
+
     def _wake_senders(self) -> None:
         if self._sent_unkeyed is not None:
             self._sent_unkeyed.set()
@@ -283,9 +289,7 @@ class Outbox:
                 if self._nursery is None:
                     await self._drain()
                 else:
-                    if self._sent_unkeyed is None:
-                        self._sent_unkeyed = trio.Event()
-                    await self._sent_unkeyed.wait()
+                    await self._wait_until_woken()
         except trio.Cancelled:
             self.cut(CANCELLED)
             raise
