@@ -53,6 +53,16 @@ class Stage:
 
     def _play(self):
         self.admin = self.server.token("root", "--admin")
+        olga, pia, dora = self._meet()
+        self._lose_sight_of_her(olga, dora)
+        olga, otto = self._live_without_her(olga, pia)
+        self._administrate_her(olga, pia, otto)
+        olga, otto = self.restart()
+        self.absence.do_something(self)
+        self.ask_all("olga", "restarted")
+        self._see_her_again(olga, otto)
+
+    def _meet(self):
         self.administrate("PUT", "/servers/team", {"name": "Team"})
         self.administrate("PUT", "/servers/team/members", {"members": ["dora", "olga"]})
         self.administrate("PUT", "/servers/club", {})
@@ -60,9 +70,11 @@ class Stage:
         olga = self.come("olga")
         pia = self.come("pia")
         olga.wait_shown("pia", status="online")
-
         dora = self.come_as_dora("/ws?user=dora&device=phone")
         olga.wait_shown("dora", status="online")
+        return olga, pia, dora
+
+    def _lose_sight_of_her(self, olga, dora):
         dora.update(
             status="dnd",
             custom_status="Tea",
@@ -80,6 +92,7 @@ class Stage:
         self.absence.do_much(self)
         self.ask_all("pia", "hidden")
 
+    def _live_without_her(self, olga, pia):
         pia.update(status="away", custom_status="Lunch")
         olga.wait_shown("pia", status="away")
         self.absence.do_something(self)
@@ -92,7 +105,9 @@ class Stage:
         pia.wait_shown("olga", status="online")
         otto = self.come("otto")
         olga.wait_shown("otto", status="online")
+        return olga, otto
 
+    def _administrate_her(self, olga, pia, otto):
         self.administrate("PUT", "/servers/club/members/dora")
         olga.wait_shown("dora", status="offline")
         self.administrate("PUT", "/users/dora", {"username": "Dora D."})
@@ -106,10 +121,7 @@ class Stage:
         for client in (olga, pia, otto):
             client.beat()
 
-        olga, otto = self.restart()
-        self.absence.do_something(self)
-        self.ask_all("olga", "restarted")
-
+    def _see_her_again(self, olga, otto):
         dora = self.absence.show(self)
         olga.wait_shown("dora", status="online", custom_status=None, activity=None)
         dora.update(status="away", custom_status="Back", activity="go")

@@ -67,6 +67,95 @@ def assert_versions_grow(*clients):
             assert versions == sorted(set(versions))
 
 
+ALICES_STORY = [
+    changed("alice", "away"),
+    changed("alice", "away", "Set by a bot"),
+    changed("alice", "offline", "Set by a bot"),
+    changed("alice", "online", "Unseen"),
+]
+ALICES_OWN = [
+    own("alice", "away", "Set by a bot"),
+    own("alice", "offline", "Set by a bot"),
+    own("alice", "offline", "Unseen", "Unseen"),
+    own("alice", "online", "Unseen"),
+]
+BOBS_STORY = [
+    changed("bob", "dnd", "In a meeting", "Slides"),
+    changed("bob", "online", "In a meeting", "Slides"),
+    changed("bob", "online"),
+]
+BOBS_OWN = [
+    own("bob", "dnd", "In a meeting", "Slides"),
+    own("bob", "online", "In a meeting", "Slides"),
+    own("bob", "online"),
+]
+
+
+def change_statuses_and_texts(server, carol, tab, phone, desk, lap):
+    """Texts are set, kept and cleared."""
+    phone.set("away")
+    settle(carol, desk, lap, on=changed("alice", "away"))
+    desk.set("dnd", custom_status="In a meeting", activity="Slides")
+    settle(carol, tab, phone, on=changed("bob", "dnd", "In a meeting", "Slides"))
+    lap.set("online")
+    settle(carol, tab, phone, on=changed("bob", "online", "In a meeting", "Slides"))
+    lap.set("online", custom_status=None, activity=None)
+    settle(carol, tab, phone, on=changed("bob", "online"))
+    status, headers, body = server.request(
+        "PATCH", "/users/@me", user="alice", body={"custom_status": "Set by a bot"}
+    )
+    assert (status, headers["presence-persisted"]) == (200, None)
+    assert body == self_view("alice", "away", "Set by a bot")
+    settle(carol, desk, lap, on=changed("alice", "away", "Set by a bot"))
+
+
+def be_invisible(carol, tab, phone, desk, lap):
+    """What is changed meanwhile is seen with the next visible status."""
+    tab.set("offline")
+    settle(carol, desk, lap, on=changed("alice", "offline", "Set by a bot"))
+    phone.set("offline", custom_status="Unseen", activity="Unseen")
+    settle(tab, phone, on=own("alice", "offline", "Unseen", "Unseen"))
+    tab.set("online")
+    settle(carol, desk, lap, on=changed("alice", "online", "Unseen"))
+
+
+def reload(server, carol, tab):
+    """That is no news, whether other tabs are open or not."""
+    tab.close(1001)
+    carol.close(1001)
+    carol_again, tab_again = server.client("carol"), server.client("alice")
+    assert members(carol_again) == [
+        ("alice", "online", "Unseen"),
+        ("bob", "online", None),
+        ("carol", "online", None),
+    ]
+    # Time itself is what is tested: a grace that was not taken back would end in it.
+    time.sleep(GRACE_AFTER + 0.5)
+    return carol_again, tab_again
+
+
+def say_goodbye(carol, tab, phone, desk, lap):
+    """One of two connections ends: no news. The last one says goodbye: offline at once."""
+    tab.close(1000)
+    closed_at = time.monotonic()
+    phone.close(1000)
+    settle(carol, desk, lap, on=changed("alice", "offline", "Unseen"))
+    at_once = carol.came_at[-1] - closed_at
+    print(f"\nclean goodbye seen after {at_once * 1000:.1f} ms")
+    assert at_once < 0.5
+
+
+def be_lost(carol, desk, lap):
+    """Connections are reset: offline after the grace, counted from the last one's end."""
+    desk.reset()
+    reset_at = time.monotonic()
+    lap.reset()
+    settle(carol, on=changed("bob", "offline"))
+    after_reset = carol.came_at[-1] - reset_at
+    print(f"reset seen after {after_reset:.3f} s, grace {GRACE_AFTER} s")
+    assert GRACE_AFTER <= after_reset < GRACE_AFTER + 0.5
+
+
 def test_every_connection_of_three_users_is_told_exactly_what_happened(serving):
     with serving(grace_after=GRACE_AFTER, max_presence_changes=0) as server:
         carol = server.client("carol")
@@ -78,101 +167,31 @@ def test_every_connection_of_three_users_is_told_exactly_what_happened(serving):
         lap = server.client("bob", device="lap")
         everybody = [carol, tab, phone, desk, lap]
 
-        # Statuses, and texts that are set, kept and cleared.
-        phone.set("away")
-        settle(carol, desk, lap, on=changed("alice", "away"))
-        desk.set("dnd", custom_status="In a meeting", activity="Slides")
-        settle(carol, tab, phone, on=changed("bob", "dnd", "In a meeting", "Slides"))
-        lap.set("online")
-        settle(carol, tab, phone, on=changed("bob", "online", "In a meeting", "Slides"))
-        lap.set("online", custom_status=None, activity=None)
-        settle(carol, tab, phone, on=changed("bob", "online"))
-        status, headers, body = server.request(
-            "PATCH", "/users/@me", user="alice", body={"custom_status": "Set by a bot"}
-        )
-        assert (status, headers["presence-persisted"]) == (200, None)
-        assert body == self_view("alice", "away", "Set by a bot")
-        settle(carol, desk, lap, on=changed("alice", "away", "Set by a bot"))
+        change_statuses_and_texts(server, *everybody)
+        be_invisible(*everybody)
+        carol_again, tab_again = reload(server, carol, tab)
+        say_goodbye(carol_again, tab_again, phone, desk, lap)
+        be_lost(carol_again, desk, lap)
 
-        # Invisible: what is changed meanwhile is seen with the next visible status.
-        tab.set("offline")
-        settle(carol, desk, lap, on=changed("alice", "offline", "Set by a bot"))
-        phone.set("offline", custom_status="Unseen", activity="Unseen")
-        settle(tab, phone, on=own("alice", "offline", "Unseen", "Unseen"))
-        tab.set("online")
-        settle(carol, desk, lap, on=changed("alice", "online", "Unseen"))
-
-        # A reload is no news, whether other tabs are open or not.
-        tab.close(1001)
-        carol.close(1001)
-        carol_again, tab_again = server.client("carol"), server.client("alice")
-        assert members(carol_again) == [
-            ("alice", "online", "Unseen"),
-            ("bob", "online", None),
-            ("carol", "online", None),
-        ]
-        # Time itself is what is tested: a grace that was not taken back would end in it.
-        time.sleep(GRACE_AFTER + 0.5)
-
-        # One of two connections ends: no news. The last one says goodbye: offline at once.
-        tab_again.close(1000)
-        closed_at = time.monotonic()
-        phone.close(1000)
-        settle(carol_again, desk, lap, on=changed("alice", "offline", "Unseen"))
-        at_once = carol_again.came_at[-1] - closed_at
-
-        # Connections are reset: offline after the grace, counted from the last one's end.
-        desk.reset()
-        reset_at = time.monotonic()
-        lap.reset()
-        settle(carol_again, on=changed("bob", "offline"))
-        after_reset = carol_again.came_at[-1] - reset_at
-        print(f"\nclean goodbye seen after {at_once * 1000:.1f} ms")
-        print(f"reset seen after {after_reset:.3f} s, grace {GRACE_AFTER} s")
-        assert at_once < 0.5
-        assert GRACE_AFTER <= after_reset < GRACE_AFTER + 0.5
-
-        alices_story = [
-            changed("alice", "away"),
-            changed("alice", "away", "Set by a bot"),
-            changed("alice", "offline", "Set by a bot"),
-            changed("alice", "online", "Unseen"),
-        ]
-        bobs_story = [
-            changed("bob", "dnd", "In a meeting", "Slides"),
-            changed("bob", "online", "In a meeting", "Slides"),
-            changed("bob", "online"),
-        ]
-        alices_own = [
-            own("alice", "away", "Set by a bot"),
-            own("alice", "offline", "Set by a bot"),
-            own("alice", "offline", "Unseen", "Unseen"),
-            own("alice", "online", "Unseen"),
-        ]
         assert carol.told == [
             appeared("alice"),
             appeared("bob"),
-            alices_story[0],
-            *bobs_story,
-            *alices_story[1:],
+            ALICES_STORY[0],
+            *BOBS_STORY,
+            *ALICES_STORY[1:],
         ]
         assert carol_again.told == [
             changed("alice", "offline", "Unseen"),
             changed("bob", "offline"),
         ]
         for client in (tab, phone):
-            before_bob = [appeared("bob"), own("alice", "away"), *bobs_story]
-            assert client.told == [*before_bob, *alices_own]
+            before_bob = [appeared("bob"), own("alice", "away"), *BOBS_STORY]
+            assert client.told == [*before_bob, *ALICES_OWN]
         for client in (desk, lap):
-            bobs_own = [
-                own("bob", "dnd", "In a meeting", "Slides"),
-                own("bob", "online", "In a meeting", "Slides"),
-                own("bob", "online"),
-            ]
             assert client.told == [
-                alices_story[0],
-                *bobs_own,
-                *alices_story[1:],
+                ALICES_STORY[0],
+                *BOBS_OWN,
+                *ALICES_STORY[1:],
                 changed("alice", "offline", "Unseen"),
             ]
         assert tab_again.told == []
