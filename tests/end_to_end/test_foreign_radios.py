@@ -54,6 +54,47 @@ def wait_shown(browser, user, status):
     browser.wait_for(lambda _: [each for _, each in browser.told_of(user)][-1:] == [status])
 
 
+def go_busy(server, open_radio, browser, pipe, wire):
+    """Two radios do: the browser sees it, and so do the others."""
+    two = open_radio(server, "2", BUSY)
+    wait_shown(browser, "2", "dnd")
+    one = open_radio(server, "1", BUSY)
+    wait_shown(browser, "1", "dnd")
+    two.wait_told("1", BUSY)
+    pipe.wait_told(status_line("1", BUSY))
+    pipe.forget()
+    while wire.next_frame() != (2, USER_1_IS_BUSY):
+        pass
+    wire.forget()
+    return one, two
+
+
+def hide_and_depart(server, browser, other, radios):
+    """The browser goes invisible, somebody else departs: there is no difference."""
+    browser.set("offline")
+    for radio in radios:
+        radio.wait_told("70000", OFFLINE)
+    other.close(1000)
+    for radio in radios:
+        radio.wait_told("70001", OFFLINE)
+    answers = [
+        server.request("GET", f"/api/v2/users/{user}", user="1") for user in ("70000", "70001")
+    ]
+    assert without_name(*answers[0], "70000") == without_name(*answers[1], "70001")
+
+
+def do_much_unseen(server, browser):
+    """Whatever the invisible one does then, its departure included, is not to be seen."""
+    browser.set("offline", custom_status="Unseen", activity="Unseen")
+    browser.beat()
+    with PipeClient(server, "70000") as hidden:
+        hidden.send("voiceping:70000", "|0|5|70000|0|0|")
+        hidden.catch_up()
+        hidden.vanish()
+    browser.reset()
+    time.sleep(GRACE_AFTER + 0.5)  # time itself is what would tell it
+
+
 @pytest.mark.parametrize("open_radio", RADIOS, indirect=True)
 def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serving, open_radio):
     with serving(grace_after=GRACE_AFTER) as server:
@@ -62,43 +103,12 @@ def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serv
             PipeClient(server, "3") as pipe,
             WireClient(server.port, "/voiceping?user=4") as wire,
         ):
-            # A radio goes busy: the browser sees it, and so do the others.
-            two = open_radio(server, "2", BUSY)
-            wait_shown(browser, "2", "dnd")
-            one = open_radio(server, "1", BUSY)
-            wait_shown(browser, "1", "dnd")
-            two.wait_told("1", BUSY)
-            pipe.wait_told(status_line("1", BUSY))
-            pipe.forget()
-            while wire.next_frame() != (2, USER_1_IS_BUSY):
-                pass
-            wire.forget()
-
-            # The browser goes invisible, somebody else departs: there is no difference.
-            browser.set("offline")
-            one.wait_told("70000", OFFLINE)
-            two.wait_told("70000", OFFLINE)
-            other.close(1000)
-            one.wait_told("70001", OFFLINE)
-            two.wait_told("70001", OFFLINE)
-            answers = [
-                server.request("GET", f"/api/v2/users/{user}", user="1")
-                for user in ("70000", "70001")
-            ]
-            assert without_name(*answers[0], "70000") == without_name(*answers[1], "70001")
-
-            # Whatever the invisible one does then, its departure included, is not to be seen.
-            browser.set("offline", custom_status="Unseen", activity="Unseen")
-            browser.beat()
-            with PipeClient(server, "70000") as hidden:
-                hidden.send("voiceping:70000", "|0|5|70000|0|0|")
-                hidden.catch_up()
-                hidden.vanish()
-            browser.reset()
-            time.sleep(GRACE_AFTER + 0.5)  # time itself is what would tell it
+            radios = go_busy(server, open_radio, browser, pipe, wire)
+            hide_and_depart(server, browser, other, radios)
+            do_much_unseen(server, browser)
             server.client("70001")
             server.client("70000")
-            for radio in (one, two):
+            for radio in radios:
                 radio.wait_told("70000", ONLINE)
             pipe.wait_told(status_line("70000", ONLINE))
             wire.wait_bytes(array("70000", ONLINE))
@@ -112,7 +122,7 @@ def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serv
             assert pipe.received == b"".join(status_line(*step) for step in story)
             assert bytes(wire.received) == b"".join(IN_A_FRAME + array(*step) for step in story)
             assert array("70000", OFFLINE) == USER_70000_IS_OFFLINE
-            for radio in (one, two):
+            for radio in radios:
                 told = radio.told_of("70000", "70001")
                 snapshot = [radio.frame("70000", ONLINE), radio.frame("70001", ONLINE)]
                 assert sorted(told[:2]) == snapshot

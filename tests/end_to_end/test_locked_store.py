@@ -82,6 +82,25 @@ def wait_stored(database, rows, within):
     return time.monotonic() - began_at
 
 
+def change_sleeper(server, **body):
+    """What the request is answered with: status, whether it is persisted, and the body."""
+    status, headers, view = server.request("PATCH", "/users/@me", user="sleeper", body=body)
+    return status, headers[PERSISTED], view
+
+
+def seen_by_newcomer(server):
+    """The status of each member in the snapshot of one who comes now."""
+    newcomer = server.client("newcomer")
+    (everyone,) = newcomer.frames[0]["d"]["servers"]
+    return {each["user_id"]: each["status"] for each in everyone["members"]}
+
+
+def print_latencies(name, latencies):
+    p50, p99, most = median(latencies), p99_of(latencies), latencies[-1]
+    print(f"{name:8}: {len(latencies)} deliveries,", end=" ")
+    print(f"p50 {p50 * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms, max {most * 1e3:.2f} ms")
+
+
 def test_a_locked_database_holds_up_no_broadcast_and_loses_nothing(serving, is_full):
     seconds = LOCKED_FOR_IN_FULL if is_full else LOCKED_FOR
     settings = {"max_presence_changes": 0, "max_requests_per_second": 0, "max_frames_per_second": 0}
@@ -94,9 +113,7 @@ def test_a_locked_database_holds_up_no_broadcast_and_loses_nothing(serving, is_f
             observer.wait_for(lambda _, observer=observer: observer.told_of("sleeper"))
 
         _, unlocked = change_for(seconds, mover, observers, "unlocked")
-        body = {"custom_status": "before"}
-        status, headers, _ = server.request("PATCH", "/users/@me", user="sleeper", body=body)
-        assert (status, headers[PERSISTED]) == (200, None)
+        assert change_sleeper(server, custom_status="before")[:2] == (200, None)
         for observer in observers:
             observer.wait_for(lambda frames: frames[-1]["d"]["custom_status"] == "before")
 
@@ -104,16 +121,14 @@ def test_a_locked_database_holds_up_no_broadcast_and_loses_nothing(serving, is_f
             began_at = time.monotonic()
             last, during = change_for(seconds, mover, observers, "locked")
             asked_at = time.monotonic()
-            body = {"status": "dnd", "custom_status": "meanwhile"}
-            status, headers, view = server.request("PATCH", "/users/@me", user="sleeper", body=body)
+            status, persisted, view = change_sleeper(
+                server, status="dnd", custom_status="meanwhile"
+            )
             patch_took = time.monotonic() - asked_at
-            assert (status, headers[PERSISTED]) == (200, "false")
+            assert (status, persisted) == (200, "false")
             assert (view["status"], view["custom_status"]) == ("dnd", "meanwhile")
-            _, _, health = server.request("GET", "/readyz")
-            assert health == {"status": "degraded"}
-            newcomer = server.client("newcomer")
-            (everyone,) = newcomer.frames[0]["d"]["servers"]
-            shown = {each["user_id"]: each["status"] for each in everyone["members"]}
+            assert server.request("GET", "/readyz")[2] == {"status": "degraded"}
+            shown = seen_by_newcomer(server)
             assert shown == dict.fromkeys(shown, "online") | {"sleeper": "dnd"}
             assert stored(database, "sleeper") == ("online", "before", "before", "online")
             held = time.monotonic() - began_at
@@ -124,17 +139,13 @@ def test_a_locked_database_holds_up_no_broadcast_and_loses_nothing(serving, is_f
         }
         stored_after = wait_stored(database, rows, STORED_WITHIN)
 
-        body = {"custom_status": "afterwards"}
-        status, headers, _ = server.request("PATCH", "/users/@me", user="sleeper", body=body)
-        assert (status, headers[PERSISTED]) == (200, None)
+        assert change_sleeper(server, custom_status="afterwards")[:2] == (200, None)
         assert stored(database, "sleeper") == ("dnd", "afterwards", "afterwards", "dnd")
         assert server.request("GET", "/readyz")[2] == {"status": "ready"}
 
         print(f"\ndatabase locked for {held:.1f} s")
-        for name, latencies in (("unlocked", unlocked), ("locked", during)):
-            p50, p99, most = median(latencies), p99_of(latencies), latencies[-1]
-            print(f"{name:8}: {len(latencies)} deliveries,", end=" ")
-            print(f"p50 {p50 * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms, max {most * 1e3:.2f} ms")
+        print_latencies("unlocked", unlocked)
+        print_latencies("locked", during)
         print(f"PATCH answered after {patch_took:.2f} s, {PERSISTED}: false")
         print(f"rows right {stored_after:.2f} s after the release")
         # What waited for the lock would take as long as a write waits for it; less is the machine.
