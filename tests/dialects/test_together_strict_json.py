@@ -34,7 +34,7 @@ def test_the_same_key_in_another_object_is_another_key(source):
 
 @pytest.mark.parametrize(
     "source",
-    ["NaN", "-Infinity", "1e999", "9" * 5000, r'"\ud800"', '"\ud800"', "01", "", "[" * 2000, "[1"],
+    ["NaN", "-Infinity", "1e999", "9" * 5000, r'"\ud800"', '"\ud800"', "01", "", "[" * 1024, "[1"],
 )
 def test_what_is_no_json_is_refused(source):
     with pytest.raises(Refused, match=r"^body is not valid JSON$"):
@@ -65,3 +65,16 @@ def test_every_repeated_key_is_found(fields, data):
     text = json.dumps(fields)[:-1] + f", {json.dumps(key)}: {json.dumps(fields[key])}}}"
     with pytest.raises(Refused, match=r"names a key twice$"):
         load_json(text)
+
+
+@pytest.mark.parametrize("piece", ["[],", "{},", '"",', "1,", '"a":1,'])
+def test_a_text_of_very_many_values_is_refused_unparsed(piece):
+    fits = "[" + "1," * 1022 + "1]"
+    assert load_json(fits) == [1] * 1023
+    with pytest.raises(Refused, match=r"^body holds too many values$"):
+        load_json("[" + piece * 1024)
+    assert load_json(fits.replace("]", ",1]"), max_values=2000) == [1] * 1024
+
+
+def test_long_texts_are_no_values():
+    assert load_json('{"a":"' + "x" * 60_000 + '"}') == {"a": "x" * 60_000}

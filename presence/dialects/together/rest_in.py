@@ -4,7 +4,7 @@ Every function raises `Refused` naming the field; nothing else comes out of it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -17,7 +17,7 @@ from presence.core.text import clean_username
 from presence.core.types import ServerId, Status, UserId
 from presence.core.value import value
 from presence.dialects.together.fields import parse_bool, parse_status, parse_texts
-from presence.dialects.together.strict_json import load_json
+from presence.dialects.together.strict_json import MAX_VALUES, load_json
 from presence.dialects.together.times import parse_end
 from presence.errors import Refused
 
@@ -80,7 +80,7 @@ class _PresenceQuery:
 
 @value
 class _MemberList:
-    members: tuple[UserId, ...]
+    members: list[object]
 
 
 def parse_patch(body: bytes, now_wall: float) -> Change:
@@ -140,9 +140,13 @@ def parse_user_put(body: bytes) -> UserPut:
     return _structure(body or b"{}", UserPut)
 
 
-def parse_member_list(body: bytes) -> tuple[UserId, ...]:
-    """Read `PUT /servers/{id}/members`: each member once, in the order given."""
-    return tuple(dict.fromkeys(_structure(body, _MemberList).members))
+def parse_member_list(body: bytes) -> Iterator[UserId]:
+    """Read `PUT /servers/{id}/members`: the members in the order given, repeats included.
+
+    Each is judged when it is asked for, so that thousands need not be judged at a time.
+    """
+    members = _structure(body, _MemberList, max_values=MAX_MEMBERS + MAX_VALUES).members
+    return (parse_user_id(member, "members") for member in members)
 
 
 def parse_dev_token(body: bytes) -> DevToken:
@@ -156,8 +160,8 @@ def parse_dev_token(body: bytes) -> DevToken:
 _converter = Converter(detailed_validation=False, forbid_extra_keys=True)
 
 
-def _structure(body: bytes, cls: type[T]) -> T:
-    raw = load_json(body)
+def _structure(body: bytes, cls: type[T], max_values: int = MAX_VALUES) -> T:
+    raw = load_json(body, max_values=max_values)
     if not isinstance(raw, dict):
         raise Refused("body", "must be a JSON object")
     try:
@@ -199,8 +203,8 @@ def _read_ids(raw: object, _: Any) -> tuple[UserId, ...]:
     return tuple(parse_user_id(item, "ids") for item in _list(raw, "ids", MAX_IDS_ASKED))
 
 
-def _read_members(raw: object, _: Any) -> tuple[UserId, ...]:
-    return tuple(parse_user_id(item, "members") for item in _list(raw, "members", MAX_MEMBERS))
+def _read_members(raw: object, _: Any) -> list[object]:
+    return _list(raw, "members", MAX_MEMBERS)
 
 
 def _read_user(raw: object, _: Any) -> UserId:

@@ -1,6 +1,8 @@
 """The REST addresses of administration; every one needs an admin token."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+
+import trio
 
 from presence.core.identity import parse_server_id, parse_user_id
 from presence.core.types import ServerId, UserId
@@ -11,6 +13,8 @@ from presence.net.request import JSON, Handler, Headers, HttpError, Request, Res
 from presence.net.rest.actor_failures import actor_failures
 from presence.net.router import Route
 
+MEMBERS_BODY_BYTES = 2 << 20
+MEMBERS_PER_TURN = 500
 Persisted = Callable[[int], Awaitable[Headers]]
 
 
@@ -63,14 +67,15 @@ class AdministrationRest:
         return Response(200, rest_out.servers_json(dict(self._administration.servers())), JSON)
 
     async def put_server(self, request: Request) -> int:
-        name = rest_in.parse_server_put(request.body).name
+        name = rest_in.parse_server_put(await request.body.read()).name
         return self._administration.put_server(_server_of(request), name)
 
     async def delete_server(self, request: Request) -> int:
         return self._administration.delete_server(_server_of(request))
 
     async def put_members(self, request: Request) -> int:
-        members = rest_in.parse_member_list(request.body)
+        body = await request.body.read(MEMBERS_BODY_BYTES)
+        members = await _collect(rest_in.parse_member_list(body))
         return await self._administration.put_members(_server_of(request), members)
 
     async def put_member(self, request: Request) -> int:
@@ -82,7 +87,7 @@ class AdministrationRest:
         return self._administration.delete_member(_server_of(request), user_id)
 
     async def put_user(self, request: Request) -> int:
-        name = rest_in.parse_user_put(request.body).username
+        name = rest_in.parse_user_put(await request.body.read()).username
         return await self._administration.put_user(_user_of(request), name)
 
     async def delete_user(self, request: Request) -> int:
@@ -94,6 +99,16 @@ class AdministrationRest:
     async def disconnect(self, request: Request) -> int:
         await self._administration.disconnect(_user_of(request))
         return 0
+
+
+async def _collect(members: Iterator[UserId]) -> tuple[UserId, ...]:
+    """All of *members*, each once; others have a turn in between."""
+    collected: dict[UserId, None] = {}
+    for number, user_id in enumerate(members, 1):
+        collected[user_id] = None
+        if number % MEMBERS_PER_TURN == 0:
+            await trio.lowlevel.checkpoint()
+    return tuple(collected)
 
 
 def _server_of(request: Request) -> ServerId:
