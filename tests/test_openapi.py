@@ -59,6 +59,8 @@ def test_a_caller_may_change_its_copy():
 
 def test_every_address_is_there():
     assert set(OPERATIONS) == {
+        "GET /ws",
+        "GET /voiceping",
         "GET /users/@me",
         "PATCH /users/@me",
         "GET /users/{user_id}",
@@ -113,7 +115,7 @@ def test_what_one_may_not_see_is_not_found(address):
 def test_every_error_has_the_same_body():
     responses = DOCUMENT["components"]["responses"]
     assert list(responses) == [
-        f"Problem{code}" for code in (400, 401, 403, 404, 405, 413, 429, 503)
+        f"Problem{code}" for code in (400, 401, 403, 404, 405, 408, 413, 415, 426, 429, 503)
     ]
     for response in responses.values():
         assert response["content"] == {
@@ -228,7 +230,7 @@ READERS = {
     "PresenceQuery": rest_in.parse_presence_query,
     "ServerPut": rest_in.parse_server_put,
     "UserPut": rest_in.parse_user_put,
-    "MemberList": rest_in.parse_member_list,
+    "MemberList": lambda body: list(rest_in.parse_member_list(body)),
     "DevToken": rest_in.parse_dev_token,
 }
 USABLE = [

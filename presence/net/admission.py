@@ -150,6 +150,10 @@ class RequestRates:
         self._full_at[key] = full_at + self._every
         return None
 
+    def take_of_address(self, peer: str, now: float) -> float | None:
+        """As `take`, of a client that is known by nothing but its address."""
+        return self.take(("address", address_group(peer)), now)
+
     def __len__(self) -> int:
         return len(self._full_at)
 

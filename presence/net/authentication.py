@@ -8,8 +8,8 @@ from presence.core.types import UserId
 from presence.errors import Refused, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
-from presence.net.admission import RequestRates, address_group
-from presence.net.request import HttpError, Request
+from presence.net.admission import RequestRates
+from presence.net.request import CLOSE, Headers, HttpError, Request, retry_after
 
 CHALLENGE = (("www-authenticate", "Bearer"),)
 MISSING = "missing"
@@ -74,11 +74,18 @@ class Authentication:
         try:
             claims = self.claims_of(request)
         except HttpError:
-            self._count(("address", address_group(request.peer)))
+            self.count_refused(request.peer)
             raise
         if not claims.is_admin:
-            self._count(("user", claims.user_id))
+            self._require_room(self._rates.take(("user", claims.user_id), self._now()))
         return claims
+
+    def count_refused(self, peer: str) -> None:
+        """Count a request that is refused before its sender is known.
+
+        Above the rate of its address raises 429, which ends the connection.
+        """
+        self._require_room(self._rates.take_of_address(peer, self._now()), CLOSE)
 
     def of_administrator(self, request: Request) -> Claims:
         """As `of_request`; raises 403 for anybody but an administrator."""
@@ -87,10 +94,12 @@ class Authentication:
             raise HttpError(403, "an admin token is needed")
         return claims
 
-    def _count(self, key: tuple[str, str]) -> None:
-        wait = self._rates.take(key, self._clock.now().mono)
+    def _now(self) -> float:
+        return self._clock.now().mono
+
+    def _require_room(self, wait: float | None, headers: Headers = ()) -> None:
         if wait is not None:
-            raise HttpError(429, "too many requests", retry_after(wait))
+            raise HttpError(429, "too many requests", retry_after(wait) + headers)
 
     def _development_user(self, raw: str) -> Claims:
         try:
@@ -107,8 +116,3 @@ def bearer_of(request: Request) -> str | None:
     """The token of the Authorization header, if it is a bearer's."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def retry_after(seconds: float) -> tuple[tuple[str, str], ...]:
-    """The header that says when to come back: whole seconds, at least one."""
-    return (("retry-after", str(max(1, math.ceil(seconds)))),)

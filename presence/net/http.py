@@ -14,8 +14,10 @@ import trio
 
 from presence.net.admission import AddressLimits
 from presence.net.limits import NetLimits
-from presence.net.origin import OriginRules
+from presence.net.origin import PUBLIC_CORS, OriginRules
 from presence.net.request import (
+    CLOSE,
+    NO_BODY,
     RETRY_LATER,
     Answer,
     Handler,
@@ -25,8 +27,9 @@ from presence.net.request import (
     ask,
     error_response,
 )
-from presence.net.request_head import check_head, join_headers, parse_query
-from presence.net.stream import OutboxStream
+from presence.net.request_body import RequestBody
+from presence.net.request_head import check_head, join_headers, parse_query, parse_target
+from presence.net.stream import LINGER_BYTES, OutboxStream
 from presence.net.turnstile import PLACES_OUT, Turnstile
 from presence.net.upgrade import (
     Upgrade,
@@ -36,6 +39,11 @@ from presence.net.upgrade import (
 )
 
 RECEIVE_BYTES = 16 * 1024
+BLANK = b"\r\n"
+
+
+def _nothing_to_count(peer: str) -> None:
+    pass
 
 
 @attrs.define(eq=False)
@@ -43,13 +51,16 @@ class Site:
     """What all connections of one listener share.
 
     *on_crash* is told every exception nobody expected; *count* the name of
-    every refusal, instead of a line in the log.
+    every refusal, instead of a line in the log. *count_refused* counts a request
+    that is refused before its sender is known, and raises `HttpError` where
+    there were too many.
     """
 
     answer: Handler
     sockets: WebSocketRoute
     on_crash: Callable[[BaseException], None]
     count: Callable[[str], None]
+    count_refused: Callable[[str], None] = _nothing_to_count
     limits: NetLimits = attrs.field(factory=NetLimits)
     origins: OriginRules = attrs.field(init=False)
     addresses: AddressLimits = attrs.field(init=False)
@@ -113,9 +124,9 @@ class HttpConnection:
         self._is_proxied = site.addresses.is_proxy(peer)
         self._is_first = True
         self._method = ""
-        self._h11 = h11.Connection(
-            h11.SERVER, max_incomplete_event_size=self._limits.max_head_bytes
-        )
+        self._headers: dict[str, str] | None = None
+        """Those of the request under way, once they are read."""
+        self._h11 = self._new_parser()
 
     async def serve(self) -> Upgrade | None:
         """Answer requests in order; return the upgrade that ends them, if one does."""
@@ -135,25 +146,29 @@ class HttpConnection:
             head = await self._next_head()
             if head is None:
                 return False
-            answer = await self._answer(await self._read_request(head))
+            request = self._read_head(head)
         except h11.RemoteProtocolError as error:
-            self._site.count("requests_malformed")
-            answer = _answer_malformed(error)
+            return await self._respond(self._refuse(_malformed(error)))
         except HttpError as error:
-            self._site.count("requests_malformed")
-            answer = error_response(error.status, error.problem, error.headers)
+            return await self._respond(self._refuse(error))
+        answer = await self._answer(request)
         if isinstance(answer, Upgrade):
             return answer
         return await self._respond(answer)
 
     # -- Reading ---------------------------------------------------------------
 
+    def _new_parser(self) -> h11.Connection:
+        return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.max_head_bytes)
+
     async def _next_head(self) -> h11.Request | None:
         if not self._is_first and not self._h11.trailing_data[0] and not await self._wait_idle():
             return None
         self._is_first = False
         self._method = ""
+        self._headers = None
         with trio.move_on_after(self._limits.handshake_after or math.inf):
+            await self._skip_blank_lines()
             event = await self._next_event()
             return event if isinstance(event, h11.Request) else None
         self._site.count("heads_timed_out")
@@ -173,6 +188,22 @@ class HttpConnection:
         finally:
             self._site.idle.discard(self._stream)
 
+    async def _skip_blank_lines(self) -> None:
+        """Pass over blank lines before a request; some clients send one behind a body.
+
+        RFC 9112, 2.2. The time of a head bounds them.
+        """
+        waiting = self._h11.trailing_data[0]
+        if waiting and waiting[0] not in BLANK:
+            return
+        if waiting:
+            self._h11 = self._new_parser()
+        while not (waiting := waiting.lstrip(BLANK)):
+            waiting = await self._stream.receive_some(RECEIVE_BYTES)
+            if not waiting:
+                break
+        self._h11.receive_data(waiting)
+
     async def _next_event(self) -> object:
         while (event := self._h11.next_event()) is h11.NEED_DATA:
             if self._h11.they_are_waiting_for_100_continue:
@@ -181,32 +212,43 @@ class HttpConnection:
             self._h11.receive_data(await self._stream.receive_some(RECEIVE_BYTES))
         return event
 
-    async def _read_request(self, head: h11.Request) -> Request:
+    def _read_head(self, head: h11.Request) -> Request:
         self._method = head.method.decode("ascii")
-        headers = join_headers(head)
+        self._headers = headers = join_headers(head)
+        target = parse_target(head)
+        if target.host is not None:
+            headers["host"] = target.host  # RFC 9112, 3.2.2: the header is ignored then
         check_head(head, headers, self._limits)
-        body = await self._read_body()
-        path, _, query = head.target.decode("ascii").partition("?")
+        has_body = "transfer-encoding" in headers or self._declared_bytes > 0
+        if not has_body:
+            self._h11.next_event()  # the end of the message, which is there already
         return Request(
             method=self._method,
-            path=path,
-            query=parse_query(query),
+            path=target.path,
+            query=parse_query(target.query),
             headers=headers,
-            body=body,
-            peer=self._site.addresses.client_of(self._peer, headers.get("x-forwarded-for")),
+            body=RequestBody(headers, self._limits, self._next_event) if has_body else NO_BODY,
+            peer=self._client_of(headers),
+            is_http_1_0=head.http_version == b"1.0",
         )
 
-    async def _read_body(self) -> bytes:
-        body = bytearray()
-        with trio.move_on_after(self._limits.body_after or math.inf):
-            while isinstance(event := await self._next_event(), h11.Data):
-                body += event.data
-                if self._limits.max_body_bytes and len(body) > self._limits.max_body_bytes:
-                    raise HttpError(413, "body too large")
-            return bytes(body)
-        raise HttpError(408, "the body took too long")
+    def _client_of(self, headers: dict[str, str]) -> str:
+        return self._site.addresses.client_of(self._peer, headers.get("x-forwarded-for"))
 
     # -- Answering -------------------------------------------------------------
+
+    def _refuse(self, error: HttpError) -> Response:
+        """Answer a head that makes no sense. A page may read why, as far as its origin is known."""
+        headers = self._headers
+        self._site.count("requests_malformed")
+        try:
+            self._site.count_refused(self._peer if headers is None else self._client_of(headers))
+        except HttpError as over_rate:
+            error = over_rate
+        response = error_response(error.status, error.problem, error.headers)
+        if headers is None:
+            return response.with_headers(PUBLIC_CORS)
+        return response.with_headers(self._site.origins.cors_headers(headers))
 
     async def _answer(self, request: Request) -> Response | Upgrade:
         if not self._is_proxied:
@@ -226,13 +268,25 @@ class HttpConnection:
     async def _answer_admitted(self, request: Request, held: str | None) -> Response | Upgrade:
         if not asks_for_websocket(request):
             return await self._call(self._site.answer, request)
+        answer = self._refuse_upgrade(request) or await self._admit(request, held)
+        if isinstance(answer, Response):
+            try:
+                self._site.count_refused(request.peer)
+            except HttpError as over_rate:
+                return error_response(over_rate.status, over_rate.problem, over_rate.headers)
+        return answer
+
+    def _refuse_upgrade(self, request: Request) -> Response | None:
         refusal = refuse_handshake(request)
         if refusal is not None:
             return refusal
         problem = self._site.origins.refusal(request)
-        if problem is not None:
-            self._site.count("origins_refused")
-            return error_response(403, problem)
+        if problem is None:
+            return None
+        self._site.count("origins_refused")
+        return error_response(403, problem)
+
+    async def _admit(self, request: Request, held: str | None) -> Response | Upgrade:
         way_in = self._site.way_in
         await way_in.enter(self._stream)
         admitted = await self._call(self._site.sockets.admit, request)
@@ -252,13 +306,17 @@ class HttpConnection:
         return error_response(500, "internal error")
 
     async def _respond(self, response: Response) -> bool:
-        """Send the answer; return whether another request may follow, else linger."""
+        """Send the answer; return whether another request may follow, else linger.
+
+        A body larger than what lingering reads is not read at all.
+        """
         is_unread = self._h11.their_state in (h11.SEND_BODY, h11.ERROR)
         headers = [*response.headers, ("date", _http_date(int(time.time())))]
         if response.status >= 200 and response.status not in (204, 304):
             headers.append(("content-length", str(len(response.body))))
-        if self._site.is_stopping or is_unread:
-            headers.append(("connection", "close"))
+        is_last = CLOSE[0] in response.headers
+        if not is_last and (self._site.is_stopping or is_unread):
+            headers += CLOSE
         reason = _REASONS.get(response.status, "")
         start = h11.Response(status_code=response.status, headers=headers, reason=reason)
         data = self._h11.send(start) or b""
@@ -269,8 +327,15 @@ class HttpConnection:
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()
             return True
-        await self._stream.linger()
+        if is_last or (is_unread and self._declared_bytes > LINGER_BYTES):
+            await self._stream.hold()
+        else:
+            await self._stream.linger()
         return False
+
+    @property
+    def _declared_bytes(self) -> int:
+        return int((self._headers or {}).get("content-length", 0))
 
 
 _REASONS = {int(status): status.phrase for status in HTTPStatus}
@@ -281,7 +346,7 @@ def _http_date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _answer_malformed(error: h11.RemoteProtocolError) -> Response:
+def _malformed(error: h11.RemoteProtocolError) -> HttpError:
     if error.error_status_hint == 431:
-        return error_response(431, "request head too large")
-    return error_response(400, "malformed request")
+        return HttpError(431, "request head too large")
+    return HttpError(400, "malformed request")

@@ -14,7 +14,8 @@ class NetLimits:
     complete by then. `write_blocked_after`: the kernel took no byte for so long.
     `max_frames_per_second` is what a well-behaved client sends; a connection is
     ended only above ten times that. `max_unsent_bytes` bounds what waits for one
-    slow reader, keyed frames and the snapshot apart.
+    slow reader, keyed frames and the snapshot apart. `max_body_bytes` holds for
+    every request whose route does not name a bound of its own.
     """
 
     handshake_after: float = 10.0
@@ -25,7 +26,7 @@ class NetLimits:
     max_frame_bytes: int = 16_384
     max_connections_per_address: int = 200
     max_head_bytes: int = 16_384
-    max_body_bytes: int = 2 << 20
+    max_body_bytes: int = 64 * 1024
     max_unsent_bytes: int = 256 * 1024
     origins: Collection[str] = ()
     trusted_proxies: Collection[IPv4Network | IPv6Network] = ()

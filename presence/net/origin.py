@@ -3,7 +3,7 @@
 Browsers send `Origin`; programs do not. Who forges it could as well leave it out.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import AddressValueError, IPv4Address
 
 import attrs
@@ -45,10 +45,13 @@ class OriginRules:
         scheme, separator, origin_host = origin.partition("://")
         return bool(separator and host) and scheme in ("http", "https") and origin_host == host
 
-    def cors_headers(self, request: Request) -> Headers:
-        """Headers that let an allowed page read the answer; none where no page asks."""
-        origin = request.headers.get("origin")
-        if origin is None or not self.allows(origin, request.host):
+    def cors_headers(self, headers: Mapping[str, str]) -> Headers:
+        """Headers that let an allowed page read the answer to a request with *headers*.
+
+        None where no page asks.
+        """
+        origin = headers.get("origin")
+        if origin is None or not self.allows(origin, headers.get("host", "")):
             return ()
         return (
             ("access-control-allow-origin", origin),

@@ -1,7 +1,8 @@
 """HTTP requests and answers as values."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 import orjson
@@ -21,9 +22,40 @@ class HttpError(PresenceError):
         self.headers = headers
 
 
+class Body(Protocol):
+    """The body of one request, which stays on the connection until a handler reads it."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True where the head announces no body."""
+
+    async def read(self, at_most: int | None = None) -> bytes:
+        """Return the whole body; to be called once.
+
+        *at_most* bytes are taken (None: the limit of the listener), refused by
+        the declared length before any of it is read. Raises `HttpError` 413,
+        408, 415 or 400.
+        """
+
+
+class NoBody:
+    """The body of a request that has none."""
+
+    is_empty = True
+
+    async def read(self, at_most: int | None = None) -> bytes:
+        return b""
+
+
+NO_BODY = NoBody()
+
+
 @attrs.frozen
 class Request:
-    """One request, its body read completely.
+    """The head of one request, and its body, not read yet.
+
+    A handler looks at the token before it reads the body: a body that nobody
+    reads takes no memory, and ends the connection after the answer.
 
     `path` is as sent, without the query; `parameters` are the decoded segments
     of the route. Header names are lower case; a repeated header's values are
@@ -34,9 +66,10 @@ class Request:
     path: str
     query: Mapping[str, str] = attrs.field(factory=dict)
     headers: Mapping[str, str] = attrs.field(factory=dict)
-    body: bytes = b""
+    body: Body = NO_BODY
     peer: str = ""
     parameters: Mapping[str, str] = attrs.field(factory=dict)
+    is_http_1_0: bool = False
 
     @property
     def host(self) -> str:
@@ -64,6 +97,9 @@ class Response:
 Handler = Callable[[Request], Awaitable[Response]]
 Answer = TypeVar("Answer")
 
+CLOSE: Headers = (("connection", "close"),)
+"""Of an answer that ends the connection."""
+
 RETRY_LATER: Headers = (("retry-after", "10"),)
 
 JSON: Headers = (("content-type", "application/json"),)
@@ -76,6 +112,11 @@ def json_response(status: int, value: object, headers: Headers = ()) -> Response
 def error_response(status: int, problem: str, headers: Headers = ()) -> Response:
     """Answer `{"error": problem}`; *problem* is a sentence of ours, not the client's bytes."""
     return json_response(status, {"error": problem}, headers)
+
+
+def retry_after(seconds: float) -> Headers:
+    """The header that says when to come back: whole seconds, at least one."""
+    return (("retry-after", str(max(1, math.ceil(seconds)))),)
 
 
 async def ask(

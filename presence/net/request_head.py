@@ -1,8 +1,10 @@
-"""The head of a request: its headers and its query as mappings, and what is refused of them."""
+"""The head of a request: its target, headers and query, and the heads that are refused."""
 
 import re
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
+import attrs
 import h11
 
 from presence.net.limits import NetLimits
@@ -11,6 +13,34 @@ from presence.net.request import HttpError
 MAX_QUERY_FIELDS = 50
 
 _HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]*")
+_ABSOLUTE = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
+
+
+@attrs.frozen
+class Target:
+    """What a request line asks for; `host` only where the target itself names it.
+
+    `path` is `*` for a question about the whole server.
+    """
+
+    path: str
+    query: str = ""
+    host: str | None = None
+
+
+def parse_target(head: h11.Request) -> Target:
+    """Read the target in any form that a server must accept (RFC 9112, 3.2), or refuse with 400."""
+    target = head.target.decode("ascii")
+    if target == "*" and head.method == b"OPTIONS":
+        return Target("*")
+    host = None
+    if absolute := _ABSOLUTE.fullmatch(target):
+        host, target = absolute[1], absolute[2]
+        target = target if target.startswith("/") else f"/{target}"
+    if head.method == b"CONNECT" or not target.startswith("/") or "#" in target:
+        raise HttpError(400, "malformed request target")
+    path, _, query = target.partition("?")
+    return Target(path, query, host)
 
 
 def join_headers(head: h11.Request) -> dict[str, str]:
@@ -21,33 +51,50 @@ def join_headers(head: h11.Request) -> dict[str, str]:
     return headers
 
 
-def check_head(head: h11.Request, headers: dict[str, str], limits: NetLimits) -> None:
+def check_head(head: h11.Request, headers: Mapping[str, str], limits: NetLimits) -> None:
     """Refuse heads over a limit, and those that a proxy in front could read differently."""
     size = len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers)
     if size > limits.max_head_bytes:
         raise HttpError(431, "request head too large")
     if head.http_version not in (b"1.0", b"1.1"):
         raise HttpError(505, "only HTTP/1.1 is spoken here")
-    if head.method == b"CONNECT" or not head.target.startswith(b"/") or b"#" in head.target:
-        raise HttpError(400, "malformed request target")
     if not _HOST.fullmatch(headers.get("host", "")):
         raise HttpError(400, "malformed host")
-    if "transfer-encoding" in headers:
-        if "content-length" in headers or head.http_version == b"1.0":
-            raise HttpError(400, "the length of the body is ambiguous")
-    elif limits.max_body_bytes and int(headers.get("content-length", 0)) > limits.max_body_bytes:
-        raise HttpError(413, "body too large")
+    is_chunked = "transfer-encoding" in headers
+    if is_chunked and ("content-length" in headers or head.http_version == b"1.0"):
+        raise HttpError(400, "the length of the body is ambiguous")
 
 
-def parse_query(query: str) -> dict[str, str]:
-    """Decode a query strictly; no name may come twice."""
+class Query(Mapping[str, str]):
+    """The fields of a query. One that is asked for may stand there once only.
+
+    Fields that nobody asks for may repeat: they are not ours to judge.
+    """
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._fields = dict(pairs)
+        names = [name for name, _ in pairs]
+        self._repeated = {name for name in self._fields if names.count(name) > 1}
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._repeated:
+            raise HttpError(400, f"{name} comes twice in the query")
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+def parse_query(query: str) -> Query:
+    """Decode a query strictly, or refuse it with 400."""
     try:
-        pairs = parse_qsl(
-            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+        return Query(
+            parse_qsl(
+                query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+            )
         )
     except ValueError:
         raise HttpError(400, "the query is not UTF-8 or has too many fields") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise HttpError(400, "a name comes twice in the query")
-    return fields

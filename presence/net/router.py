@@ -1,13 +1,13 @@
 """Finds the handler of a request and says what a web page may do with the answer."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
 import attrs
 
 from presence.net.origin import PREFLIGHT, PUBLIC_CORS, OriginRules
-from presence.net.request import Handler, Headers, Request, Response, ask, error_response
+from presence.net.request import Handler, Headers, HttpError, Request, Response, ask
 
 
 @attrs.frozen
@@ -22,6 +22,13 @@ class Route:
     pattern: str
     handler: Handler
     is_public: bool = False
+
+
+NO_STORE: Headers = (("cache-control", "no-store"),)
+
+
+def _count_nothing(peer: str) -> None:
+    pass
 
 
 class _Node:
@@ -61,15 +68,20 @@ class _Node:
 class Router:
     """Answers every request: by a route, with 404, 405 or 403, or a preflight.
 
-    *fallback* gets what no pattern matches, instead of a 404.
+    *count_refused* counts, by its address, a request that reaches no handler;
+    it raises `HttpError` where there were too many.
     """
 
     def __init__(
-        self, routes: Iterable[Route], origins: OriginRules, fallback: Handler | None = None
+        self,
+        routes: Iterable[Route],
+        origins: OriginRules,
+        count_refused: Callable[[str], None] = _count_nothing,
     ) -> None:
         self._root = _Node()
         self._origins = origins
-        self._fallback = fallback
+        self._count_refused = count_refused
+        self._methods = {"OPTIONS"}
         for route in routes:
             node = self._root
             for segment in route.pattern.split("/")[1:]:
@@ -77,41 +89,59 @@ class Router:
             if route.method in node.routes:
                 raise ValueError(f"two handlers for {route.method} {route.pattern}")
             node.routes[route.method] = route
+            self._methods.add(route.method)
 
     async def answer(self, request: Request) -> Response:
         segments = split_path(request.path)
-        if segments is None:
-            return error_response(400, "the path is not UTF-8 with correct percent escapes")
         parameters: dict[str, str] = {}
-        node = self._root.find(segments, parameters)
+        node = None if segments is None else self._root.find(segments, parameters)
         is_public = node is not None and any(route.is_public for route in node.routes.values())
-        refusal = self._origins.refusal(request, is_public=is_public)
-        if refusal is not None:
-            return error_response(403, refusal)
-        response = await self._dispatch(attrs.evolve(request, parameters=parameters), node)
-        cors = PUBLIC_CORS if is_public else self._origins.cors_headers(request)
-        return response.with_headers(cors)
+        cors = PUBLIC_CORS if is_public else self._origins.cors_headers(request.headers)
+
+        async def dispatch(request: Request) -> Response:
+            if segments is None:
+                raise self._refuse(request, 400, "the path is not UTF-8 with correct escapes")
+            forbidden = self._origins.refusal(request, is_public=is_public)
+            if forbidden is not None:
+                raise self._refuse(request, 403, forbidden)
+            return await self._dispatch(request, node)
+
+        # Errors become answers here, so that a page may read them too.
+        response = await ask(dispatch, attrs.evolve(request, parameters=parameters))
+        return _without_storing(response).with_headers(cors)
 
     async def _dispatch(self, request: Request, node: _Node | None) -> Response:
+        if request.path == "*":
+            return Response(204, headers=_allow(self._methods))
         if node is None:
-            if self._fallback is not None:
-                return await ask(self._fallback, request)
-            return error_response(404, "not found")
+            raise self._refuse(request, 404, "not found")
         method = "GET" if request.method == "HEAD" else request.method
         route = node.routes.get(method)
         if route is not None:
-            # Errors become answers here, so that a page may read them too.
-            return await ask(route.handler, request)
+            return await route.handler(request)
         if method == "OPTIONS":
-            return Response(204, headers=PREFLIGHT + _allow(node))
-        return error_response(405, "method not allowed", _allow(node))
+            return Response(204, headers=PREFLIGHT + _allow(node.routes))
+        raise self._refuse(request, 405, "method not allowed", _allow(node.routes))
+
+    def _refuse(
+        self, request: Request, status: int, problem: str, headers: Headers = ()
+    ) -> HttpError:
+        self._count_refused(request.peer)
+        return HttpError(status, problem, headers)
 
 
-def _allow(node: _Node) -> Headers:
-    methods = {"OPTIONS", *node.routes}
-    if "GET" in methods:
-        methods.add("HEAD")
-    return (("allow", ", ".join(sorted(methods))),)
+def _without_storing(response: Response) -> Response:
+    """Nobody on the way keeps what is about people; a handler may say otherwise."""
+    if any(name == "cache-control" for name, _ in response.headers):
+        return response
+    return response.with_headers(NO_STORE)
+
+
+def _allow(methods: Iterable[str]) -> Headers:
+    allowed = {"OPTIONS", *methods}
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return (("allow", ", ".join(sorted(allowed))),)
 
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")

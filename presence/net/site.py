@@ -15,19 +15,21 @@ from presence.live.listener import EndReason
 from presence.live.node import Node
 from presence.log import Count, Counters
 from presence.net.admission import RequestRates, UserLimit
-from presence.net.authentication import Authentication, retry_after
+from presence.net.authentication import Authentication
+from presence.net.gateway_together import PATH as TOGETHER_PATH
 from presence.net.gateway_together import TogetherGateway
 from presence.net.http import Site
 from presence.net.limits import NetLimits
 from presence.net.origin import OriginRules
-from presence.net.request import HttpError, Request, Response, error_response
+from presence.net.request import HttpError, Request, Response, error_response, retry_after
 from presence.net.rest.administration import AdministrationRest
 from presence.net.rest.operations import Operations
 from presence.net.rest.together import TogetherRest
 from presence.net.rest.voiceping import VoicePingRest
 from presence.net.router import Route, Router
 from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes
-from presence.net.upgrade import Admitted
+from presence.net.upgrade import Admitted, require_upgrade
+from presence.net.voiceping.gateway import PATH_END as VOICEPING_PATH
 from presence.net.voiceping.gateway import VoicePingGateway
 from presence.net.voiceping.session import SessionPlan
 from presence.net.websocket import WebSocket
@@ -84,7 +86,8 @@ def build_doors(node: Node, plan: SitePlan, counters: Counters) -> Doors:
         VoicePingGateway(voiceping, plan.times),
     )
     origins = OriginRules(plan.limits.origins, plan.limits.is_development)
-    router = Router(build_routes(node, plan, authentication, counters), origins)
+    count_refused = authentication.count_refused
+    router = Router(build_routes(node, plan, authentication, counters), origins, count_refused)
 
     async def answer(request: Request) -> Response:
         response = await router.answer(request)
@@ -96,6 +99,7 @@ def build_doors(node: Node, plan: SitePlan, counters: Counters) -> Doors:
         sockets=Gateways(node, authentication, user_limit, gateways),
         on_crash=plan.on_crash,
         count=lambda name: counters.add(Count.CONNECTIONS_REFUSED, name),
+        count_refused=count_refused,
         limits=plan.limits,
     )
     return Doors(site, authentication, user_limit, voiceping)
@@ -110,7 +114,11 @@ def build_routes(
     operations = Operations(node, authentication, counters.render, plan.openapi, plan.issue_token)
     voiceping = VoicePingRest(node, authentication)
     groups = (together, administration, operations, voiceping)
-    return [route for group in groups for route in group.routes()]
+    return [
+        *(route for group in groups for route in group.routes()),
+        Route("GET", TOGETHER_PATH, require_upgrade),
+        Route("GET", VOICEPING_PATH, require_upgrade),
+    ]
 
 
 class Gateway(Protocol):

@@ -4,6 +4,7 @@ To them it is an ordinary Trio stream. Others write whole frames in between,
 see `presence.net.wire.outbox`; what comes in is judged first, see `frame_meter`.
 """
 
+import random
 import socket as stdsocket
 from collections.abc import Callable
 from contextlib import suppress
@@ -218,6 +219,18 @@ class OutboxStream(Outbox, trio.abc.Stream):
                     await self._watch.wait_readable(self._socket)
                 else:
                     left -= len(data)
+
+    async def hold(self) -> None:
+        """Send EOF and keep the connection for a moment, reading nothing.
+
+        A client that is refused too often can thus come back only once a moment
+        for each connection that its address may have. The jitter keeps many such
+        connections from coming back together.
+        """
+        self._forget_unsent()
+        with suppress(OSError):
+            self._socket.shutdown(stdsocket.SHUT_WR)
+        await trio.sleep(LINGER_AFTER * random.uniform(0.5, 1.5))
 
     def close(self) -> None:
         """Close the socket, and hear nothing more."""

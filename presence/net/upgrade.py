@@ -15,13 +15,14 @@ from wsproto.handshake import H11Handshake
 from wsproto.utilities import generate_accept_token
 
 from presence.net.limits import NetLimits
-from presence.net.request import Request, Response, error_response
+from presence.net.request import Headers, Request, Response, error_response
 from presence.net.stream import OutboxStream
 from presence.net.websocket import INTERNAL_ERROR, WebSocket
 from presence.net.wire.frame_meter import FrameMeter
 
 MESSAGE_QUEUE_SIZE = 16
 SERVICE_RESTART = 1012
+UPGRADE_HEADERS: Headers = (("upgrade", "websocket"), ("connection", "upgrade"))
 UNBOUNDED_BYTES = 1 << 31
 SPENT_HANDSHAKE = H11Handshake(ConnectionType.SERVER)
 """Stands for the handshake of every connection that is open; none has any use for it."""
@@ -75,9 +76,13 @@ class Upgrade:
 
 
 def asks_for_websocket(request: Request) -> bool:
-    """Say whether this is an upgrade; RFC 9110 ignores Upgrade without its Connection option."""
+    """Say whether this is an upgrade.
+
+    RFC 9110, 7.8: Upgrade is ignored without its Connection option, and over HTTP/1.0.
+    """
     return (
         request.method == "GET"
+        and not request.is_http_1_0
         and "websocket" in _tokens(request, "upgrade")
         and "upgrade" in _tokens(request, "connection")
     )
@@ -86,14 +91,19 @@ def asks_for_websocket(request: Request) -> bool:
 def refuse_handshake(request: Request) -> Response | None:
     """Answer an upgrade that the library could not complete; None if it can."""
     if request.headers.get("sec-websocket-version") != "13":
-        headers = (("sec-websocket-version", "13"),)
+        headers = (*UPGRADE_HEADERS, ("sec-websocket-version", "13"))
         return error_response(426, "only WebSocket version 13 is spoken here", headers)
     if not _is_key(request.headers.get("sec-websocket-key", "")):
         return error_response(400, "sec-websocket-key is not 16 bytes in base64")
     offered = request.headers.get("sec-websocket-protocol", "")
-    if request.body or not (offered.isascii() and offered.isprintable()):
+    if not request.body.is_empty or not (offered.isascii() and offered.isprintable()):
         return error_response(400, "malformed upgrade")
     return None
+
+
+async def require_upgrade(request: Request) -> Response:
+    """Answer a plain request at the address of a gateway."""
+    return error_response(426, "this address takes WebSockets only", UPGRADE_HEADERS)
 
 
 def _tokens(request: Request, name: str) -> list[str]:

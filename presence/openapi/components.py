@@ -10,7 +10,10 @@ PROBLEMS = {
     403: "The token, the origin or the peer may not do this.",
     404: "It does not exist, or the caller may not see it: the same answer for both.",
     405: "The address does not know this method.",
+    408: "The body took too long.",
     413: "The body is too large.",
+    415: "The body is encoded in a way that is not taken.",
+    426: "The address takes WebSockets only.",
     429: "Over a limit. Nothing was applied.",
     503: "The server is draining or the database cannot answer.",
 }

@@ -14,7 +14,28 @@ _ALWAYS = (400, 403, 405, 413, 429, 503)
 
 
 def build_paths() -> Json:
-    return {**_user_paths(), **_server_paths(), **_voiceping_paths(), **_operation_paths()}
+    return {
+        **_gateway_paths(),
+        **_user_paths(),
+        **_server_paths(),
+        **_voiceping_paths(),
+        **_operation_paths(),
+    }
+
+
+# Gateways -----------------------------------------------------------------------------------
+
+
+def _gateway_paths() -> Json:
+    return {
+        "/ws": {"get": _gateway("openGateway", "Open the Together gateway")},
+        "/voiceping": {"get": _gateway("openVoicePing", "Open a VoicePing connection")},
+    }
+
+
+def _gateway(operation_id: str, summary: str) -> Json:
+    answers = {"101": {"description": "The connection is a WebSocket from here on."}}
+    return _operation(operation_id, summary, answers, problems=(426,), tag="gateway")
 
 
 # Users --------------------------------------------------------------------------------------
@@ -196,7 +217,8 @@ def _operation(
     security: list[Json] | None = None,
 ) -> Json:
     needs_token = security is None
-    codes = sorted({*_ALWAYS, *problems, *([401] if needs_token else [])})
+    of_body = () if body is None else (408, 415)
+    codes = sorted({*_ALWAYS, *problems, *of_body, *([401] if needs_token else [])})
     operation: Json = {
         "operationId": operation_id,
         "summary": summary,

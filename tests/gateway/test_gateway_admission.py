@@ -352,8 +352,9 @@ async def test_a_socket_elsewhere_is_not_found(server):
     assert (await server.refusal("/wss?user=alice")).status == 404
 
 
-async def test_ws_without_an_upgrade_is_not_found(server):
-    assert (await server.request("GET", "/ws", user="alice")).status == 404
+async def test_ws_without_an_upgrade_asks_for_one(server):
+    answer = await server.request("GET", "/ws", user="alice")
+    assert (answer.status, answer.header("upgrade")) == (426, "websocket")
 
 
 async def test_an_upgrade_is_no_request(start_server):

@@ -265,6 +265,7 @@ async def test_a_preflight_is_answered_without_a_token(browsed):
     answer = await browsed.request("OPTIONS", "/users/@me", headers=headers)
     assert (answer.status, answer.body) == (204, b"")
     assert dict(answer.headers) == {
+        "cache-control": "no-store",
         "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
         "access-control-allow-headers": "authorization, content-type",
         "access-control-max-age": "600",

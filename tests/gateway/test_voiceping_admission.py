@@ -117,8 +117,9 @@ async def test_at_ws_a_header_makes_no_voiceping_client(server):
     assert server.counted("presence_connections", dialect="together") == 1
 
 
-async def test_voiceping_without_an_upgrade_is_not_found(server):
-    assert (await server.request("GET", "/voiceping", user="7")).status == 404
+async def test_voiceping_without_an_upgrade_asks_for_one(server):
+    answer = await server.request("GET", "/voiceping", user="7")
+    assert (answer.status, answer.header("upgrade")) == (426, "websocket")
 
 
 async def test_pages_of_other_origins_are_refused(server):

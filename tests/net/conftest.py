@@ -238,8 +238,8 @@ async def echo_request(request):
         {
             "method": request.method,
             "path": request.path,
-            "query": request.query,
-            "body": request.body.decode(),
+            "query": dict(request.query),
+            "body": (await request.body.read()).decode(),
             "peer": request.peer,
         },
     )
@@ -260,7 +260,7 @@ async def open_door(nursery):
     """Start a front door with these limits; it is ended with the test."""
     doors = []
 
-    async def start(*, answer=echo_request, route=None, **limits):
+    async def start(*, answer=echo_request, route=None, count_refused=None, **limits):
         crashes, counts = [], Counter()
         route = route or Echo()
         site = Site(
@@ -268,6 +268,7 @@ async def open_door(nursery):
             sockets=route,
             on_crash=crashes.append,
             count=lambda name: counts.update([name]),
+            count_refused=count_refused or (lambda peer: None),
             limits=NetLimits(**limits),
         )
         door = FrontDoor(site)

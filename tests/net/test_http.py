@@ -1,6 +1,8 @@
 """HTTP/1.1 over real sockets: what is answered, and what ends a connection."""
 
 import json
+import socket
+import struct
 
 import pytest
 import trio
@@ -124,13 +126,15 @@ SMUGGLED = [
     pytest.param("GET /", ["Host: a/b"], id="host with a path"),
     pytest.param("GET /", ["Host: a, b"], id="host list"),
     pytest.param("GET /", [], id="no host"),
-    pytest.param("GET http://x/", [HOST], id="absolute target"),
+    pytest.param("GET ftp://x/", [HOST], id="absolute target of another scheme"),
+    pytest.param("GET http:///a", [HOST], id="absolute target without a host"),
+    pytest.param("GET http://me@x/", [HOST], id="absolute target with a user"),
+    pytest.param("GET *", [HOST], id="asterisk"),
     pytest.param("GET x:80", [HOST], id="authority target"),
     pytest.param("CONNECT /", [HOST], id="connect"),
     pytest.param("GET /#part", [HOST], id="fragment"),
     pytest.param("GET  /", [HOST], id="two spaces"),
     pytest.param("G@T /", [HOST], id="odd method"),
-    pytest.param("GET /?a=1&a=2", [HOST], id="name twice in query"),
     pytest.param("GET /?a=%FF", [HOST], id="query not UTF-8"),
     pytest.param("GET /?" + "&".join(f"f{n}" for n in range(51)), [HOST], id="too many fields"),
 ]
@@ -336,6 +340,160 @@ async def test_an_answer_names_its_reason_and_date(open_door):
     head = (await client.wait_end()).decode()
     assert head.startswith("HTTP/1.1 404 Not Found\r\n")
     assert " GMT\r\n" in head
+
+
+async def test_an_absolute_target_names_the_host_itself(open_door):
+    async def answer(request):
+        return json_response(200, [request.path, request.query["q"], request.host])
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(request_head("GET HTTP://right.example:80/a/b?q=1"))
+    await client.send(request_head("GET https://right.example?q=2"))
+    assert json.loads((await client.answer())[2]) == ["/a/b", "1", "right.example:80"]
+    assert json.loads((await client.answer())[2]) == ["/", "2", "right.example"]
+
+
+async def test_options_of_the_whole_server_reach_the_handler(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(request_head("OPTIONS *"))
+    assert json.loads((await client.answer())[2])["path"] == "*"
+
+
+@pytest.mark.parametrize("blank", [b"\r\n", b"\n", b"\r\n\r\n\r\n"])
+async def test_blank_lines_before_a_request_are_passed_over(open_door, blank):
+    door = await open_door()
+    client = await door.connect()
+    post = request_head("POST /a", "Content-Length: 2") + b"ok"
+    await client.send(blank, post, blank, post, blank)
+    for _ in range(2):
+        assert (await client.answer())[0] == 200
+    await client.send(blank)  # in a segment of its own
+    await client.send(GET)
+    assert (await client.answer())[0] == 200
+    assert door.counts["requests_malformed"] == 0
+
+
+async def test_blank_lines_do_not_prolong_the_time_of_a_head(open_door):
+    door = await open_door(handshake_after=0.3)
+    client = await door.connect()
+    with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+        await client.send_for_ever(b"\r\n", every=0.05)
+    assert door.counts["heads_timed_out"] == 1
+
+
+async def test_an_upgrade_over_http_1_0_is_ignored(open_door, upgrade_head):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(upgrade_head("/ws").replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert json.loads((await client.answer())[2])["path"] == "/ws"
+
+
+@pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 415), ("br", 415), ("identity", 200), ("Identity", 200)]
+)
+async def test_a_coded_body_is_refused(open_door, coding, status):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(request_head("POST /a", "Content-Length: 2", f"Content-Encoding: {coding}"))
+    await client.send(b"ok")
+    assert (await client.answer())[0] == status
+
+
+PAGE = "https://app.example"
+UNREADABLE = [
+    pytest.param(request_head("GET /#x", f"Origin: {PAGE}"), 400, PAGE, id="bad target"),
+    pytest.param(
+        request_head("GET /", f"Origin: {PAGE}", "X: " + "f" * 16_384),
+        431,
+        PAGE,
+        id="head too large",
+    ),
+    pytest.param(b"GET /a HTTP/1.1\r\nno colon\r\n\r\n", 400, "*", id="head that is none"),
+    pytest.param(b"GET /a HTTP/1.1\r\nX: " + b"f" * 200_000, 431, "*", id="head without an end"),
+]
+
+
+@pytest.mark.parametrize(("wire", "status", "allowed"), UNREADABLE)
+async def test_a_page_may_read_why_its_head_was_refused(open_door, wire, status, allowed):
+    door = await open_door(origins=(PAGE,))
+    client = await door.connect()
+    await client.send(wire)
+    got, headers, _ = await client.answer()
+    assert (got, headers["access-control-allow-origin"]) == (status, allowed)
+
+
+async def test_malformed_requests_count_against_their_address(open_door):
+    refused = []
+    door = await open_door(count_refused=refused.append)
+    client = await door.connect()
+    await client.send(request_head("GET /#x"))
+    assert (await client.answer())[0] == 400
+    assert refused == ["127.0.0.1"]
+
+
+async def test_too_many_malformed_requests_are_answered_429(open_door):
+    def refuse(peer):
+        raise HttpError(429, "too many requests", (("retry-after", "1"),))
+
+    door = await open_door(count_refused=refuse)
+    client = await door.connect()
+    await client.send(b"\x16\x03\x01\r\n\r\n")
+    status, headers, _ = await client.answer()
+    assert (status, headers["retry-after"]) == (429, "1")
+
+
+async def test_a_body_that_no_handler_reads_ends_the_connection_after_the_answer(open_door):
+    async def answer(request):
+        return json_response(404, {})
+
+    door = await open_door(answer=answer)
+    client = await door.connect()
+    await client.send(request_head("PATCH /nowhere", "Content-Length: 1000000"), b"x" * 5000)
+    status, headers, _ = await client.answer()  # although most of the body has not come
+    assert (status, headers["connection"]) == (404, "close")
+    assert await client.wait_end() == b""
+
+
+async def test_a_handler_names_a_bound_of_its_own_for_the_body(open_door):
+    async def answer(request):
+        return json_response(200, len(await request.body.read(at_most=20)))
+
+    door = await open_door(answer=answer, max_body_bytes=10)
+    for size, status in ((20, 200), (21, 413)):
+        client = await door.connect()
+        await client.send(request_head("POST /a", f"Content-Length: {size}"), b"x" * size)
+        assert (await client.answer())[0] == status
+
+
+async def test_a_body_may_have_64_kib_where_nobody_says_otherwise(open_door):
+    door = await open_door()
+    for size, status in ((65_536, 200), (65_537, 413)):
+        client = await door.connect()
+        await client.send(request_head("POST /a", f"Content-Length: {size}"), b"x" * size)
+        assert (await client.answer())[0] == status
+
+
+async def test_a_connection_that_is_lost_amid_a_body_crashes_nothing(open_door):
+    door = await open_door()
+    client = await door.connect()
+    await client.send(request_head("POST /a", "Content-Length: 1000"), b"x" * 10)
+    client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await trio.aclose_forcefully(client.stream)
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert door.crashes == []
+
+
+@pytest.mark.parametrize("query", ["a=1&a=2", "a=1&b=2&a=1"])
+def test_a_field_that_is_asked_for_stands_once_in_the_query(query):
+    with pytest.raises(HttpError, match=r"^a comes twice in the query$"):
+        parse_query(query).get("a")
+
+
+def test_fields_that_nobody_asks_for_may_repeat():
+    query = parse_query("x=1&x=2&b=3")
+    assert (query.get("b"), query.get("c"), "c" in query, len(query)) == ("3", None, False, 2)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from actors import ActorCrashed, ActorStopped, AskTimedOut, MailboxFull
-from presence.net.authentication import retry_after
-from presence.net.request import HttpError
+from presence.net.request import HttpError, retry_after
 
 
 @contextmanager

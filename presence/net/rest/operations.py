@@ -8,8 +8,16 @@ import orjson
 
 from presence.dialects.together import rest_in, rest_out
 from presence.live.node import Node
-from presence.net.authentication import Authentication, retry_after
-from presence.net.request import JSON, Handler, HttpError, Request, Response, json_response
+from presence.net.authentication import Authentication
+from presence.net.request import (
+    JSON,
+    Handler,
+    HttpError,
+    Request,
+    Response,
+    json_response,
+    retry_after,
+)
 from presence.net.router import Route
 
 PROXY_HEADERS = frozenset({"x-forwarded-for", "x-real-ip", "forwarded", "via"})
@@ -39,7 +47,7 @@ class Operations:
 
     def _constant(self, body: bytes) -> Handler:
         async def handle(request: Request) -> Response:
-            return Response(200, body, JSON)
+            return Response(200, body, (*JSON, ("cache-control", "no-cache")))
 
         return handle
 
@@ -62,7 +70,7 @@ class Operations:
     async def post_dev_token(self, request: Request) -> Response:
         if self.issue_token is None or not is_local(request):
             raise HttpError(404, "not found")
-        wanted = rest_in.parse_dev_token(request.body)
+        wanted = rest_in.parse_dev_token(await request.body.read())
         return Response(200, rest_out.token_json(self.issue_token(wanted)), JSON)
 
 

@@ -10,8 +10,8 @@ from presence.errors import Refused
 from presence.live.claims import Claims
 from presence.live.messages import Applied, Command, Limited, Look
 from presence.live.node import Node
-from presence.net.authentication import Authentication, retry_after
-from presence.net.request import JSON, Headers, HttpError, Request, Response
+from presence.net.authentication import Authentication
+from presence.net.request import JSON, Headers, HttpError, Request, Response, retry_after
 from presence.net.rest.actor_failures import actor_failures
 from presence.net.router import Route
 
@@ -44,7 +44,7 @@ class TogetherRest:
 
     async def patch_self(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
-        change = rest_in.parse_patch(request.body, self._node.clock.now().wall)
+        change = rest_in.parse_patch(await request.body.read(), self._node.clock.now().wall)
         commanded = Commanded(change, connection=None, may_wait=False)
         with actor_failures():
             answer: Applied | Limited = await self._node.users.ask(
@@ -66,7 +66,7 @@ class TogetherRest:
 
     async def get_many(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
-        wanted = rest_in.parse_presence_query(request.body)
+        wanted = rest_in.parse_presence_query(await request.body.read())
         views = await self._views(claims, wanted)
         return Response(200, rest_out.users_json(views), JSON)
 
