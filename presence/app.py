@@ -39,7 +39,7 @@ from actors.supervisor import Run as ChildRun
 from presence.adapters.issuer_keys import read_issuer_keys
 from presence.adapters.secret_key import Secret, open_secret
 from presence.adapters.store_sqlite import SqliteStore
-from presence.adapters.tokens import TokenVerifier
+from presence.adapters.tokens import ForeignIssuer, TokenVerifier
 from presence.assembly import build_node, plan_site
 from presence.collector import Collector
 from presence.config import Config
@@ -115,9 +115,7 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
     secret = open_secret(config.data)
     if secret.is_exposed:
         get_log().warning(Happening.SECRET_EXPOSED, file=str(secret.path))
-    verify = TokenVerifier(
-        secret.key, read_issuer_keys(config.token_public_key, config.token_jwks)
-    ).verify
+    verify = TokenVerifier(secret.key, _read_foreign_issuer(config)).verify
     store = SqliteStore(config.data)
     opening = await store.open(clock.now().wall)
     try:
@@ -133,6 +131,18 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
         yield server
     finally:
         await store.aclose()
+
+
+def _read_foreign_issuer(config: Config) -> ForeignIssuer | None:
+    """The issuer whose keys are configured, if any are."""
+    if config.token_audience is None:  # which goes with any key
+        return None
+    return ForeignIssuer(
+        tuple(read_issuer_keys(config.token_public_key, config.token_jwks)),
+        config.token_audience,
+        config.token_issuer,
+        config.token_admin_claim,
+    )
 
 
 class Server:
