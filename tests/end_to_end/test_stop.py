@@ -132,6 +132,20 @@ def test_a_port_in_use_is_named(tmp_path, option):
     assert_one_sentence(without_log(said), port)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("203.0.113.7", id="not ours"),
+        pytest.param("presence.invalid", id="unknown"),
+        pytest.param("a..b", id="no name"),
+    ],
+)
+def test_an_address_that_is_not_to_be_had_is_named(tmp_path, host):
+    code, said = try_to_serve("--host", host, "--no-dev", "--data", tmp_path / "data")
+    assert code == 69
+    assert_one_sentence(without_log(said), f"cannot listen on {host}:0: ")
+
+
 def test_a_second_server_on_the_same_data_is_refused(serving):
     with serving() as server:
         code, said = try_to_serve("--data", server.data)
