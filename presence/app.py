@@ -23,8 +23,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import click
-import orjson
 import trio
 
 from actors import (
@@ -40,6 +38,7 @@ from presence.adapters.issuer_keys import read_issuer_keys
 from presence.adapters.secret_key import Secret, open_secret
 from presence.adapters.store_sqlite import SqliteStore
 from presence.adapters.tokens import ForeignIssuer, TokenVerifier
+from presence.announcement import check_ready_file, say, write_ready_file
 from presence.assembly import build_node, plan_site
 from presence.collector import Collector
 from presence.config import Config
@@ -88,6 +87,8 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
         nursery.start_soon(Collector().run)
         _tell_ready(config, ready_file, ports)
 
+    if ready_file is not None:
+        check_ready_file(ready_file)
     # What a start reads stays; to look through it takes nearly as long as to read it.
     gc.disable()
     async with trio.open_nursery() as nursery:
@@ -273,22 +274,15 @@ def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:
     """Say where the server listens, now that it does."""
     host = _bracketed(config.host)
     get_log().info(Happening.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
-    click.echo(f"Listening on http://{host}:{ports.http}")
+    say(f"Listening on http://{host}:{ports.http}")
     if ports.pipe is not None:
-        click.echo(f"Pipe protocol on {host}:{ports.pipe}")
+        say(f"Pipe protocol on {host}:{ports.pipe}")
     if config.is_development:
         link = f"ws://{host}:{ports.http}/ws?user=alice"
-        click.echo(f"Development mode, no tokens needed: {link}")
+        say(f"Development mode, no tokens needed: {link}")
     if ready_file is not None:
         told = {"http": ports.http, "pipe": ports.pipe, "pid": os.getpid()}
-        _write_whole(ready_file, orjson.dumps(told))
-
-
-def _write_whole(path: Path, text: bytes) -> None:
-    """Write a file so that nobody ever reads half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(text)
-    draft.replace(path)
+        write_ready_file(ready_file, told)
 
 
 def _bracketed(host: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from presence.announcement import flush_streams, say
 from presence.config import find_unknown_variables, is_loopback, load_config, print_config
 from presence.errors import PresenceError, Refused, StartFailed
 
@@ -38,7 +39,7 @@ class _Commands(click.Group):
         except Refused as refused:
             raise click.UsageError(str(refused), ctx) from refused
         except PresenceError as failure:
-            click.echo(f"Error: {failure}", err=True)
+            say(f"Error: {failure}", is_error=True)
             ctx.exit(failure.exit_code if isinstance(failure, StartFailed) else FAILED)
 
 
@@ -103,14 +104,17 @@ def serve(file: Path | None, ready_file: Path | None, only_prints: bool, **flags
         click.echo(print_config(config), nl=False)
         return
     for warning in find_unknown_variables(os.environ):
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", is_error=True)
     import trio
 
     from presence import app, log
 
     log.open_log(config.log_format, config.log_level)
-    click.echo(f"Open files: up to {raise_open_files()}")
-    code = trio.run(lambda: app.serve(config, ready_file=ready_file))
+    say(f"Open files: up to {raise_open_files()}")
+    try:
+        code = trio.run(lambda: app.serve(config, ready_file=ready_file))
+    finally:
+        flush_streams()
     click.get_current_context().exit(code)
 
 

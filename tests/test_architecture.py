@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "presence.app": {
         "actors",
         "presence.adapters",
+        "presence.announcement",
         "presence.assembly",
         "presence.collector",
         "presence.config",
@@ -48,6 +49,7 @@ MAY_IMPORT = {
         "presence.net",
         "presence.openapi",
     },
+    "presence.announcement": set(),
     "presence.entrance": {"presence.config", "presence.live.claims", "presence.net"},
     "presence.assembly": {
         "actors",
@@ -65,6 +67,7 @@ MAY_IMPORT = {
         "presence.adapters.issuer_keys",
         "presence.adapters.secret_key",
         "presence.adapters.tokens",
+        "presence.announcement",
         "presence.app",
         "presence.client",
         "presence.config",

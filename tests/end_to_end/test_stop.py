@@ -1,5 +1,6 @@
 """How the server ends, and how it says that it cannot start."""
 
+import os
 import signal
 import socket
 import sqlite3
@@ -144,6 +145,43 @@ def test_an_address_that_is_not_to_be_had_is_named(tmp_path, host):
     code, said = try_to_serve("--host", host, "--no-dev", "--data", tmp_path / "data")
     assert code == 69
     assert_one_sentence(without_log(said), f"cannot listen on {host}:0: ")
+
+
+@pytest.mark.parametrize("where", ["missing/ready.json", "file/ready.json", "."])
+def test_a_ready_file_that_cannot_be_written_is_named_before_anything_is_opened(tmp_path, where):
+    (tmp_path / "file").write_text("")
+    ready = tmp_path / where
+    code, said = try_to_serve("--data", tmp_path / "data", "--ready-file", ready)
+    assert code == 78
+    assert_one_sentence(said, "--ready-file", ready)
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def pipe_without_reader():
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("streams", [["stdout"], ["stderr"], ["stdout", "stderr"]])
+def test_a_server_lives_and_stops_well_when_nobody_reads_what_it_prints(
+    serving, pipe_without_reader, streams
+):
+    with serving(streams=dict.fromkeys(streams, pipe_without_reader)) as server:
+        server.client("alice").beat()
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
+        assert "BrokenPipe" not in server.log
+
+
+def test_a_failed_start_has_its_exit_code_when_nobody_reads_why(tmp_path, pipe_without_reader):
+    command = [sys.executable, "-m", "presence", "serve", "--data", str(tmp_path / "data")]
+    environment = os.environ | {"PRESENCE_SWEEP_EVERY": "0"}
+    environment.pop("PYTHONUNBUFFERED", None)
+    done = subprocess.run(command, stderr=pipe_without_reader, env=environment, timeout=20)
+    assert done.returncode == 78
 
 
 def test_a_second_server_on_the_same_data_is_refused(serving):
