@@ -24,6 +24,16 @@ def say(line: str, *, is_error: bool = False) -> None:
         _abandon(sys.stderr if is_error else sys.stdout)
 
 
+def say_where(host: str, http: int, pipe: int | None, *, is_development: bool) -> None:
+    """Print where the server listens and, in development mode, an address to open."""
+    host = f"[{host}]" if ":" in host else host
+    say(f"Listening on http://{host}:{http}")
+    if pipe is not None:
+        say(f"Pipe protocol on {host}:{pipe}")
+    if is_development:
+        say(f"Development mode, no tokens needed: ws://{host}:{http}/ws?user=alice")
+
+
 def flush_streams() -> None:
     """Write what the standard streams still hold, or lose it where nobody reads it.
 

@@ -167,6 +167,27 @@ def test_open_files_are_raised_to_the_hard_limit():
     assert done.stdout == f"{limit} ({limit}, {limit})\n"
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("raise_open_files", id="before the server watches"),
+        pytest.param("flush_streams", id="after it did"),
+    ],
+)
+def test_a_hangup_does_not_end_a_server_that_cannot_note_it(moment):
+    # In a process of its own, which would end.
+    code = (
+        "import signal, sys; from presence import app, cli\n"
+        "def hang_up(*arguments): signal.raise_signal(signal.SIGHUP)\n"
+        "async def serve(config, ready_file): return 0\n"
+        "app.serve = serve\n"
+        f"cli.{moment} = hang_up\n"
+        "sys.argv = ['presence', 'serve']; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_token_prints_one_that_the_server_accepts(run, tmp_path):
     secret = open_secret(tmp_path)
     options = ["--server", "a", "--server", "b", "--device", "phone", "--name", "Alice", "--admin"]

@@ -43,6 +43,13 @@ def try_to_serve(*arguments):
     return done.returncode, done.stderr
 
 
+def wait_until(is_so):
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def assert_one_sentence(text, *words):
     assert text.startswith("Error: ")
     assert text.count("\n") == 1
@@ -122,6 +129,31 @@ def test_a_second_signal_ends_the_process_at_once(serving):
         assert took < FORCED_WITHIN
         assert "stop_forced" in server.log
         assert "Traceback" not in server.log
+
+
+def test_a_hangup_ends_nothing_and_is_noted(serving):
+    with serving() as server:
+        client = server.client("alice")
+        for count in (1, 2):
+            server.signal(signal.SIGHUP)
+            wait_until(lambda: server.log.count('"not_reloaded"') == count)  # noqa: B023
+        client.beat()
+        assert client.is_open
+        assert server.stop() == 0
+        assert "draining" in server.log
+        assert "stop_forced" not in server.log
+
+
+def test_a_hangup_while_the_server_drains_does_not_cut_the_drain_short(serving):
+    with serving() as server:
+        client = server.client("alice")
+        mute = open_mute_client(server)
+        server.signal(signal.SIGTERM)
+        assert client.wait_closed() == SERVICE_RESTART
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: "not_reloaded" in server.log)
+        assert server.process.wait(DRAINED_WITHIN) == 0
+        mute.close()
 
 
 @pytest.mark.parametrize("option", ["--port", "--pipe-port"])
