@@ -23,8 +23,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import click
-import orjson
 import trio
 
 from actors import (
@@ -39,7 +37,8 @@ from actors.supervisor import Run as ChildRun
 from presence.adapters.issuer_keys import read_issuer_keys
 from presence.adapters.secret_key import Secret, open_secret
 from presence.adapters.store_sqlite import SqliteStore
-from presence.adapters.tokens import TokenVerifier
+from presence.adapters.tokens import ForeignIssuer, TokenVerifier
+from presence.announcement import check_ready_file, say_where, write_ready_file
 from presence.assembly import build_node, plan_site
 from presence.collector import Collector
 from presence.config import Config
@@ -62,6 +61,7 @@ STARTING_TOLD_EVERY = 5.0
 DRAIN_WITHIN = 5.0
 STOP_WITHIN = 8.0
 FAILED_FOR_GOOD = 70
+ONLY_READ_AT_START = "SIGHUP reloads nothing yet: settings and keys are read at the start only"
 
 SERVICE_BUDGET = RestartBudget(max_restarts=20, within=60.0, backoff=0.01, backoff_limit=0.5)
 USER_BUDGET = RestartBudget(max_restarts=3, within=60.0, backoff=0.05, backoff_limit=1.0)
@@ -74,8 +74,9 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
     """Run the server until SIGTERM or SIGINT; return the exit code.
 
     Writes *ready_file* once everything accepts. Raises `StartFailed` where it
-    cannot start. A second signal ends the process at once. A start that takes
-    long is told in the log every `STARTING_TOLD_EVERY` seconds.
+    cannot start. A second signal ends the process at once; SIGHUP is noted in
+    the log and ends nothing. A start that takes long is told in the log every
+    `STARTING_TOLD_EVERY` seconds.
     """
     stop, ready = trio.Event(), trio.Event()
     failure: StartFailed | None = None
@@ -88,6 +89,8 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
         nursery.start_soon(Collector().run)
         _tell_ready(config, ready_file, ports)
 
+    if ready_file is not None:
+        check_ready_file(ready_file)
     # What a start reads stays; to look through it takes nearly as long as to read it.
     gc.disable()
     async with trio.open_nursery() as nursery:
@@ -115,9 +118,7 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
     secret = open_secret(config.data)
     if secret.is_exposed:
         get_log().warning(Happening.SECRET_EXPOSED, file=str(secret.path))
-    verify = TokenVerifier(
-        secret.key, read_issuer_keys(config.token_public_key, config.token_jwks)
-    ).verify
+    verify = TokenVerifier(secret.key, _read_foreign_issuer(config)).verify
     store = SqliteStore(config.data)
     opening = await store.open(clock.now().wall)
     try:
@@ -133,6 +134,18 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
         yield server
     finally:
         await store.aclose()
+
+
+def _read_foreign_issuer(config: Config) -> ForeignIssuer | None:
+    """The issuer whose keys are configured, if any are."""
+    if config.token_audience is None:  # which goes with any key
+        return None
+    return ForeignIssuer(
+        tuple(read_issuer_keys(config.token_public_key, config.token_jwks)),
+        config.token_audience,
+        config.token_issuer,
+        config.token_admin_claim,
+    )
 
 
 class Server:
@@ -236,13 +249,16 @@ def _service(name: str, run: ChildRun, close: Callable[[], None]) -> ChildSpec:
 async def _watch_signals(
     stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for number in signals:
-            if stop.is_set():
+            if number == signal.SIGHUP:  # a reload is asked for, or the terminal closed
+                get_log().warning(Happening.NOT_RELOADED, reason=ONLY_READ_AT_START)
+            elif stop.is_set():
                 get_log().warning(Happening.STOP_FORCED)
                 os._exit(128 + number)  # what is stored is whole at any moment
-            stop.set()
+            else:
+                stop.set()
 
 
 async def _tell_of_start(config: Config, ready: trio.Event) -> None:
@@ -261,28 +277,11 @@ async def _tell_of_start(config: Config, ready: trio.Event) -> None:
 
 def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:
     """Say where the server listens, now that it does."""
-    host = _bracketed(config.host)
     get_log().info(Happening.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
-    click.echo(f"Listening on http://{host}:{ports.http}")
-    if ports.pipe is not None:
-        click.echo(f"Pipe protocol on {host}:{ports.pipe}")
-    if config.is_development:
-        link = f"ws://{host}:{ports.http}/ws?user=alice"
-        click.echo(f"Development mode, no tokens needed: {link}")
+    say_where(config.host, ports.http, ports.pipe, is_development=config.is_development)
     if ready_file is not None:
         told = {"http": ports.http, "pipe": ports.pipe, "pid": os.getpid()}
-        _write_whole(ready_file, orjson.dumps(told))
-
-
-def _write_whole(path: Path, text: bytes) -> None:
-    """Write a file so that nobody ever reads half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(text)
-    draft.replace(path)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+        write_ready_file(ready_file, told)
 
 
 def _log_write_failure(error: StoreUnavailable, waiting: int) -> None:

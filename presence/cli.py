@@ -4,8 +4,10 @@ import json
 import os
 import re
 import resource
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,7 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from presence.config import find_unknown_variables, is_loopback, load_config, print_config
+from presence.announcement import flush_streams, say
+from presence.config import Config, find_unknown_variables, is_loopback, load_config, print_config
 from presence.errors import PresenceError, Refused, StartFailed
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class _Commands(click.Group):
         except Refused as refused:
             raise click.UsageError(str(refused), ctx) from refused
         except PresenceError as failure:
-            click.echo(f"Error: {failure}", err=True)
+            say(f"Error: {failure}", is_error=True)
             ctx.exit(failure.exit_code if isinstance(failure, StartFailed) else FAILED)
 
 
@@ -103,15 +106,34 @@ def serve(file: Path | None, ready_file: Path | None, only_prints: bool, **flags
         click.echo(print_config(config), nl=False)
         return
     for warning in find_unknown_variables(os.environ):
-        click.echo(f"Warning: {warning}", err=True)
+        say(f"Warning: {warning}", is_error=True)
+    with _outliving_hangups():
+        code = _run_server(config, ready_file)
+    click.get_current_context().exit(code)
+
+
+def _run_server(config: Config, ready_file: Path | None) -> int:
     import trio
 
     from presence import app, log
 
     log.open_log(config.log_format, config.log_level)
-    click.echo(f"Open files: up to {raise_open_files()}")
-    code = trio.run(lambda: app.serve(config, ready_file=ready_file))
-    click.get_current_context().exit(code)
+    say(f"Open files: up to {raise_open_files()}")
+    try:
+        return trio.run(lambda: app.serve(config, ready_file=ready_file))
+    finally:
+        flush_streams()
+
+
+@contextmanager
+def _outliving_hangups() -> Iterator[None]:
+    """Let SIGHUP pass where the server cannot note it: before it watches, and after."""
+    # A function, not SIG_IGN, which programs that this one starts would inherit.
+    former = signal.signal(signal.SIGHUP, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def raise_open_files() -> str:

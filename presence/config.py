@@ -17,6 +17,8 @@ VARIABLE_PREFIX: Final = "PRESENCE_"
 CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN"})
 """Variables that the client commands read; they are no settings."""
 
+FOREIGN_KEYS: Final = ("token_public_key", "token_jwks")
+FOREIGN_DEMANDS: Final = ("token_audience", "token_issuer", "token_admin_claim")
 LONGEST_LEASE_AFTER: Final = 4 * 3600.0
 
 
@@ -49,6 +51,9 @@ class Config:
     # Who is let in
     token_public_key: Path | None = kinds.location(None)  # noqa: RUF009  # a field
     token_jwks: Path | None = kinds.location(None)  # noqa: RUF009  # a field
+    token_audience: str | None = kinds.word()
+    token_issuer: str | None = kinds.word()
+    token_admin_claim: str | None = kinds.word()
     origins: tuple[str, ...] = kinds.origins()
     trusted_proxies: tuple[kinds.Network, ...] = kinds.networks()
     # Behaviour
@@ -90,6 +95,23 @@ class Config:
                 f"host {self.host} lets other machines in, and in development mode anybody may"
                 " be any user: switch that off (--no-dev) and give each user a token"
                 " (presence token USER), or bind to 127.0.0.1"
+            )
+        self._check_tokens()
+
+    def _check_tokens(self) -> None:
+        """Foreign tokens must say whom they are for; without their keys, nothing is asked."""
+        keys = [name for name in FOREIGN_KEYS if getattr(self, name) is not None]
+        demands = [name for name in FOREIGN_DEMANDS if getattr(self, name) is not None]
+        if keys and self.token_audience is None:
+            raise BadConfig(
+                f"{keys[0]} lets in tokens that others sign: set token_audience to the name that"
+                ' they carry in "aud" for this server, or to "any" to accept those meant for'
+                " other applications too"
+            )
+        if demands and not keys:
+            raise BadConfig(
+                f"{demands[0]} is about tokens that others sign: set token_public_key or"
+                f" token_jwks to their keys, or leave {demands[0]} out"
             )
 
 

@@ -7,7 +7,8 @@ PresenceError
 └── StartFailed         the server cannot start; carries the exit code
     ├── BadConfig           78
     ├── DataUnusable        74
-    └── PortTaken           69
+    └── AddressUnavailable  69
+        └── PortTaken
 """
 
 
@@ -54,7 +55,11 @@ class DataUnusable(StartFailed):
     exit_code = 74
 
 
-class PortTaken(StartFailed):
-    """Somebody else listens on the port."""
+class AddressUnavailable(StartFailed):
+    """The address to listen on is not ours, not known, or not for this process."""
 
     exit_code = 69
+
+
+class PortTaken(AddressUnavailable):
+    """Somebody else listens on the port."""

@@ -28,6 +28,7 @@ class Happening(enum.StrEnum):
     DRAINING = "draining"
     STOPPED = "stopped"
     STOP_FORCED = "stop_forced"
+    NOT_RELOADED = "not_reloaded"
     SECRET_EXPOSED = "secret_exposed"
     ACTOR_CRASHED = "actor_crashed"
     RESTARTS_EXHAUSTED = "restarts_exhausted"

@@ -91,6 +91,11 @@ def host(default: str) -> Any:
     return _declare(default, Kind(_accept_plain_text, str))
 
 
+def word() -> Any:
+    """Declare a text without blanks that is absent unless given."""
+    return _declare(None, Kind(_accept_plain_text, str))
+
+
 def server_name(default: str) -> Any:
     """Declare the part of a Matrix user id behind the colon."""
 

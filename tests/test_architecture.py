@@ -1,9 +1,14 @@
 """Which part of the code may know which: read from its imports."""
 
 import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -37,6 +42,7 @@ MAY_IMPORT = {
     "presence.app": {
         "actors",
         "presence.adapters",
+        "presence.announcement",
         "presence.assembly",
         "presence.collector",
         "presence.config",
@@ -48,6 +54,7 @@ MAY_IMPORT = {
         "presence.net",
         "presence.openapi",
     },
+    "presence.announcement": set(),
     "presence.entrance": {"presence.config", "presence.live.claims", "presence.net"},
     "presence.assembly": {
         "actors",
@@ -65,6 +72,7 @@ MAY_IMPORT = {
         "presence.adapters.issuer_keys",
         "presence.adapters.secret_key",
         "presence.adapters.tokens",
+        "presence.announcement",
         "presence.app",
         "presence.client",
         "presence.config",
@@ -84,6 +92,8 @@ IMPURE = {"trio", "time", "random", "secrets", "logging", "os", "socket", "struc
 PURE_PARTS = {"presence.core", "presence.dialects"}
 CATCH_ALL = {"Exception", "BaseException"}
 MAY_SWALLOW_ALL = {"presence/net/http.py"}
+# Libraries of which we use more than they promise to keep.
+INSIDE_IS_TOUCHED = {"trio-websocket", "wsproto"}
 MOST_MODULES = 12
 # One file for each rule of the model, each actor and each duty of the front.
 FULLER_FOLDERS = {"presence/core": 20, "presence/live": 14, "presence/net": 17}
@@ -166,3 +176,24 @@ def test_no_folder_is_too_full_to_see_at_a_glance(folder):
 def test_every_arrow_starts_at_code_that_exists():
     parts = {part_of(name_of(file)) for file in MODULES}
     assert set(MAY_IMPORT) - parts <= {"presence.app", "presence.__main__"}
+
+
+def declared_requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = map(Requirement, project["dependencies"])
+    return {canonicalize_name(each.name): each.specifier for each in requirements}
+
+
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_every_library_that_is_imported_is_declared(file):
+    declared, distributions = declared_requirements(), packages_distributions()
+    tops = {name.split(".")[0] for name in imports_of(file)} - OUR_OWN - sys.stdlib_module_names
+    providers = {top: set(map(canonicalize_name, distributions[top])) for top in tops}
+    assert [top for top, names in providers.items() if not names & set(declared)] == []
+
+
+@pytest.mark.parametrize("library", sorted(INSIDE_IS_TOUCHED))
+def test_a_library_whose_inside_we_touch_has_an_upper_bound(library):
+    assert any(
+        bound.operator in {"<", "<=", "==", "~="} for bound in declared_requirements()[library]
+    )

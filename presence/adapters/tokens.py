@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import attrs
 import jwt
 import orjson
 
@@ -15,6 +16,8 @@ from presence.live.claims import Claims
 
 OWN_ISSUER: Final = "presence"
 OWN_ALGORITHM: Final = "HS256"
+OWN_ADMIN_CLAIM: Final = "admin"
+ANY_AUDIENCE: Final = "any"
 MAX_TOKEN_BYTES: Final = 8192
 MAX_SERVERS: Final = 1000
 SKEW: Final = 30.0
@@ -53,36 +56,63 @@ def issue_token(
     if name is not None:
         claims["name"] = name
     if is_admin:
-        claims["admin"] = True
+        claims[OWN_ADMIN_CLAIM] = True
     return jwt.encode(claims, secret, algorithm=OWN_ALGORITHM)
+
+
+@attrs.frozen
+class ForeignIssuer:
+    """An issuer beside us: its keys, what its tokens must say, and what they may claim.
+
+    A token must name *audience* in `aud` unless that is `ANY_AUDIENCE`, and
+    *issuer* in `iss` unless that is None. *admin_claim* is the claim that makes
+    an administrator where it is true; None: none does, whatever it is called.
+    """
+
+    keys: tuple[IssuerKey, ...]
+    audience: str
+    issuer: str | None = None
+    admin_claim: str | None = None
+
+    def check(self, raw: Mapping[str, object]) -> None:
+        """Raise `TokenRefused` where a token with the claims *raw* is not meant for us."""
+        if self.issuer is not None and raw.get("iss") != self.issuer:
+            raise TokenRefused("wrong issuer")
+        if self.audience != ANY_AUDIENCE and self.audience not in _read_audience(raw):
+            raise TokenRefused("wrong audience")
 
 
 class TokenVerifier:
     """Tells whether a token lets somebody in, and whom.
 
-    Tokens of our own are always accepted. Once *issuer_keys* are configured,
-    those signed with *secret* must name us as their issuer.
+    Tokens of our own are always accepted. Beside a *foreign* issuer, those
+    signed with *secret* must name us as their issuer.
     """
 
-    def __init__(self, secret: bytes, issuer_keys: Sequence[IssuerKey] = ()) -> None:
-        self._own_key = IssuerKey(OWN_ALGORITHM, None, secret)
-        self._issuer_keys = tuple(issuer_keys)
+    def __init__(self, secret: bytes, foreign: ForeignIssuer | None = None) -> None:
+        self._foreign = foreign
+        foreign_keys = () if foreign is None else foreign.keys
+        self._keys = (IssuerKey(OWN_ALGORITHM, None, secret), *foreign_keys)
 
     def verify(self, token: str, now: float) -> Claims:
         """Return what *token* claims at the Unix time *now*, or raise `TokenRefused`."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRefused("too long")
         try:
-            raw = self._open(token)
+            raw, is_own = self._open(token)
         except jwt.InvalidSignatureError as error:
             raise TokenRefused("wrong signature") from error
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenRefused("malformed") from error
+        is_admin = self._judge(raw, is_own)
         _check_times(raw, now)
-        return _read_claims(raw)
+        return _read_claims(raw, is_admin=is_admin)
 
-    def _open(self, token: str) -> Mapping[str, object]:
-        """Check the signature, then return the claims; may raise what PyJWT raises."""
+    def _open(self, token: str) -> tuple[Mapping[str, object], bool]:
+        """Check the signature; return the claims, and whether our own secret signed them.
+
+        May raise what PyJWT raises.
+        """
         header = jwt.get_unverified_header(token)
         candidates = self._find_keys(header)
         if not candidates:
@@ -90,16 +120,26 @@ class TokenVerifier:
         raw = orjson.loads(_open_with_any(candidates, token))
         if not isinstance(raw, dict):
             raise TokenRefused("malformed")
-        is_own = header["alg"] == OWN_ALGORITHM
-        if is_own and self._issuer_keys and raw.get("iss") != OWN_ISSUER:
+        return raw, header["alg"] == OWN_ALGORITHM
+
+    def _judge(self, raw: Mapping[str, object], is_own_key: bool) -> bool:
+        """Refuse claims that are not meant for us; return whether they make an administrator."""
+        if not is_own_key:
+            assert self._foreign is not None  # whose key opened the token
+            self._foreign.check(raw)
+            claim = self._foreign.admin_claim
+            return claim is not None and raw.get(claim) is True
+        is_own = raw.get("iss") == OWN_ISSUER
+        if self._foreign is not None and not is_own:
             raise TokenRefused("wrong issuer")
-        return raw
+        is_admin = raw.get(OWN_ADMIN_CLAIM, False)
+        if not isinstance(is_admin, bool):
+            raise TokenRefused("unusable claim")
+        return is_own and is_admin
 
     def _find_keys(self, header: Mapping[str, object]) -> list[IssuerKey]:
         """Keys that may have signed it: a key fixes its algorithm, never the token."""
-        fitting = [
-            key for key in (self._own_key, *self._issuer_keys) if key.algorithm == header.get("alg")
-        ]
+        fitting = [key for key in self._keys if key.algorithm == header.get("alg")]
         named = [key for key in fitting if key.id is not None and key.id == header.get("kid")]
         return named or fitting
 
@@ -135,11 +175,15 @@ def _read_time(raw: Mapping[str, object], claim: str, *, default: float | None) 
     return float(value)
 
 
-def _read_claims(raw: Mapping[str, object]) -> Claims:
+def _read_audience(raw: Mapping[str, object]) -> Sequence[object]:
+    """RFC 7519: one audience, or a list of them."""
+    audience = raw.get("aud")
+    return audience if isinstance(audience, list) else [audience]
+
+
+def _read_claims(raw: Mapping[str, object], *, is_admin: bool) -> Claims:
     if raw.get("token_type") == "refresh":
         raise TokenRefused("a refresh token")
-    if not isinstance(raw.get("admin", False), bool):
-        raise TokenRefused("unusable claim")
     return Claims(
         user_id=_read_user(raw),
         expires_at=_read_time(raw, "exp", default=None),
@@ -147,7 +191,7 @@ def _read_claims(raw: Mapping[str, object]) -> Claims:
         device=_read_device(raw),
         servers=_read_servers(raw),
         name=_read_name(raw),
-        is_admin=raw.get("admin") is True,
+        is_admin=is_admin,
     )
 
 

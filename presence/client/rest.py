@@ -2,22 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import asks
 import attrs
 import trio
+from asks.errors import AsksException
 
+from presence.client.anyio_backend import prepare_backend
 from presence.errors import PresenceError
 
-# asks 3.0 runs on Trio through anyio. Installed by plain pip it gets anyio 3,
-# which looks for names that Trio no longer has.
-if not hasattr(trio, "MultiError"):
-    trio.MultiError = type("MultiError", (BaseExceptionGroup,), {})  # type: ignore[attr-defined]
-    trio.NonBaseMultiError = ExceptionGroup  # type: ignore[attr-defined]
-
-import asks
-from asks.errors import AsksException
+prepare_backend(version("anyio"))
 
 ANSWER_AFTER: Final = 10.0
 

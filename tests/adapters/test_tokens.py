@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.adapters.issuer_keys import IssuerKey
-from presence.adapters.tokens import MAX_SERVERS, MAX_TOKEN_BYTES, TokenVerifier, issue_token
+from presence.adapters.tokens import (
+    MAX_SERVERS,
+    MAX_TOKEN_BYTES,
+    ForeignIssuer,
+    TokenVerifier,
+    issue_token,
+)
 from presence.errors import Refused, TokenRefused
 from presence.live.claims import Claims
 
@@ -27,7 +33,13 @@ RSA_KEY = IssuerKey("RS256", "rsa", RSA.public_key())
 RSA_PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 own = TokenVerifier(SECRET)
-configured = TokenVerifier(SECRET, [ED_KEY, RSA_KEY])
+
+
+def with_keys(*keys, audience="any", **demands):
+    return TokenVerifier(SECRET, ForeignIssuer(keys, audience, **demands))
+
+
+configured = with_keys(ED_KEY, RSA_KEY)
 
 
 def encode(part):
@@ -149,7 +161,7 @@ def test_a_token_of_a_configured_issuer_is_accepted(key, algorithm, headers):
 
 
 def test_every_key_of_the_algorithm_is_tried():
-    verifier = TokenVerifier(SECRET, [IssuerKey("EdDSA", None, OTHER_ED.public_key()), ED_KEY])
+    verifier = with_keys(IssuerKey("EdDSA", None, OTHER_ED.public_key()), ED_KEY)
     token = jwt.encode({"sub": "bob", "exp": NOW + 1}, ED, "EdDSA")
     assert verifier.verify(token, NOW).user_id == "bob"
 
@@ -158,7 +170,7 @@ def test_every_key_of_the_algorithm_is_tried():
 
 
 def test_a_key_that_the_token_names_is_the_only_one_tried():
-    verifier = TokenVerifier(SECRET, [ED_KEY, IssuerKey("EdDSA", "other", OTHER_ED.public_key())])
+    verifier = with_keys(ED_KEY, IssuerKey("EdDSA", "other", OTHER_ED.public_key()))
     token = jwt.encode({"sub": "bob", "exp": NOW + 1}, ED, "EdDSA", headers={"kid": "other"})
     assert refusal(token, verifier) == "wrong signature"
 
@@ -195,7 +207,7 @@ def test_a_public_key_is_no_shared_secret():
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
 def test_a_key_decides_the_algorithm_not_the_token(algorithm):
-    verifier = TokenVerifier(SECRET, [RSA_KEY if algorithm == "EdDSA" else ED_KEY])
+    verifier = with_keys(RSA_KEY if algorithm == "EdDSA" else ED_KEY)
     key = ED if algorithm == "EdDSA" else RSA
     token = jwt.encode({"sub": "alice", "exp": NOW + 1}, key, algorithm)
     assert refusal(token, verifier) == "wrong algorithm"
@@ -205,6 +217,116 @@ def test_a_key_that_the_token_brings_along_is_not_believed():
     jwk = jwt.algorithms.OKPAlgorithm.to_jwk(OTHER_ED.public_key(), as_dict=True)
     token = jwt.encode({"sub": "a", "exp": NOW + 1}, OTHER_ED, "EdDSA", headers={"jwk": jwk})
     assert refusal(token, configured) == "wrong signature"
+
+
+# What a foreign token is believed ------------------------------------------------------------
+
+
+def foreign(**claims):
+    """A token that the configured issuer signed."""
+    return jwt.encode({"sub": "bob", "exp": NOW + 1} | claims, ED, "EdDSA")
+
+
+def foreign_by_hand(**claims):
+    """The same with claims that the library would refuse to sign."""
+    text = encode({"alg": "EdDSA"}) + b"." + encode({"sub": "bob", "exp": NOW + 1} | claims)
+    return (text + b"." + encode(ED.sign(text))).decode()
+
+
+chat = with_keys(ED_KEY, audience="https://chat.example.org")
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "https://chat.example.org",
+        ["https://chat.example.org"],
+        ["wiki", "https://chat.example.org"],
+    ],
+)
+def test_a_foreign_token_that_names_us_in_its_audience_is_accepted(audience):
+    assert chat.verify(foreign(aud=audience), NOW).user_id == "bob"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        *[
+            {"aud": audience}
+            for audience in (
+                None,
+                "",
+                "wiki",
+                "any",
+                "https://chat.example.org/",
+                "https://CHAT.example.org",
+                "the https://chat.example.org",
+                [],
+                ["wiki", "any"],
+                [["https://chat.example.org"]],
+                {"https://chat.example.org": True},
+                True,
+                5,
+            )
+        ],
+    ],
+)
+def test_a_foreign_token_for_another_application_is_refused(claims):
+    assert refusal(foreign_by_hand(**claims), chat) == "wrong audience"
+
+
+@pytest.mark.parametrize("claims", [{}, {"aud": "wiki"}, {"aud": ["wiki"]}, {"aud": 5}])
+def test_any_audience_is_accepted_where_that_is_written_out(claims):
+    assert with_keys(ED_KEY, audience="any").verify(foreign_by_hand(**claims), NOW)
+
+
+@pytest.mark.parametrize("issuer", [None, "", "https://other.example", ["https://id.example"], 5])
+def test_a_foreign_token_of_another_issuer_is_refused_where_one_is_named(issuer):
+    verifier = with_keys(ED_KEY, issuer="https://id.example")
+    assert verifier.verify(foreign(iss="https://id.example"), NOW).user_id == "bob"
+    assert refusal(foreign_by_hand(iss=issuer), verifier) == "wrong issuer"
+    assert refusal(foreign(), verifier) == "wrong issuer"
+
+
+def test_our_own_tokens_are_asked_for_no_audience_and_no_other_issuer():
+    verifier = with_keys(ED_KEY, audience="chat", issuer="https://id.example", admin_claim="boss")
+    token = issue_token(SECRET, "alice", now=NOW, ttl=1, is_admin=True)
+    assert verifier.verify(token, NOW).is_admin
+
+
+@pytest.mark.parametrize("iss", ["presence", "https://id.example"])
+@pytest.mark.parametrize("admin", [True, False, "true", None, 1, []])
+def test_a_foreign_token_makes_no_administrator_by_its_own_word(iss, admin):
+    assert configured.verify(foreign(iss=iss, admin=admin), NOW).is_admin is False
+
+
+@pytest.mark.parametrize("iss", [{}, {"iss": "my-app"}, {"iss": ["presence"]}])
+def test_the_secret_alone_makes_no_administrator(iss):
+    assert own.verify(with_claims(admin=True, **iss), NOW).is_admin is False
+    assert own.verify(with_claims(admin=True, iss="presence"), NOW).is_admin is True
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_admin"),
+    [
+        ({"https://example.org/admin": True}, True),
+        *[
+            ({"https://example.org/admin": value}, False)
+            for value in (False, "true", 1, None, [True], {"true": True})
+        ],
+        ({"admin": True}, False),
+        ({}, False),
+    ],
+)
+def test_only_the_configured_claim_being_true_makes_a_foreign_administrator(claims, is_admin):
+    verifier = with_keys(ED_KEY, admin_claim="https://example.org/admin")
+    assert verifier.verify(foreign(**claims), NOW).is_admin is is_admin
+
+
+def test_the_configured_claim_makes_no_administrator_of_our_own_users():
+    verifier = with_keys(ED_KEY, admin_claim="boss")
+    assert verifier.verify(with_claims(iss="presence", boss=True), NOW).is_admin is False
 
 
 # When it holds ------------------------------------------------------------------------------

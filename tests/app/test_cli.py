@@ -144,6 +144,15 @@ def test_print_config_prints_and_serves_nothing(run, served):
     assert "\nport = 0\n" in result.stdout
 
 
+def test_print_config_shows_what_foreign_tokens_must_say(run, served):
+    demands = {"TOKEN_AUDIENCE": "chat", "TOKEN_ISSUER": "https://id", "TOKEN_ADMIN_CLAIM": "boss"}
+    env = {f"PRESENCE_{name}": value for name, value in demands.items()}
+    result = run("serve", "--print-config", env=env | {"PRESENCE_TOKEN_JWKS": "keys.json"})
+    assert (result.exit_code, served.calls) == (0, [])
+    for name, value in demands.items():
+        assert f'\n{name.lower()} = "{value}"\n' in result.stdout
+
+
 def test_open_files_are_raised_to_the_hard_limit():
     # In a process of its own: a lowered limit would stay.
     code = (
@@ -156,6 +165,27 @@ def test_open_files_are_raised_to_the_hard_limit():
     limit = int(done.stdout.split()[0])
     assert 64 < limit <= 4096
     assert done.stdout == f"{limit} ({limit}, {limit})\n"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("raise_open_files", id="before the server watches"),
+        pytest.param("flush_streams", id="after it did"),
+    ],
+)
+def test_a_hangup_does_not_end_a_server_that_cannot_note_it(moment):
+    # In a process of its own, which would end.
+    code = (
+        "import signal, sys; from presence import app, cli\n"
+        "def hang_up(*arguments): signal.raise_signal(signal.SIGHUP)\n"
+        "async def serve(config, ready_file): return 0\n"
+        "app.serve = serve\n"
+        f"cli.{moment} = hang_up\n"
+        "sys.argv = ['presence', 'serve']; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_token_prints_one_that_the_server_accepts(run, tmp_path):
@@ -202,10 +232,19 @@ def test_check_config_names_the_offending_key(run, tmp_path):
 
 def test_check_config_looks_at_the_keys_too(run, tmp_path):
     file = tmp_path / "presence.toml"
-    file.write_text("token_jwks = '/nowhere/keys.json'")
+    file.write_text("token_jwks = '/nowhere/keys.json'\ntoken_audience = 'any'")
     result = run("check-config", str(file))
     assert result.exit_code == 78
     assert "token_jwks: /nowhere/keys.json cannot be read" in result.stderr
+
+
+def test_check_config_says_that_keys_of_others_need_an_audience(run, tmp_path):
+    file = tmp_path / "presence.toml"
+    file.write_text("token_jwks = '/nowhere/keys.json'")
+    result = run("check-config", str(file))
+    assert result.exit_code == 78
+    assert result.stderr.startswith("Error: token_jwks lets in tokens")
+    assert "set token_audience" in result.stderr
 
 
 def test_check_config_is_content_with_a_good_file(run, tmp_path):

@@ -43,6 +43,9 @@ def test_every_kind_of_setting_is_read_from_a_file(settings_file):
         pipe_port = "off"
         data = "/var/lib/presence"
         token_jwks = "keys.json"
+        token_audience = "https://chat.example.org"
+        token_issuer = "https://id.example.org"
+        token_admin_claim = "https://example.org/admin"
         origins = ["https://chat.example.org", "http://[::1]:3000"]
         trusted_proxies = ["10.0.0.0/8", "::1/128"]
         log_format = "json"
@@ -56,6 +59,9 @@ def test_every_kind_of_setting_is_read_from_a_file(settings_file):
         pipe_port="off",
         data=Path("/var/lib/presence"),
         token_jwks=Path("keys.json"),
+        token_audience="https://chat.example.org",
+        token_issuer="https://id.example.org",
+        token_admin_claim="https://example.org/admin",
         origins=("https://chat.example.org", "http://[::1]:3000"),
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1/128")),
         log_format="json",
@@ -69,6 +75,8 @@ def test_every_kind_of_setting_is_read_from_the_environment():
         "PRESENCE_MAX_DEVICES_PER_USER": "3",
         "PRESENCE_PIPE_PORT": "7071",
         "PRESENCE_DATA": "elsewhere",
+        "PRESENCE_TOKEN_PUBLIC_KEY": "key.pem",
+        "PRESENCE_TOKEN_AUDIENCE": "any",
         "PRESENCE_ORIGINS": "https://a.example, https://b.example",
         "PRESENCE_TRUSTED_PROXIES": "",
         "PRESENCE_LOG_LEVEL": "debug",
@@ -79,6 +87,8 @@ def test_every_kind_of_setting_is_read_from_the_environment():
         max_devices_per_user=3,
         pipe_port=7071,
         data=Path("elsewhere"),
+        token_public_key=Path("key.pem"),
+        token_audience="any",
         origins=("https://a.example", "https://b.example"),
         log_level="debug",
     )
@@ -112,6 +122,10 @@ def test_every_kind_of_setting_is_read_from_the_environment():
         ("data = 5", "data must be a path"),
         ("data = ''", "data must be a path"),
         ("token_public_key = '-----BEGIN PUBLIC KEY-----'", "must be the path of a file, not what"),
+        ("token_audience = ''", "token_audience must be a text without blanks"),
+        ("token_audience = ['chat']", "token_audience must be a text without blanks"),
+        ("token_issuer = 5", "token_issuer must be a text without blanks"),
+        ("token_admin_claim = true", "token_admin_claim must be a text without blanks"),
         ("origins = 'https://a.example'", "origins must be a list of texts"),
         ("origins = [1]", "origins must be a list of texts"),
         ("origins = ['https://a.example/']", "origins holds 'https://a.example/'"),
@@ -211,6 +225,27 @@ def test_settings_at_odds_are_refused(flags, complaint):
         load_config(None, {}, flags)
 
 
+@pytest.mark.parametrize("setting", ["token_public_key", "token_jwks"])
+def test_keys_of_others_need_an_audience_and_the_sentence_says_what_to_write(
+    settings_file, setting
+):
+    file = settings_file(f'{setting} = "key"')
+    with pytest.raises(BadConfig) as refused:
+        load_config(file, {}, {})
+    assert str(refused.value).startswith(f"{setting} lets in tokens that others sign: ")
+    assert 'set token_audience to the name that they carry in "aud"' in str(refused.value)
+    assert 'or to "any"' in str(refused.value)
+    for audience in ("https://chat.example.org", "any"):
+        loaded = load_config(file, {"PRESENCE_TOKEN_AUDIENCE": audience}, {})
+        assert loaded.token_audience == audience
+
+
+@pytest.mark.parametrize("setting", ["token_audience", "token_issuer", "token_admin_claim"])
+def test_a_demand_on_foreign_tokens_without_their_keys_is_refused(setting):
+    with pytest.raises(BadConfig, match=f"^{setting} is about tokens .* token_jwks to their keys"):
+        load_config(None, {}, {setting: "any"})
+
+
 def test_two_free_ports_are_not_the_same_port():
     assert load_config(None, {}, {"port": 0, "pipe_port": 0}) == Config(port=0, pipe_port=0)
 
@@ -239,6 +274,9 @@ def test_a_printed_config_is_a_settings_file_that_gives_it_back(settings_file):
         pipe_port="off",
         data=Path('/with "quotes" and ü'),
         token_jwks=Path("keys.json"),
+        token_audience="any",
+        token_issuer="https://id.example.org",
+        token_admin_claim="boss",
         origins=("https://a.example",),
         trusted_proxies=(ip_network("10.0.0.0/8"),),
         sweep_every=0.5,
@@ -252,6 +290,9 @@ def test_every_setting_but_the_absent_ones_is_printed():
     assert {field.name for field in attrs.fields(Config)} - printed == {
         "token_public_key",
         "token_jwks",
+        "token_audience",
+        "token_issuer",
+        "token_admin_claim",
     }
 
 

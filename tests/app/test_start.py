@@ -12,6 +12,7 @@ import trio
 from presence import app
 from presence.config import Config
 from presence.entrance import Ports
+from presence.errors import StartFailed
 from presence.log import open_log
 
 
@@ -56,3 +57,24 @@ async def test_a_start_that_takes_long_says_so_every_few_seconds_until_the_serve
         ("listening", None),
         ("stopped", None),
     ]
+
+
+async def test_a_ready_file_that_cannot_be_written_in_the_end_is_a_failed_start(
+    collector_as_before, monkeypatch, tmp_path, log
+):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    open_whole_server = app.open_server
+
+    @asynccontextmanager
+    async def open_server_and_lose_the_folder(config):
+        async with open_whole_server(config) as server:
+            folder.rmdir()
+            yield server
+
+    monkeypatch.setattr(app, "open_server", open_server_and_lose_the_folder)
+    config = Config(data=tmp_path / "data", port=0, pipe_port=0)
+    with pytest.raises(
+        StartFailed, match=r"^--ready-file .*ready\.json cannot be written any more"
+    ):
+        await app.serve(config, ready_file=folder / "ready.json")

@@ -141,14 +141,18 @@ class ServerProcess:
     """`presence serve` on free ports of 127.0.0.1, in development mode.
 
     *settings* become `PRESENCE_*` variables, *options* are put behind our own;
-    *program* is another one than ours that takes the same arguments. The data
+    *program* is another one than ours that takes the same arguments; *streams*
+    may name others for `stdout` and `stderr` than the log file. The data
     directory stays when the process is killed, so `start` may be called again.
     """
 
-    def __init__(self, directory, *, program=("-m", "presence"), options=(), **settings):
+    def __init__(
+        self, directory, *, program=("-m", "presence"), options=(), streams=None, **settings
+    ):
         self.directory = directory
         self.program = program
         self.options = options
+        self.streams = streams or {}
         self.data = directory / "data"
         self.settings = settings
         self.process = None
@@ -161,7 +165,10 @@ class ServerProcess:
         self.starts += 1
         ready_file = self.directory / f"ready-{self.starts}.json"
         environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("PRESENCE_")
+            key: value
+            for key, value in os.environ.items()
+            # Buffers are what a broken stream fails at when the process ends.
+            if not key.startswith("PRESENCE_") and key != "PYTHONUNBUFFERED"
         }
         for key, value in self.settings.items():
             environment[f"PRESENCE_{key.upper()}"] = str(value)
@@ -171,8 +178,7 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [sys.executable, *map(str, [*self.program, *arguments])],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                **{"stdout": log, "stderr": log, **self.streams},
                 env=environment,
             )
         deadline = time.monotonic() + READY_WITHIN

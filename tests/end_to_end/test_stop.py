@@ -1,5 +1,6 @@
 """How the server ends, and how it says that it cannot start."""
 
+import os
 import signal
 import socket
 import sqlite3
@@ -40,6 +41,13 @@ def try_to_serve(*arguments):
     took = time.monotonic() - began_at
     print(f"\nexit {done.returncode} after {took:.2f} s: {done.stderr.strip()}")
     return done.returncode, done.stderr
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def assert_one_sentence(text, *words):
@@ -123,6 +131,31 @@ def test_a_second_signal_ends_the_process_at_once(serving):
         assert "Traceback" not in server.log
 
 
+def test_a_hangup_ends_nothing_and_is_noted(serving):
+    with serving() as server:
+        client = server.client("alice")
+        for count in (1, 2):
+            server.signal(signal.SIGHUP)
+            wait_until(lambda: server.log.count('"not_reloaded"') == count)  # noqa: B023
+        client.beat()
+        assert client.is_open
+        assert server.stop() == 0
+        assert "draining" in server.log
+        assert "stop_forced" not in server.log
+
+
+def test_a_hangup_while_the_server_drains_does_not_cut_the_drain_short(serving):
+    with serving() as server:
+        client = server.client("alice")
+        mute = open_mute_client(server)
+        server.signal(signal.SIGTERM)
+        assert client.wait_closed() == SERVICE_RESTART
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: "not_reloaded" in server.log)
+        assert server.process.wait(DRAINED_WITHIN) == 0
+        mute.close()
+
+
 @pytest.mark.parametrize("option", ["--port", "--pipe-port"])
 def test_a_port_in_use_is_named(tmp_path, option):
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -130,6 +163,57 @@ def test_a_port_in_use_is_named(tmp_path, option):
         code, said = try_to_serve(option, port, "--data", tmp_path / "data")
     assert code == 69
     assert_one_sentence(without_log(said), port)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("203.0.113.7", id="not ours"),
+        pytest.param("presence.invalid", id="unknown"),
+        pytest.param("a..b", id="no name"),
+    ],
+)
+def test_an_address_that_is_not_to_be_had_is_named(tmp_path, host):
+    code, said = try_to_serve("--host", host, "--no-dev", "--data", tmp_path / "data")
+    assert code == 69
+    assert_one_sentence(without_log(said), f"cannot listen on {host}:0: ")
+
+
+@pytest.mark.parametrize("where", ["missing/ready.json", "file/ready.json", "."])
+def test_a_ready_file_that_cannot_be_written_is_named_before_anything_is_opened(tmp_path, where):
+    (tmp_path / "file").write_text("")
+    ready = tmp_path / where
+    code, said = try_to_serve("--data", tmp_path / "data", "--ready-file", ready)
+    assert code == 78
+    assert_one_sentence(said, "--ready-file", ready)
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def pipe_without_reader():
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("streams", [["stdout"], ["stderr"], ["stdout", "stderr"]])
+def test_a_server_lives_and_stops_well_when_nobody_reads_what_it_prints(
+    serving, pipe_without_reader, streams
+):
+    with serving(streams=dict.fromkeys(streams, pipe_without_reader)) as server:
+        server.client("alice").beat()
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
+        assert "BrokenPipe" not in server.log
+
+
+def test_a_failed_start_has_its_exit_code_when_nobody_reads_why(tmp_path, pipe_without_reader):
+    command = [sys.executable, "-m", "presence", "serve", "--data", str(tmp_path / "data")]
+    environment = os.environ | {"PRESENCE_SWEEP_EVERY": "0"}
+    environment.pop("PYTHONUNBUFFERED", None)
+    done = subprocess.run(command, stderr=pipe_without_reader, env=environment, timeout=20)
+    assert done.returncode == 78
 
 
 def test_a_second_server_on_the_same_data_is_refused(serving):

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 import trio
 
-from presence.errors import PortTaken, StartFailed
+from presence.errors import AddressUnavailable, PortTaken
 from presence.net.doors.door import open_listener
 from presence.net.request import Response
 
@@ -22,9 +22,9 @@ async def test_a_port_in_use_is_named():
             await open_listener("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "a..b"])
 async def test_an_address_that_is_not_ours_is_named(host):
-    with pytest.raises(StartFailed, match=f"cannot listen on {host}:1234"):
+    with pytest.raises(AddressUnavailable, match=f"cannot listen on {host}:1234"):
         await open_listener(host, 1234)
 
 

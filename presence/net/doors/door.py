@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import trio
 
-from presence.errors import PortTaken, StartFailed
+from presence.errors import AddressUnavailable, PortTaken
 from presence.net.admission import parse_address
 from presence.net.http import Site
 from presence.net.stream import OutboxStream
@@ -58,7 +58,7 @@ class Door(ABC):
         """Accept until `stop_accepting`, then return when the last connection has ended.
 
         Reports the port once it listens; port 0 picks a free one. Raises
-        `PortTaken` or `StartFailed`.
+        `AddressUnavailable`, or `PortTaken` which is one.
         """
         listener = await open_listener(host, port)
         with self._ending:
@@ -130,15 +130,16 @@ class Door(ABC):
 
 async def open_listener(host: str, port: int) -> stdsocket.socket:
     """Bind the first address of *host*; `::` takes IPv4 as well."""
-    where = f"{host}:{port}"
     try:
         found = await trio.socket.getaddrinfo(
             host, port, type=stdsocket.SOCK_STREAM, flags=stdsocket.AI_PASSIVE
         )
+        family, kind, protocol, _, address = found[0]
+        listener = stdsocket.socket(family, kind, protocol)
     except OSError as error:
-        raise StartFailed(f"cannot listen on {where}: {error.strerror}") from error
-    family, kind, protocol, _, address = found[0]
-    listener = stdsocket.socket(family, kind, protocol)
+        raise _unavailable(host, port, str(error.strerror)) from error
+    except UnicodeError as error:  # no name that could be looked up
+        raise _unavailable(host, port, "that is no name of a host") from error
     try:
         listener.setblocking(False)
         listener.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_REUSEADDR, 1)
@@ -150,5 +151,12 @@ async def open_listener(host: str, port: int) -> stdsocket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"port {port} on {host} is in use by another program") from error
-        raise StartFailed(f"cannot listen on {where}: {error.strerror}") from error
+        raise _unavailable(host, port, str(error.strerror)) from error
     return listener
+
+
+def _unavailable(host: str, port: int, why: str) -> AddressUnavailable:
+    return AddressUnavailable(
+        f"cannot listen on {host}:{port}: {why}; host must be an address of this"
+        " machine, or a name of one, and the port one that this user may open"
+    )
