@@ -115,10 +115,13 @@ class Client:
                 except ConnectionClosed as closed:
                     return closed.reason and closed.reason.code
 
-    async def leave(self):
-        """Say goodbye with 1000."""
-        await self.connection.aclose()
+    async def leave(self, code=1000):
+        """Say goodbye; a browser's `close()` does so without a code."""
+        await self.connection.aclose(code=code)
         await self._quiet()
+
+    async def leave_without_code(self):
+        await self.leave(code=None)
 
     async def vanish(self):
         """Go without a goodbye."""

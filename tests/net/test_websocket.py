@@ -182,13 +182,16 @@ async def test_the_own_page_and_a_listed_one_get_a_socket(open_door, origin):
         pytest.param(NORMAL + b"bye", True, id="1000 with a reason"),
         pytest.param(b"\x03\xe9", False, id="1001 navigates away"),
         pytest.param(b"\x0f\xa0", False, id="4000"),
-        pytest.param(b"", False, id="no code"),
+        pytest.param(b"", True, id="no code, as a browser's close()"),
         pytest.param(b"\x03", False, id="half a code"),
+        pytest.param(b"\x03\xed", False, id="1005 on the wire"),
         pytest.param(b"\x03\xee", False, id="1006 on the wire"),
         pytest.param(NORMAL + b"\xff", False, id="reason not UTF-8"),
     ],
 )
-async def test_only_close_1000_is_a_clean_end(open_door, masked_frame, goodbye, is_clean):
+async def test_a_close_frame_of_1000_or_without_a_code_is_a_clean_end(
+    open_door, masked_frame, goodbye, is_clean
+):
     door = await open_door()
     client = await open_client(door)
     await client.send(masked_frame(TEXT, b"last words"), masked_frame(CLOSE, goodbye))
@@ -198,11 +201,12 @@ async def test_only_close_1000_is_a_clean_end(open_door, masked_frame, goodbye, 
     assert door.crashes == []
 
 
-async def test_a_clean_close_is_answered(open_door, masked_frame):
+@pytest.mark.parametrize("goodbye", [NORMAL, b""])
+async def test_a_clean_close_is_answered_in_kind(open_door, masked_frame, goodbye):
     door = await open_door()
     client = await open_client(door)
-    await client.send(masked_frame(CLOSE, NORMAL))
-    assert await client.close_code() == 1000
+    await client.send(masked_frame(CLOSE, goodbye))
+    assert await client.frame() == (CLOSE, goodbye)
 
 
 @pytest.mark.parametrize("how", ["eof", "reset"])
