@@ -14,7 +14,8 @@ class NetLimits:
     complete by then. `write_blocked_after`: the kernel took no byte for so long.
     `max_frames_per_second` is what a well-behaved client sends; a connection is
     ended only above ten times that. `max_unsent_bytes` bounds what waits for one
-    slow reader, keyed frames and the snapshot apart.
+    slow reader, keyed frames and the snapshot apart. Who is too slow by either
+    is ended with 4008, or cut where that cannot be said.
     """
 
     handshake_after: float = 10.0

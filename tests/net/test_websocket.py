@@ -2,7 +2,7 @@
 
 import gc
 import random
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SO_LINGER, SO_RCVBUF, SOL_SOCKET
 
 import attrs
 import h11
@@ -681,6 +681,48 @@ async def test_garbage_after_the_upgrade_leaves_no_exception(open_door):
         await trio.aclose_forcefully(client.stream)
     await door.wait_until(lambda: door.door.connection_count == 0)
     assert door.crashes == []
+
+
+async def open_slow_client(door):
+    """A client that stopped reading, with its frames waiting, and the frames' payload."""
+    client = await door.connect()
+    client.stream.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    await client.upgrade()
+    socket = await socket_of(door)
+    payload = b"p" * 1000
+    while socket.stream.push(text_frame(payload)):
+        pass
+    return client, payload
+
+
+async def test_a_slow_client_that_reads_again_is_told_4008_behind_whole_frames(
+    open_door, masked_frame
+):
+    door = await open_door(max_unsent_bytes=10_000)
+    client, payload = await open_slow_client(door)
+    await wait_ends(door, [False])  # at once: its session does not wait for it
+    assert door.counts["slow_cut"] == 1
+    await client.send(masked_frame(TEXT, b"late"), masked_frame(CLOSE, NORMAL))
+    with trio.fail_after(2):
+        while (frame := await client.frame()) == (TEXT, payload):
+            pass
+        assert frame == (CLOSE, b"\x0f\xa8slow")
+        assert await client.wait_end() == b""
+    await client.stream.aclose()
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert (door.crashes, door.counts["slow_cut"]) == ([], 1)
+
+
+async def test_a_slow_client_that_reads_nothing_is_cut_in_two_seconds(open_door):
+    door = await open_door(max_unsent_bytes=10_000)
+    client, _ = await open_slow_client(door)
+    began_at = trio.current_time()
+    socket = await socket_of(door)
+    assert socket.stream.statistics().unsent_bytes < 1100
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert 1.5 < trio.current_time() - began_at < 3
+    assert await client.close_code() is None
+    assert (door.route.ends, door.crashes, door.counts["slow_cut"]) == ([False], [], 1)
 
 
 async def test_a_session_that_is_cancelled_closes_with_1012_and_frees_its_place(open_door):
