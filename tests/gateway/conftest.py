@@ -85,11 +85,11 @@ class Client:
         return frames
 
     async def presence_of(self, user_id):
-        """The statuses that came since, of one user, in order; skips everything else."""
+        """The statuses that came since, of another user, in order; skips everything else."""
         return [
             frame["d"]["status"]
             for frame in await self.rest()
-            if frame.get("t") == "PRESENCE_UPDATE" and frame["d"].get("user_id") == user_id
+            if frame.get("t") == "PRESENCE_UPDATE" and frame["d"]["user_id"] == user_id
         ]
 
     async def self_views(self):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 import trio
 
+from presence.core.events import REST_DEVICE
 from presence.errors import StoreUnavailable
 
 BARE = {
@@ -93,7 +94,7 @@ async def test_several_fields_at_once_are_one_change(server):
 async def test_own_connections_are_told_like_by_the_gateway(server):
     alice = await server.connect("alice")
     await server.patch("alice", custom_status="hello")
-    online = BARE | {"status": "online", "custom_status": "hello"}
+    online = BARE | {"user_id": "alice", "status": "online", "custom_status": "hello"}
     assert await alice.self_views() == [online]
 
 
@@ -240,6 +241,17 @@ async def test_a_lease_keeps_the_user_shown_when_its_last_connection_goes(server
     await alice.leave()
     assert await bob.presence_of("alice") == []
     assert await server.status_of("alice") == "dnd"
+
+
+async def test_no_client_can_name_the_device_that_the_lease_belongs_to(server):
+    await server.patch("alice", status="online")
+    for state in ("idle", "offline"):
+        alice = await server.connect("alice", device="rest", state=state)
+        assert await server.status_of("alice") == "online"
+        await alice.leave()
+    assert await server.status_of("alice") == "online"
+    answer = await server.refusal(f"/ws?user=alice&device={REST_DEVICE}")
+    assert answer.status == 400
 
 
 # -- stored, or said not to be ---------------------------------------------------------------
