@@ -132,10 +132,21 @@ async def test_a_connection_that_names_no_device_gets_one_of_its_own(start_serve
 
 
 @pytest.mark.parametrize(
+    ("query", "status"),
+    [({}, "away"), ({"state": "idle"}, "away"), ({"state": "online"}, "online")],
+)
+async def test_a_device_that_comes_back_is_as_it_was_or_as_it_wishes(server, query, status):
+    gone = await server.connect("alice", device="tab", state="idle")
+    await gone.vanish()
+    _, ready = await server.join("alice", device="tab", **query)
+    assert ready["user"]["status"] == status
+
+
+@pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("state=away", "state must be idle or offline"),
-        ("state=", "state must be idle or offline"),
+        ("state=away", "state must be online, idle or offline"),
+        ("state=", "state must be online, idle or offline"),
         ("status=invisible", "status must be online, away, dnd or offline"),
         ("status=Online", "status must be online, away, dnd or offline"),
         ("device=a%20b", "device must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ @ + = -"),
