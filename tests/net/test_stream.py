@@ -380,6 +380,15 @@ async def test_before_the_upgrade_a_slow_reader_gets_no_frame(connect):
     assert pair.stream.statistics().unsent_bytes == 0
 
 
+async def test_by_default_a_quarter_of_a_mebibyte_may_wait_and_no_more(connect):
+    pair = await connect()
+    fill(pair.stream)
+    pushed = 0
+    while pair.stream.push(b"x" * 1000):
+        pushed += 1
+    assert 256 * 1024 - 2000 <= pushed * 1000 <= 256 * 1024
+
+
 async def test_keyed_frames_are_not_counted_against_the_bound(connect):
     pair = await connect(max_unsent_bytes=2000)
     fill(pair.stream)
