@@ -111,7 +111,8 @@ class Incoming:
             message = {}
         data = message.get("d", {})
         text = data.get("custom_status") or ""
-        if message.get("t") != "PRESENCE_UPDATE" or "user_id" not in data or text[:1] != "#":
+        is_of_another = "user_id" in data and "id" not in data
+        if message.get("t") != "PRESENCE_UPDATE" or not is_of_another or text[:1] != "#":
             self._measure.count["others"] += 1
             return
         try:

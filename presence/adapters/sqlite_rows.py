@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import orjson
 
+from presence.core.events import REST_DEVICE
 from presence.core.identity import parse_device_id
 from presence.core.record import Record
 from presence.core.types import DeviceId, PublicView, State, Status, Text, UserId
@@ -151,9 +152,11 @@ def _device_states(row: Row, column: str) -> dict[DeviceId, State]:
         states = orjson.loads(_text(row, column))
         if not isinstance(states, dict):
             raise UnreadableRow(f"{column} is not an object")
-        return {
-            parse_device_id(device): _choice(State, state, column)
-            for device, state in states.items()
-        }
+        return {_device_of(name): _choice(State, state, column) for name, state in states.items()}
     except (orjson.JSONDecodeError, Refused) as error:
         raise UnreadableRow(f"{column} makes no sense") from error
+
+
+def _device_of(name: object) -> DeviceId:
+    """Raises `Refused`; where an older version wrote `rest`, that is a device like any other."""
+    return REST_DEVICE if name == REST_DEVICE else parse_device_id(name)

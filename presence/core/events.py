@@ -7,8 +7,11 @@ from presence.core.record import Record
 from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, State, Status
 from presence.core.value import value
 
-REST_DEVICE = DeviceId("rest")
-"""The one lease device of users who set their status without a connection [002]."""
+REST_DEVICE = DeviceId("/rest")
+"""The one lease device of users who set their status without a connection [002].
+
+No client can name it: no device id has a slash.
+"""
 
 
 # What happens -------------------------------------------------------------------------------

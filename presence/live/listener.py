@@ -140,7 +140,6 @@ class EndReason(enum.Enum):
     """Why the server ends a connection. The dialect has a code for each."""
 
     STOPPING = "server is stopping"
-    SLOW = "too slow, or over a limit"
     TOKEN = "token expired or revoked"
     DISCONNECTED = "disconnected by administration"
     REPLACED = "replaced by another login"

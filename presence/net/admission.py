@@ -89,7 +89,7 @@ class UserLimit:
     def has_enough(self, user_id: UserId) -> bool:
         """Say whether the user's next connection is to be refused.
 
-        Ask again when it begins: others may have come in meanwhile.
+        Nothing may be awaited before the connection is counted, or others come in meanwhile.
         """
         if not self.most or self.count_of(user_id) < self.most:
             return False

@@ -30,7 +30,7 @@ from presence.net.wire.seats import Seats
 PATH = "/ws"
 SUBPROTOCOL = "bearer"
 ACK_FRAME = text_frame(gateway_out.HEARTBEAT_ACK)
-WISHED_STATES = {"idle": State.IDLE, "offline": State.OFFLINE}
+STATES = frozenset(each.value for each in State)
 
 
 class TogetherSpeech:
@@ -195,8 +195,8 @@ def parse_wishes(query: Mapping[str, str], claims: Claims) -> Wishes:
     A token that names a device is good for that device only.
     """
     state = query.get("state")
-    if state is not None and state not in WISHED_STATES:
-        raise Refused("state", "must be idle or offline")
+    if state is not None and state not in STATES:
+        raise Refused("state", "must be online, idle or offline")
     status = query.get("status")
     if status is not None and status not in {each.value for each in Status}:
         raise Refused("status", "must be online, away, dnd or offline")
@@ -204,6 +204,6 @@ def parse_wishes(query: Mapping[str, str], claims: Claims) -> Wishes:
     named = None if device is None else parse_device_id(device)
     return Wishes(
         device=claims.device or named,
-        state=None if state is None else WISHED_STATES[state],
+        state=None if state is None else State(state),
         intent=None if status is None else Status(status),
     )

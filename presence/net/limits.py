@@ -14,8 +14,9 @@ class NetLimits:
     complete by then. `write_blocked_after`: the kernel took no byte for so long.
     `max_frames_per_second` is what a well-behaved client sends; a connection is
     ended only above ten times that. `max_unsent_bytes` bounds what waits for one
-    slow reader, keyed frames and the snapshot apart. `max_body_bytes` holds for
-    every request whose route does not name a bound of its own.
+    slow reader, keyed frames and the snapshot apart. A client too slow by either
+    is ended with 4008, or cut where that frame cannot be sent. `max_body_bytes`
+    holds for every request whose route does not name a bound of its own.
     """
 
     handshake_after: float = 10.0

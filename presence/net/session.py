@@ -39,7 +39,6 @@ SELF = ("self",)
 
 CLOSE_CODES = {
     EndReason.STOPPING: 1012,
-    EndReason.SLOW: 4008,
     EndReason.TOO_MANY_DEVICES: 4008,
     EndReason.TOKEN: 4001,
     EndReason.DISCONNECTED: 4002,

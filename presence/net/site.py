@@ -1,17 +1,14 @@
 """What the one port answers: all addresses, put together."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Protocol
 
 import attrs
 
-from presence.core.types import UserId
 from presence.dialects.together.rest_in import DevToken
 from presence.errors import Refused
 from presence.live.administration import Administration
 from presence.live.claims import Claims, Verify
-from presence.live.listener import EndReason
 from presence.live.node import Node
 from presence.log import Count, Counters
 from presence.net.admission import RequestRates, UserLimit
@@ -27,7 +24,7 @@ from presence.net.rest.operations import Operations
 from presence.net.rest.together import TogetherRest
 from presence.net.rest.voiceping import VoicePingRest
 from presence.net.router import Route, Router
-from presence.net.session import CLOSE_CODES, Session, SocketTimes, Wishes
+from presence.net.session import Session, SocketTimes, Wishes
 from presence.net.upgrade import Admitted, require_upgrade
 from presence.net.voiceping.gateway import PATH_END as VOICEPING_PATH
 from presence.net.voiceping.gateway import VoicePingGateway
@@ -171,17 +168,12 @@ class Gateways:
             return error_response(refusal.status, refusal.problem, refusal.headers)
         except Refused as refusal:
             return error_response(400, str(refusal))
+        # No await from here to the first step of the session, which counts it.
         if self._user_limit.has_enough(claims.user_id):
             return error_response(429, TOO_MANY, retry_after(10))
         chosen = gateway.subprotocol_of(request)
-        open_session = partial(
-            gateway.open_session, claims=claims, wishes=wishes, subprotocol=chosen
-        )
-        return Admitted(chosen, partial(self._serve, claims.user_id, open_session))
 
-    def _serve(
-        self, user_id: UserId, open_session: Callable[[WebSocket], Session], socket: WebSocket
-    ) -> Awaitable[object]:
-        if self._user_limit.has_enough(user_id):  # others came in during the handshake
-            return socket.close(CLOSE_CODES[EndReason.SLOW], TOO_MANY)
-        return open_session(socket).run()
+        def serve(socket: WebSocket) -> Awaitable[object]:
+            return gateway.open_session(socket, claims, wishes, chosen).run()
+
+        return Admitted(chosen, serve)

@@ -13,16 +13,19 @@ import trio
 
 from presence.net.limits import NetLimits
 from presence.net.turnstile import Turnstile
+from presence.net.wire.backlog import Backlog
 from presence.net.wire.client_frames import read_whole_text
-from presence.net.wire.frame_meter import FrameMeter, Violation
-from presence.net.wire.frames import CLOSE
-from presence.net.wire.outbox import Outbox
+from presence.net.wire.frame_meter import OVER_A_LIMIT, FrameMeter, Violation
+from presence.net.wire.frames import CLOSE, close_frame
+from presence.net.wire.outbox import SLOW, Outbox
 from presence.net.wire.seats import LOST
 from presence.net.wire.watch import PLAIN_WATCH, Watch
 
 SEND_BUFFER_BYTES = 64 * 1024
 NOT_SENT_BYTES = 16 * 1024
 TCP_NOTSENT_LOWAT: int = getattr(stdsocket, "TCP_NOTSENT_LOWAT", 25)
+LAST_CHANCE_AFTER = 2.0
+"""A slow reader is cut if it has not taken its close frame by then."""
 LINGER_AFTER = 1.0
 LINGER_BYTES = 256 * 1024
 RECEIVE_BYTES = 16 * 1024
@@ -90,6 +93,44 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self._meter = meter
         self._unread = early
 
+    def _end_slow(self, backlog: Backlog) -> None:
+        """Say 4008 behind the frame under way, for as long as the last chance lasts, and cut then.
+
+        Nothing is heard any more. Where nothing may be said, cut at once.
+        """
+        if self._meter is None or self._has_sent_close or self.cut_reason is not None:
+            self.cut(SLOW)
+            return
+        self.cut_reason = SLOW
+        backlog.forget_unbegun()
+        backlog.push(close_frame(OVER_A_LIMIT, SLOW))
+        self._has_sent_close = True
+        self._take_no_more()
+        self._wake_senders()
+        self._give_up_at = trio.current_time() + LAST_CHANCE_AFTER
+        if self._writing is not None:
+            self._writing.deadline = self._give_up_at
+        self._watch.wake(self._socket)
+
+    async def _write_backlog(self) -> None:
+        """Go on where the watch woke the writer together with the reader."""
+        while True:
+            try:
+                return await super()._write_backlog()
+            except trio.ClosedResourceError:
+                if self._is_closed:
+                    raise
+
+    async def see_off(self) -> None:
+        """Wait until a slow reader has its close frame, or its last chance has passed.
+
+        To be called once nobody hears the client. If cancelled, it is cut.
+        """
+        while self._backlog is not None:
+            await self._wait_until_woken()
+        if not self._is_cut:
+            await self.linger()
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send as one uninterrupted piece, after what was pushed and before what was offered.
 
@@ -137,6 +178,10 @@ class OutboxStream(Outbox, trio.abc.Stream):
             await self._wait_way_out()
             self.cut(LOST)
             raise
+        except trio.ClosedResourceError:
+            if self._is_closed:
+                raise
+            data = b""  # woken because the connection was ended from here
         if not data:
             await self._wait_way_out()
         if not has_waited:
@@ -187,9 +232,11 @@ class OutboxStream(Outbox, trio.abc.Stream):
         return True
 
     def _take_nowait(self, max_bytes: int) -> bytes | None:
+        """As `_take_any_nowait`, until the connection is ended from here."""
+        return b"" if self.cut_reason is not None else self._take_any_nowait(max_bytes)
+
+    def _take_any_nowait(self, max_bytes: int) -> bytes | None:
         """Take from the socket; b"" at its end, None while there is nothing."""
-        if self.cut_reason is not None:
-            return b""
         if self._is_closed:
             raise trio.ClosedResourceError
         try:
@@ -214,7 +261,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         ended = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
         with trio.move_on_after(LINGER_AFTER), suppress(*ended):
             self._socket.shutdown(stdsocket.SHUT_WR)
-            while left > 0 and (data := self._take_nowait(RECEIVE_BYTES)) != b"":
+            while left > 0 and (data := self._take_any_nowait(RECEIVE_BYTES)) != b"":
                 if data is None:
                     await self._watch.wait_readable(self._socket)
                 else:
@@ -235,6 +282,8 @@ class OutboxStream(Outbox, trio.abc.Stream):
     def close(self) -> None:
         """Close the socket, and hear nothing more."""
         self.on_text = None
+        if self.cut_reason is not None and self._backlog is not None:
+            self.cut(SLOW)  # what a slow reader left is not the kernel's to keep
         if not self._is_closed:
             self._watch.wake(self._socket)
         super().close()

@@ -19,6 +19,7 @@ from presence.net.request import Headers, Request, Response, error_response
 from presence.net.stream import OutboxStream
 from presence.net.websocket import INTERNAL_ERROR, WebSocket
 from presence.net.wire.frame_meter import FrameMeter
+from presence.net.wire.outbox import SLOW
 
 MESSAGE_QUEUE_SIZE = 16
 SERVICE_RESTART = 1012
@@ -117,8 +118,14 @@ def _is_key(text: str) -> bool:
         return False
 
 
-async def serve_websocket(stream: OutboxStream, upgrade: Upgrade, limits: NetLimits) -> None:
-    """Answer the upgrade, run its session, end the connection. Owns *stream*."""
+async def serve_websocket(
+    stream: OutboxStream, upgrade: Upgrade, limits: NetLimits, note_end: Callable[[], None]
+) -> None:
+    """Answer the upgrade, run its session, end the connection. Owns *stream*.
+
+    Calls *note_end* when the session is over, before it waits for a client
+    that has its last words still to read.
+    """
     meter = FrameMeter(limits)
     try:
         async with trio.open_nursery() as nursery:
@@ -137,7 +144,10 @@ async def serve_websocket(stream: OutboxStream, upgrade: Upgrade, limits: NetLim
                 socket.note_arrival()
                 socket.hear_no_more()
                 _say_end(socket)
-            if stream.violation is not None:
+                note_end()
+            if stream.cut_reason == SLOW:
+                await stream.see_off()
+            elif stream.violation is not None:
                 await stream.linger()
             stream.close()
             nursery.cancel_scope.cancel()

@@ -12,6 +12,10 @@ from presence.net.wire.frames import ping_frame
 
 CLOSE_AFTER = 2.0
 NORMAL = 1000
+NO_CODE = 1005
+"""What the library reports of a close frame without a code; no client can send it as one."""
+GOODBYES = (NORMAL, NO_CODE)
+"""A browser's `close()` sends no code; one that navigates away sends 1001."""
 INTERNAL_ERROR = 1011
 BROKEN_FRAMING = (1002, 1007)
 NO_ANSWER = "no answer to close"
@@ -164,4 +168,5 @@ class WebSocket:
             self.stream.push_close(closed.reason.code)
 
     def _is_clean(self, closed: ConnectionClosed) -> bool:
-        return closed.reason is not None and closed.reason.code == NORMAL and not self._is_closing
+        reason = closed.reason
+        return reason is not None and reason.code in GOODBYES and not self._is_closing

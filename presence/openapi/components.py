@@ -203,10 +203,12 @@ def _body_schemas() -> Json:
         "appear_offline": {"type": "boolean"},
     }
     name = {"oneOf": [schema("Name"), {"type": "null"}]}
+    # Texts that cannot be ids are left out of the answer.
+    asked = {"type": "array", "items": {"type": "string"}, "maxItems": 500}
     claim = {"oneOf": [_array("ServerId", 500), {"type": "null"}]}
     return {
         "Patch": {**_body(patch), "dependentRequired": {"until": ["status"]}},
-        "PresenceQuery": _body({"ids": _array("UserId", 500)}, "ids"),
+        "PresenceQuery": _body({"ids": asked}, "ids"),
         "ServerPut": _body({"name": name}),
         "UserPut": _body({"username": name}),
         "MemberList": _body({"members": _array("UserId", 10_000)}, "members"),

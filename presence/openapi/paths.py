@@ -71,7 +71,11 @@ def _user_paths() -> Json:
             "post": _operation(
                 "readPresence",
                 "Read many users",
-                json_answer(200, "In the order asked, without those one may not see.", "Users"),
+                json_answer(
+                    200,
+                    "In the order asked, without those one may not see or that cannot be ids.",
+                    "Users",
+                ),
                 body="PresenceQuery",
             ),
         },

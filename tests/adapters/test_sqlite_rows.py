@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.adapters.sqlite_rows import bare_view, record_of, row_of, view_of
+from presence.core.events import REST_DEVICE
 from presence.core.record import Record
 from presence.core.types import DeviceId, PublicView, State, Status, Text, UserId
 from presence.live.ports import UnreadableRow
 
 ids = st.from_regex(r"[A-Za-z0-9._~@+=-]{3,128}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
+devices = ids | st.just(REST_DEVICE)
 times = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**63 - 1)
 statuses = st.sampled_from(Status)
@@ -50,8 +52,8 @@ def records() -> st.SearchStrategy[Record]:
         appear_offline=st.booleans(),
         is_sealed=st.booleans(),
         attached_in=st.none() | counts,
-        device_states=st.dictionaries(ids, st.sampled_from(State), max_size=20),
-        awaited_states=st.dictionaries(ids, st.sampled_from(State), max_size=20),
+        device_states=st.dictionaries(devices, st.sampled_from(State), max_size=20),
+        awaited_states=st.dictionaries(devices, st.sampled_from(State), max_size=20),
         claims_at=times,
         named_at=times,
     )
@@ -161,6 +163,7 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         ("device_states", '{"phone": 1}'),
         ("device_states", '{"phone": null}'),
         ("device_states", '{"a phone": "idle"}'),
+        ("device_states", '{"/phone": "idle"}'),
         ("device_states", b'{"phone": "idle"}'),
         ("awaited_states", None),
         ("awaited_states", "["),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from presence.adapters.store_memory import MemoryStore
 from presence.adapters.store_sqlite import SqliteStore
+from presence.core.events import REST_DEVICE
 from presence.core.record import Record
 from presence.core.types import DeviceId, PublicView, ServerId, State, Status, Text, UserId
 from presence.errors import StoreUnavailable
@@ -70,7 +71,7 @@ FULL = record_of(
     appear_offline=True,
     is_sealed=True,
     attached_in=1,
-    device_states={DeviceId("phone"): State.IDLE, DeviceId("rest"): State.OFFLINE},
+    device_states={DeviceId("phone"): State.IDLE, REST_DEVICE: State.OFFLINE},
     awaited_states={DeviceId("laptop"): State.ONLINE},
     claims_at=123.0,
     named_at=456.5,

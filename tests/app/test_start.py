@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+import os
 from contextlib import asynccontextmanager
 
 import pytest
@@ -38,6 +39,32 @@ class SlowServer:
         await trio.sleep(3.5 * app.STARTING_TOLD_EVERY)
         on_ready(Ports(8080, None))
         await trio.sleep(60)
+
+
+class ReadyServer:
+    """Listens at once, and ends."""
+
+    async def run(self, on_ready, stop):
+        on_ready(Ports(8080, 7070))
+
+
+async def test_whoever_reads_the_ready_file_reads_the_old_one_or_the_new_one_whole(
+    collector_as_before, monkeypatch, tmp_path
+):
+    @asynccontextmanager
+    async def open_ready_server(config):
+        yield ReadyServer()
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    ready = folder / "ready.json"
+    ready.write_text("from the last start")
+    monkeypatch.setattr(app, "open_server", open_ready_server)
+    with ready.open() as opened_before:
+        assert await app.serve(Config(data=tmp_path), ready_file=ready) == 0
+        assert opened_before.read() == "from the last start"
+    assert json.loads(ready.read_text()) == {"http": 8080, "pipe": 7070, "pid": os.getpid()}
+    assert list(folder.iterdir()) == [ready]
 
 
 async def test_a_start_that_takes_long_says_so_every_few_seconds_until_the_server_listens(

@@ -10,11 +10,12 @@ import copy
 import attrs
 
 from presence.core.changes import UNSET, Change
+from presence.core.events import REST_DEVICE
 from presence.core.types import State, Status
 
 ONLINE, OFF = Status.ONLINE, Status.OFFLINE
 FOREVER = float("inf")
-REST = "rest"
+REST = REST_DEVICE
 
 
 @attrs.define

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.core.events import REST_DEVICE
 from presence.core.identity import parse_device_id, parse_server_id, parse_user_id
 from presence.errors import Refused
 
@@ -90,6 +91,11 @@ def test_no_server_or_device_is_a_step_in_a_path(raw):
     with pytest.raises(Refused, match=r"^device ") as of_device:
         parse_device_id(raw)
     assert (of_server.value.problem, of_device.value.problem) == (SHAPE, SHAPE)
+
+
+def test_the_device_of_leases_is_none_that_a_client_could_name():
+    with pytest.raises(Refused):
+        parse_device_id(REST_DEVICE)
 
 
 @given(st.integers(min_value=1, max_value=2**53 - 1))

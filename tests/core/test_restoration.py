@@ -56,6 +56,15 @@ def test_after_a_crash_the_connections_that_live_are_as_they_were(life):
     assert life.take_statuses() == [AWAY, OFF]
 
 
+def test_a_device_that_a_client_called_rest_is_no_lease(life):
+    """An older version gave its leases that name, and it may stand in its rows."""
+    life.lose(life.connect("rest"))
+    life.end(1)
+    life.crash()
+    life.wait(500.0)
+    assert life.take_timed_statuses() == [(10.0, OFF)]
+
+
 @pytest.mark.parametrize("ending", [Ending.LOST, Ending.POLL])
 def test_after_a_crash_a_lost_device_has_its_grace_anew(life, ending):
     life.end(1, ending)

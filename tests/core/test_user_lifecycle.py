@@ -190,6 +190,28 @@ def test_flapping_is_forgiven_after_the_window(life):
     assert life.take_timed_statuses() == [(20.0, ONLINE), (20.0, OFF)]
 
 
+IN_SECRET = [
+    pytest.param({"state": State.OFFLINE}, {}, id="state"),
+    pytest.param({}, {"intent": OFF}, id="intent"),
+    pytest.param({}, {"appear_offline": True}, id="flag"),
+]
+
+
+@pytest.mark.parametrize(("wish", "hide"), IN_SECRET)
+def test_who_came_and_went_in_secret_is_not_taken_for_one_who_flaps(life, wish, hide):
+    """Else the grace of its next end in the open would tell that it was there."""
+    keeper = life.connect("keeper", state=State.OFFLINE)
+    life.say(keeper, **hide)
+    for _ in range(10):
+        life.end(life.connect("phone", **wish))
+    life.say(keeper, intent=ONLINE, appear_offline=False)
+    life.say(keeper, state=State.OFFLINE)
+    life.take_told()
+    life.end(life.connect("phone", state=State.ONLINE))
+    life.wait(30.0)
+    assert life.take_timed_statuses() == [(0.0, ONLINE), (0.0, OFF)]
+
+
 def test_no_limit_of_changes_is_no_damping_either():
     life = Life(run=run_of(max_presence_changes=0))
     for _ in range(50):

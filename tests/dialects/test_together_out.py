@@ -98,7 +98,9 @@ def dispatch(event, data):
             id="offline tells no last seen",
         ),
         pytest.param(
-            gateway_out.self_update(SELF), dispatch("PRESENCE_UPDATE", SELF_JSON), id="self"
+            gateway_out.self_update(SELF),
+            dispatch("PRESENCE_UPDATE", SELF_JSON.replace(",", ',"user_id":"alice",', 1)),
+            id="self, with the key that others have too",
         ),
         pytest.param(
             gateway_out.server_add(LARGE), dispatch("SERVER_ADD", LARGE_JSON), id="server add"

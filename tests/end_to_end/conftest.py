@@ -73,7 +73,7 @@ class RecordingClient:
         events = []
         for frame in list(self.frames[1:]):
             data = frame.get("d", {})
-            if data.get("user_id") == user:
+            if data.get("user_id") == user and "v" in frame:
                 events.append((frame["v"], data["status"]))
             elif data.get("member", {}).get("user_id") == user:
                 events.append((data["member"]["version"], data["member"]["status"]))

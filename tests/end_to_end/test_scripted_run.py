@@ -43,9 +43,10 @@ def self_view(user, status, custom_status=None, activity=None, intent=None):
     }
 
 
-def own(*arguments, **fields):
+def own(user, *arguments, **fields):
     """What a user's own connections are told."""
-    return {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": self_view(*arguments, **fields)}
+    data = {"user_id": user} | self_view(user, *arguments, **fields)
+    return {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": data}
 
 
 def members(client):

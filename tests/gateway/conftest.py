@@ -85,11 +85,11 @@ class Client:
         return frames
 
     async def presence_of(self, user_id):
-        """The statuses that came since, of one user, in order; skips everything else."""
+        """The statuses that came since, of another user, in order; skips everything else."""
         return [
             frame["d"]["status"]
             for frame in await self.rest()
-            if frame.get("t") == "PRESENCE_UPDATE" and frame["d"].get("user_id") == user_id
+            if frame.get("t") == "PRESENCE_UPDATE" and frame["d"]["user_id"] == user_id
         ]
 
     async def self_views(self):
@@ -115,10 +115,13 @@ class Client:
                 except ConnectionClosed as closed:
                     return closed.reason and closed.reason.code
 
-    async def leave(self):
-        """Say goodbye with 1000."""
-        await self.connection.aclose()
+    async def leave(self, code=1000):
+        """Say goodbye; a browser's `close()` does so without a code."""
+        await self.connection.aclose(code=code)
         await self._quiet()
+
+    async def leave_without_code(self):
+        await self.leave(code=None)
 
     async def vanish(self):
         """Go without a goodbye."""

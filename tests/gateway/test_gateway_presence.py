@@ -57,7 +57,11 @@ async def test_ready_and_the_stream_leave_no_gap_and_no_overlap(start_server):
 
 @pytest.mark.parametrize(
     ("goodbye", "grace_after", "least", "most"),
-    [("leave", 9.0, 0.0, 4.0), ("vanish", 0.4, 0.4, 4.0)],
+    [
+        ("leave", 9.0, 0.0, 4.0),
+        ("leave_without_code", 9.0, 0.0, 4.0),
+        ("vanish", 0.4, 0.4, 4.0),
+    ],
 )
 async def test_a_goodbye_shows_at_once_and_a_lost_connection_after_its_grace(
     start_server, goodbye, grace_after, least, most

@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 import trio
+import trio.testing
 
+from presence.core.events import REST_DEVICE
 from presence.errors import StoreUnavailable
 
 BARE = {
@@ -93,7 +95,7 @@ async def test_several_fields_at_once_are_one_change(server):
 async def test_own_connections_are_told_like_by_the_gateway(server):
     alice = await server.connect("alice")
     await server.patch("alice", custom_status="hello")
-    online = BARE | {"status": "online", "custom_status": "hello"}
+    online = BARE | {"user_id": "alice", "status": "online", "custom_status": "hello"}
     assert await alice.self_views() == [online]
 
 
@@ -240,6 +242,58 @@ async def test_a_lease_keeps_the_user_shown_when_its_last_connection_goes(server
     await alice.leave()
     assert await bob.presence_of("alice") == []
     assert await server.status_of("alice") == "dnd"
+
+
+async def test_no_client_can_name_the_device_that_the_lease_belongs_to(server):
+    await server.patch("alice", status="online")
+    for state in ("idle", "offline"):
+        alice = await server.connect("alice", device="rest", state=state)
+        assert await server.status_of("alice") == "online"
+        await alice.leave()
+    assert await server.status_of("alice") == "online"
+    answer = await server.refusal(f"/ws?user=alice&device={REST_DEVICE}")
+    assert answer.status == 400
+
+
+# -- too much at once ------------------------------------------------------------------------
+
+
+async def test_what_waits_for_one_user_is_bounded_and_others_do_not_wait(
+    start_server, monkeypatch, nursery
+):
+    """While its actor waits for the disk, a hundred commands wait for it."""
+    server = await start_server(max_requests_per_second=0, max_presence_changes=0)
+    may_read = hold_reads_of(server, "alice", monkeypatch)
+    answers = []
+
+    async def patch():
+        answers.append(await server.patch("alice", status="dnd"))
+
+    for _ in range(120):
+        nursery.start_soon(patch)
+    await server.until(lambda: len(answers) == 20)
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    assert [(it.status, it.error, it.header("retry-after")) for it in answers] == [
+        (503, "the server is busy or stopping", "1")
+    ] * 20
+    assert (await server.patch("bob", status="dnd")).status == 200
+    may_read.set()
+    await server.until(lambda: len(answers) == 120)
+    assert {it.status for it in answers[20:]} == {200}
+
+
+def hold_reads_of(server, user, monkeypatch):
+    """Have the store keep those who read *user* waiting until the event that is returned."""
+    store, may_read = server.node.writer._store, trio.Event()
+    read_user = store.read_user
+
+    async def read_late(user_id):
+        if user_id == user:
+            await may_read.wait()
+        return await read_user(user_id)
+
+    monkeypatch.setattr(store, "read_user", read_late)
+    return may_read
 
 
 # -- stored, or said not to be ---------------------------------------------------------------

@@ -125,7 +125,6 @@ async def test_the_server_ending_it_is_no_goodbye_even_where_the_client_answers_
 async def test_every_reason_has_its_close_code():
     assert {reason: CLOSE_CODES[reason] for reason in EndReason} == {
         EndReason.STOPPING: 1012,
-        EndReason.SLOW: 4008,
         EndReason.TOKEN: 4001,
         EndReason.DISCONNECTED: 4002,
         EndReason.REPLACED: 4003,

@@ -490,6 +490,21 @@ async def test_who_talks_can_still_say_that_it_is_alive(start_server):
     assert server.counted("presence_frames_dropped", reason="over_rate") == 0
 
 
+# -- goodbyes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["text", "array"])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(1000, "offline"), (None, "offline"), (1001, "online")],
+)
+async def test_only_a_goodbye_is_offline_before_the_grace_is_over(server, form, code, status):
+    seven = await open_radio(server, form, "7")
+    await server.connect("onlooker")
+    await seven.client.leave(code)
+    assert await server.status_of("7") == status
+
+
 # -- one login at a time ---------------------------------------------------------------------
 
 

@@ -89,6 +89,43 @@ def test_a_snapshot_arrives_whole_however_it_is_taken(chunks, data):
     assert out == b"".join(chunks)
 
 
+def begun(how):
+    """A backlog in which `egun>` is the rest of a frame, and all else waits behind it."""
+    backlog = Backlog()
+    if how == "snapshot":
+        backlog.push_snapshot([b"<be", b"gun>"])
+        backlog.mark_sent(2)
+    elif how == "pushed":
+        backlog.push(b"<begun>")
+        backlog.mark_sent(2)
+    elif how == "rest":
+        backlog.push(b"egun>", is_begun=True)
+    else:
+        backlog.offer("key", b"<begun>")
+        backlog.mark_sent(2)
+    backlog.push(b"<pushed>")
+    backlog.offer("a", b"<a>")
+    return backlog
+
+
+@pytest.mark.parametrize("how", ["snapshot", "pushed", "rest", "key"])
+def test_of_all_that_waits_the_rest_of_a_frame_may_be_kept_alone(how):
+    backlog = begun(how)
+    backlog.forget_unbegun()
+    backlog.push(b"<farewell>")
+    assert (backlog.waiting_keys, backlog.pushed_bytes) == (0, 15 if how != "snapshot" else 10)
+    assert sent_by(backlog) == b"egun><farewell>"
+
+
+def test_where_no_frame_is_begun_nothing_is_kept():
+    backlog = Backlog()
+    backlog.push_snapshot([b"<snapshot>"])
+    backlog.push(b"<pushed>")
+    backlog.offer("a", b"<a>")
+    backlog.forget_unbegun()
+    assert backlog.is_empty
+
+
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("push"), st.binary(min_size=1, max_size=5)),
@@ -123,3 +160,23 @@ def test_frames_stay_whole_and_the_last_of_each_key_arrives(operations):
         out = out[2 + size :]
     assert [payload for kind, payload in got if kind == "p"] == pushed
     assert {kind: payload for kind, payload in got if kind != "p"} == latest
+
+
+@given(OPERATIONS)
+def test_whatever_was_sent_only_the_rest_of_a_frame_goes_before_the_last_one(operations):
+    backlog, out = Backlog(), b""
+    for kind, value in operations:
+        if kind == "sent":
+            data = bytes(backlog.next_bytes())[:value] if not backlog.is_empty else b""
+            out += data
+            backlog.mark_sent(len(data)) if data else None
+        elif kind == "push":
+            backlog.push(bytes((len(value),)) + value)
+        else:
+            backlog.offer(kind, bytes((len(value),)) + value)
+    backlog.forget_unbegun()
+    backlog.push(b"<last>")
+    ends_at = 0
+    while ends_at < len(out):
+        ends_at += 1 + out[ends_at]
+    assert len(out) + len(sent_by(backlog)) == ends_at + len(b"<last>")

@@ -12,6 +12,7 @@ from presence.net.request import error_response
 from presence.net.session import SocketEnded
 from presence.net.turnstile import PLACES, PLACES_OUT
 from presence.net.upgrade import Admitted
+from presence.net.wire.frames import text_frame
 
 MORE = PLACES + 8
 RESET = struct.pack("ii", 1, 0)
@@ -137,6 +138,19 @@ async def test_those_lost_at_once_end_a_few_at_a_time(
     assert route.most_at_once > 0
     if how == "reset":
         assert route.most_at_once <= PLACES
+
+
+async def test_those_who_are_slow_to_read_their_last_words_keep_nobody_from_leaving(
+    open_door, route, upgrade_head
+):
+    door = await open_door(route=route, max_unsent_bytes=1000)
+    await come_in(door, route, upgrade_head)
+    for socket in route.begun:
+        while socket.stream.push(text_frame(b"x" * 60_000)):
+            pass
+    with trio.fail_after(1.5):  # before any of them is cut
+        await door.wait_until(lambda: door.counts["slow_cut"] == MORE)
+    assert door.door.connection_count == MORE
 
 
 async def test_those_who_are_gone_while_they_wait_for_the_disk_keep_nobody_out(

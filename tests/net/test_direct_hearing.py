@@ -5,6 +5,8 @@ from contextlib import suppress
 
 import attrs
 import pytest
+import trio
+import trio.testing
 
 from presence.net.session import SocketEnded
 from presence.net.upgrade import Admitted
@@ -40,6 +42,23 @@ class Notes:
                 self.heard.append(("received", await socket.receive()))
         except SocketEnded as end:
             self.ends.append(end.is_clean)
+
+
+@attrs.define
+class Later:
+    """A route whose sessions hear directly at once, but receive only when they may."""
+
+    notes: Notes
+    may_receive: trio.Event = attrs.field(factory=trio.Event)
+
+    async def admit(self, request):
+        return Admitted(None, self.serve)
+
+    async def serve(self, socket):
+        socket.hear_directly(self.notes.hear)
+        self.notes.sockets.append(socket)
+        await self.may_receive.wait()
+        await self.notes.serve(socket)
 
 
 @pytest.fixture
@@ -83,6 +102,30 @@ async def test_what_comes_in_one_piece_is_received_in_its_order(door, notes, cli
     await client.send(*frames)
     await door.wait_until(lambda: len(notes.heard) == 10)
     assert notes.heard == [("received", str(n)) for n in range(10)]
+
+
+async def test_a_whole_text_does_not_overtake_what_its_session_has_still_to_receive(
+    open_door, notes, masked_frame
+):
+    """Two frames fill one read; the third comes alone, while they are with the library."""
+    door = await open_door(route=Later(notes))
+    client = await door.connect()
+    await client.upgrade()
+    await door.wait_until(lambda: notes.sockets)
+    half = masked_frame(TEXT, b"x" * (LIBRARY_READS // 2 - 8))
+    assert 2 * len(half) == LIBRARY_READS
+    await client.send(half, half, masked_frame(TEXT, b"third"))
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert notes.heard == []
+    door.route.may_receive.set()
+    await door.wait_until(lambda: len(notes.heard) == 3)
+    assert [(how, text[:5]) for how, text in notes.heard] == [
+        ("received", "xxxxx"),
+        ("received", "xxxxx"),
+        ("received", "third"),
+    ]
+    await client.send(masked_frame(TEXT, b"fourth"))
+    await door.wait_until(lambda: notes.heard[3:] == [("directly", "fourth")])
 
 
 async def test_all_are_heard_in_order_however_they_come(door, notes, client, masked_frame):

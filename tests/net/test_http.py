@@ -6,6 +6,7 @@ import struct
 
 import pytest
 import trio
+import trio.testing
 
 from presence.errors import Refused, StoreUnavailable
 from presence.net.request import HttpError, Response, json_response
@@ -311,6 +312,20 @@ async def test_an_idle_connection_is_closed_after_its_time(open_door):
     await client.answer()
     with trio.fail_after(5):
         assert await client.wait_end() == b""
+
+
+async def test_by_default_a_connection_may_be_idle_for_seventy_five_seconds(open_door, mock_clock):
+    door = await open_door()
+    client = await door.connect()
+    for _ in range(2):
+        await client.send(GET)
+        await client.answer()
+        mock_clock.jump(74.9)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert door.door.connection_count == 1
+    mock_clock.jump(0.2)
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert door.door.connection_count == 0
 
 
 async def test_a_client_that_half_closes_gets_its_answer(open_door):

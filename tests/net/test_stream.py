@@ -264,6 +264,131 @@ async def test_too_many_unsent_pushed_bytes_cut_the_connection(connect):
     assert await pair.read_all() is None  # reset: nothing stays in the kernel
 
 
+TOO_SLOW = close_frame(4008, "slow")
+
+
+async def exceed_the_bound(stream):
+    while stream.push(b"x" * 1000):
+        pass
+
+
+async def block(stream):
+    await wait_until(lambda: not stream.takes_frames)
+
+
+@pytest.mark.parametrize(
+    ("become_slow", "limits"),
+    [
+        pytest.param(exceed_the_bound, {"max_unsent_bytes": 5000}, id="bytes over the bound"),
+        pytest.param(block, {"write_blocked_after": 0.1}, id="nothing taken for too long"),
+    ],
+)
+async def test_a_slow_reader_that_reads_again_gets_whole_frames_and_then_4008(
+    connect, nursery, become_slow, limits
+):
+    pair = await connect(**limits)
+    taken = fill(pair.stream)
+    pair.stream.push(b"<waits>")
+    pair.stream.offer("a", b"<waits>")
+    await become_slow(pair.stream)
+    assert pair.stream.cut_reason == "slow"
+    assert pair.stream.statistics().unsent_bytes < 1004 + len(TOO_SLOW)
+    assert not pair.stream.offer("a", b"<late>")
+    nursery.start_soon(pair.stream.see_off)
+    got = await pair.read_all()
+    whole, end = divmod(len(got) - len(TOO_SLOW), 1004)
+    assert (whole in (taken - 1, taken), end) == (True, 0)
+    assert got == text_frame(b"f" * 1000) * whole + TOO_SLOW
+
+
+async def test_a_frame_larger_than_the_bound_is_not_interrupted(connect, nursery):
+    pair = await connect(max_unsent_bytes=5000)
+    frame = text_frame(b"l" * 1_000_000)
+    assert not pair.stream.push(frame)
+    nursery.start_soon(pair.stream.see_off)
+    assert await pair.read_all() == frame + TOO_SLOW
+
+
+async def test_a_slow_reader_is_not_heard_any_more(connect):
+    pair = await connect(max_unsent_bytes=5000)
+    fill(pair.stream)
+    async with trio.open_nursery() as sender:
+
+        @sender.start_soon
+        async def become_slow():
+            await wait_all_tasks_blocked()
+            await exceed_the_bound(pair.stream)
+
+        with trio.fail_after(1):
+            assert await pair.stream.receive_some() == b""
+    await pair.peer.send(b"too late")
+    assert await pair.stream.receive_some() == b""
+
+
+async def test_what_a_slow_reader_sends_does_not_take_its_4008_away(connect, nursery):
+    pair = await connect(max_unsent_bytes=5000)
+    fill(pair.stream)
+    await exceed_the_bound(pair.stream)
+
+    @nursery.start_soon
+    async def end():
+        await pair.stream.see_off()
+        pair.stream.close()
+
+    await pair.peer.send(b"x" * 10_000)
+    assert (await pair.read_all()).endswith(TOO_SLOW)
+
+
+@pytest.mark.parametrize("sips", [0, 40])
+async def test_a_slow_reader_that_takes_too_little_is_cut_when_its_last_chance_is_over(
+    connect, monkeypatch, sips
+):
+    monkeypatch.setattr("presence.net.stream.LAST_CHANCE_AFTER", 0.4)
+    pair = await connect(max_unsent_bytes=5000, write_blocked_after=0)
+    pair.stream.push_snapshot([b"s" * 10_000_000])
+    await exceed_the_bound(pair.stream)
+    began_at = trio.current_time()
+    async with trio.open_nursery() as reader:
+
+        @reader.start_soon
+        async def sip():
+            for _ in range(sips):
+                await trio.sleep(0.02)
+                await pair.read(30_000)
+
+        await pair.stream.see_off()
+        assert 0.4 <= trio.current_time() - began_at < 1
+        reader.cancel_scope.cancel()
+    assert pair.stream.statistics().unsent_bytes == 0
+    pair.stream.close()
+    assert await pair.read_all() is None  # reset: nothing stays in the kernel
+
+
+async def test_a_reader_that_does_not_take_another_close_frame_is_not_told_4008(connect):
+    pair = await connect(write_blocked_after=0.1)
+    fill(pair.stream)
+    pair.stream.push_close(1012)
+    await wait_until(lambda: pair.stream.cut_reason == "slow")
+    pair.stream.close()
+    assert await pair.read_all() is None
+
+
+async def test_before_the_upgrade_a_slow_reader_gets_no_frame(connect):
+    pair = await connect(is_framed=False, write_blocked_after=0.1)
+    with pytest.raises(trio.BrokenResourceError):
+        await pair.stream.send_all(b"x" * 10_000_000)
+    assert pair.stream.statistics().unsent_bytes == 0
+
+
+async def test_by_default_a_quarter_of_a_mebibyte_may_wait_and_no_more(connect):
+    pair = await connect()
+    fill(pair.stream)
+    pushed = 0
+    while pair.stream.push(b"x" * 1000):
+        pushed += 1
+    assert 256 * 1024 - 2000 <= pushed * 1000 <= 256 * 1024
+
+
 async def test_keyed_frames_are_not_counted_against_the_bound(connect):
     pair = await connect(max_unsent_bytes=2000)
     fill(pair.stream)

@@ -2,7 +2,7 @@
 
 import gc
 import random
-from socket import SO_LINGER, SOL_SOCKET
+from socket import SO_LINGER, SO_RCVBUF, SOL_SOCKET
 
 import attrs
 import h11
@@ -182,13 +182,16 @@ async def test_the_own_page_and_a_listed_one_get_a_socket(open_door, origin):
         pytest.param(NORMAL + b"bye", True, id="1000 with a reason"),
         pytest.param(b"\x03\xe9", False, id="1001 navigates away"),
         pytest.param(b"\x0f\xa0", False, id="4000"),
-        pytest.param(b"", False, id="no code"),
+        pytest.param(b"", True, id="no code, as a browser's close()"),
         pytest.param(b"\x03", False, id="half a code"),
+        pytest.param(b"\x03\xed", False, id="1005 on the wire"),
         pytest.param(b"\x03\xee", False, id="1006 on the wire"),
         pytest.param(NORMAL + b"\xff", False, id="reason not UTF-8"),
     ],
 )
-async def test_only_close_1000_is_a_clean_end(open_door, masked_frame, goodbye, is_clean):
+async def test_a_close_frame_of_1000_or_without_a_code_is_a_clean_end(
+    open_door, masked_frame, goodbye, is_clean
+):
     door = await open_door()
     client = await open_client(door)
     await client.send(masked_frame(TEXT, b"last words"), masked_frame(CLOSE, goodbye))
@@ -198,11 +201,12 @@ async def test_only_close_1000_is_a_clean_end(open_door, masked_frame, goodbye, 
     assert door.crashes == []
 
 
-async def test_a_clean_close_is_answered(open_door, masked_frame):
+@pytest.mark.parametrize("goodbye", [NORMAL, b""])
+async def test_a_clean_close_is_answered_in_kind(open_door, masked_frame, goodbye):
     door = await open_door()
     client = await open_client(door)
-    await client.send(masked_frame(CLOSE, NORMAL))
-    assert await client.close_code() == 1000
+    await client.send(masked_frame(CLOSE, goodbye))
+    assert await client.frame() == (CLOSE, goodbye)
 
 
 @pytest.mark.parametrize("how", ["eof", "reset"])
@@ -677,6 +681,48 @@ async def test_garbage_after_the_upgrade_leaves_no_exception(open_door):
         await trio.aclose_forcefully(client.stream)
     await door.wait_until(lambda: door.door.connection_count == 0)
     assert door.crashes == []
+
+
+async def open_slow_client(door):
+    """A client that stopped reading, with its frames waiting, and the frames' payload."""
+    client = await door.connect()
+    client.stream.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    await client.upgrade()
+    socket = await socket_of(door)
+    payload = b"p" * 1000
+    while socket.stream.push(text_frame(payload)):
+        pass
+    return client, payload
+
+
+async def test_a_slow_client_that_reads_again_is_told_4008_behind_whole_frames(
+    open_door, masked_frame
+):
+    door = await open_door(max_unsent_bytes=10_000)
+    client, payload = await open_slow_client(door)
+    await wait_ends(door, [False])  # at once: its session does not wait for it
+    assert door.counts["slow_cut"] == 1
+    await client.send(masked_frame(TEXT, b"late"), masked_frame(CLOSE, NORMAL))
+    with trio.fail_after(2):
+        while (frame := await client.frame()) == (TEXT, payload):
+            pass
+        assert frame == (CLOSE, b"\x0f\xa8slow")
+        assert await client.wait_end() == b""
+    await client.stream.aclose()
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert (door.crashes, door.counts["slow_cut"]) == ([], 1)
+
+
+async def test_a_slow_client_that_reads_nothing_is_cut_in_two_seconds(open_door):
+    door = await open_door(max_unsent_bytes=10_000)
+    client, _ = await open_slow_client(door)
+    began_at = trio.current_time()
+    socket = await socket_of(door)
+    assert socket.stream.statistics().unsent_bytes < 1100
+    await door.wait_until(lambda: door.door.connection_count == 0)
+    assert 1.5 < trio.current_time() - began_at < 3
+    assert await client.close_code() is None
+    assert (door.route.ends, door.crashes, door.counts["slow_cut"]) == ([False], [], 1)
 
 
 async def test_a_session_that_is_cancelled_closes_with_1012_and_frees_its_place(open_door):

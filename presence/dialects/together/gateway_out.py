@@ -79,8 +79,11 @@ def presence_update(view: PublicView) -> bytes:
 
 
 def self_update(view: SelfView) -> bytes:
-    """The self view changed, for the user's own connections: without a version."""
-    return _dispatch("PRESENCE_UPDATE", self_object(view))
+    """The self view changed, for the user's own connections: without a version.
+
+    Its `user_id`, beside `id`, is where the updates of others have theirs.
+    """
+    return _dispatch("PRESENCE_UPDATE", {"id": view.id, "user_id": view.id} | self_object(view))
 
 
 def server_add(snapshot: ServerSnapshot) -> bytes:

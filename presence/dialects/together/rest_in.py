@@ -111,7 +111,10 @@ def _parse_until(patch: _Patch, now_wall: float) -> float | None:
 
 
 def parse_presence_query(body: bytes) -> tuple[UserId, ...]:
-    """Read `POST /users/presence`: the ids in the order asked, repeats included."""
+    """Read `POST /users/presence`: the ids in the order asked, repeats included.
+
+    Texts that cannot be ids are left out, like users who do not exist.
+    """
     return _structure(body, _PresenceQuery).ids
 
 
@@ -200,7 +203,18 @@ def _read_username(raw: object, _: Any) -> str | None:
 
 
 def _read_ids(raw: object, _: Any) -> tuple[UserId, ...]:
-    return tuple(parse_user_id(item, "ids") for item in _list(raw, "ids", MAX_IDS_ASKED))
+    ids = [_id_or_none(item) for item in _list(raw, "ids", MAX_IDS_ASKED)]
+    return tuple(user_id for user_id in ids if user_id is not None)
+
+
+def _id_or_none(raw: object) -> UserId | None:
+    """None for a text that cannot be an id; anything but a text is refused."""
+    if not isinstance(raw, str):
+        raise Refused("ids", "must be a list of strings")
+    try:
+        return parse_user_id(raw)
+    except Refused:
+        return None
 
 
 def _read_members(raw: object, _: Any) -> list[object]:

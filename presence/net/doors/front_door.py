@@ -2,6 +2,7 @@
 
 import socket as stdsocket
 from contextlib import suppress
+from functools import partial
 
 from presence.net.doors.door import Door
 from presence.net.http import HttpConnection
@@ -47,17 +48,20 @@ class FrontDoor(Door):
                     upgrade = await HttpConnection(stream, peer, site).serve()
                     if upgrade is not None:
                         held_client = held_client or upgrade.held_client
-                        serving = serve_websocket(stream, upgrade, site.limits)
+                        note_end = partial(self._note_end, stream)
+                        serving = serve_websocket(stream, upgrade, site.limits, note_end)
                         del upgrade  # it would stay as long as the connection
-                        try:
-                            await serving
-                        finally:
-                            self._count_faults(stream)
+                        await serving
                 finally:
                     self._leave_turnstiles(stream)
                     stream.close()
         finally:
             self._let_go(held_client)
+
+    def _note_end(self, stream: OutboxStream) -> None:
+        """A session is over."""
+        self._count_faults(stream)
+        self._leave_turnstiles(stream)
 
     def _turn_away(self, sock: stdsocket.socket) -> None:
         """Answer 429 without reading; a full send buffer is impossible here."""

@@ -179,12 +179,3 @@ class PipeSocket(OutboxStream):
             await super()._drain()
         if self._backlog is not None:
             self.cut(LOST)
-
-    async def _write_backlog(self) -> None:
-        """Go on where the watch woke the writer together with the reader."""
-        while True:
-            try:
-                return await super()._write_backlog()
-            except trio.ClosedResourceError:
-                if self._is_closed:
-                    raise

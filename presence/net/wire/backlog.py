@@ -16,12 +16,15 @@ class Backlog:
     arrival. A frame is never interrupted by another.
     """
 
-    __slots__ = ("_latest", "_pushed", "_snapshot")
+    __slots__ = ("_is_begun", "_latest", "_pushed", "_sizes", "_snapshot")
 
     def __init__(self) -> None:
         self._snapshot: deque[memoryview] = deque()
         self._pushed = bytearray()
+        self._sizes: list[int] = []  # of the frames in it
         self._latest: dict[Hashable, bytes] = {}
+        self._is_begun = False
+        """What goes next is the rest of a frame of which a part went out."""
 
     @property
     def is_empty(self) -> bool:
@@ -44,8 +47,11 @@ class Backlog:
         snapshot = sum(map(len, self._snapshot))
         return snapshot + len(self._pushed) + sum(map(len, self._latest.values()))
 
-    def push(self, data: bytes | memoryview) -> None:
-        self._pushed += data
+    def push(self, frame: bytes | memoryview, *, is_begun: bool = False) -> None:
+        """Let *frame* wait; *is_begun*: it is the rest of one, and nothing else waits."""
+        self._pushed += frame
+        self._sizes.append(len(frame))
+        self._is_begun = self._is_begun or is_begun
 
     def push_snapshot(self, chunks: Iterable[bytes | memoryview]) -> None:
         """Keep the chunks as they are, shared with others; only while nothing unkeyed waits."""
@@ -63,6 +69,15 @@ class Backlog:
 
     def drop_all_keys(self) -> None:
         self._latest.clear()
+
+    def forget_unbegun(self) -> None:
+        """Forget all but the rest of what is partly written: a frame, or the snapshot."""
+        self._latest.clear()
+        if not self._is_begun:
+            self._snapshot.clear()
+        is_pushed_begun = self._is_begun and not self._snapshot
+        self._sizes = self._sizes[:1] if is_pushed_begun else []
+        del self._pushed[sum(self._sizes) :]
 
     def next_bytes(self) -> bytes | memoryview:
         """Return what goes next, up to about `WRITE_BYTES`; it stays until `mark_sent`."""
@@ -85,12 +100,26 @@ class Backlog:
             self._mark_snapshot_sent(count)
             return
         from_pushed = min(count, len(self._pushed))
-        del self._pushed[:from_pushed]
+        self._mark_pushed_sent(from_pushed)
         count -= from_pushed
         while count > 0:
             frame = self._latest.pop(next(iter(self._latest)))
-            self._pushed += frame[count:]
+            if count < len(frame):
+                self.push(frame[count:], is_begun=True)
             count -= len(frame)
+
+    def _mark_pushed_sent(self, count: int) -> None:
+        if not count:
+            return
+        del self._pushed[:count]
+        whole = 0
+        while whole < len(self._sizes) and self._sizes[whole] <= count:
+            count -= self._sizes[whole]
+            whole += 1
+        del self._sizes[:whole]
+        self._is_begun = count > 0
+        if count:
+            self._sizes[0] -= count
 
     def _next_of_snapshot(self) -> bytes | memoryview:
         """The next chunks in one write: small ones would cost a system call each."""
@@ -106,8 +135,10 @@ class Backlog:
         return b"".join(parts)
 
     def _mark_snapshot_sent(self, count: int) -> None:
+        self._is_begun = self._is_begun or count > 0
         while count > 0:
             chunk = self._snapshot.popleft()
             if len(chunk) > count:
                 self._snapshot.appendleft(chunk[count:])
             count -= len(chunk)
+        self._is_begun = self._is_begun and bool(self._snapshot)

@@ -42,7 +42,8 @@ def _never(key: Hashable) -> bool:
 class Outbox:
     """The sending half of a connection; owns *sock*, a plain non-blocking socket.
 
-    `cut_reason` says why the connection was ended from here, None while it was not.
+    `cut_reason` says why the connection was ended from here, None while it was not;
+    that it was may be on its way to the reader for a moment longer.
     `is_gone` tells whether what waits of a vanished key is to be forgotten.
     While it has a seat, whole frames are written past it, by `Seats`, as long as
     the way is clear.
@@ -50,8 +51,10 @@ class Outbox:
 
     __slots__ = (
         "_backlog",
+        "_give_up_at",
         "_has_sent_close",
         "_is_closed",
+        "_is_cut",
         "_is_draining",
         "_limits",
         "_nursery",
@@ -61,6 +64,7 @@ class Outbox:
         "_sent_unkeyed",
         "_socket",
         "_takes_frames",
+        "_writing",
         "cut_reason",
         "is_gone",
     )
@@ -74,7 +78,10 @@ class Outbox:
         self._takes_frames = True
         self._has_sent_close = False
         self._is_draining = False
+        self._is_cut = False
         self._is_closed = False
+        self._give_up_at = math.inf
+        self._writing: trio.CancelScope | None = None
         self._replaced_count = 0
         self.cut_reason: str | None = None
         self.is_gone: Callable[[Hashable], bool] = _never
@@ -89,7 +96,7 @@ class Outbox:
     def push(self, frame: bytes) -> bool:
         """Send a whole frame in order of the calls, or queue it; False if it never goes out.
 
-        Above `max_unsent_bytes` of such frames the connection is cut as slow.
+        Above `max_unsent_bytes` of such frames the connection is ended as slow.
         """
         if not self._takes_frames:
             return False
@@ -101,11 +108,12 @@ class Outbox:
             if sent < 0:
                 return False
             backlog = self._start_backlog(Backlog())
-            frame = frame[sent:]
-        if backlog.pushed_bytes + len(frame) > self._limits.max_unsent_bytes:
-            self.cut(SLOW)
+            backlog.push(frame[sent:], is_begun=sent > 0)
+        else:
+            backlog.push(frame)
+        if backlog.pushed_bytes > self._limits.max_unsent_bytes:
+            self._end_slow(backlog)
             return False
-        backlog.push(frame)
         return True
 
     def push_snapshot(self, chunks: Sequence[bytes]) -> bool:
@@ -179,9 +187,10 @@ class Outbox:
 
     def cut(self, reason: str) -> None:
         """End the connection at once; the reader wakes and sees its end."""
-        if self.cut_reason is not None or self._is_closed:
+        if self._is_cut or self._is_closed:
             return
-        self.cut_reason = reason
+        self._is_cut = True
+        self.cut_reason = self.cut_reason or reason
         self._forget_unsent()
         with suppress(OSError):
             # Without this the kernel keeps, for minutes, what a dead reader never takes.
@@ -241,17 +250,29 @@ class Outbox:
             pass
         finally:
             self._is_draining = False
+            self._writing = None
 
     async def _write_backlog(self) -> None:
-        blocked_after = self._limits.write_blocked_after or math.inf
-        deadline = trio.current_time() + blocked_after
+        self._allow_time()
         while self._backlog is not None:
-            with trio.move_on_at(deadline) as waiting:
+            with trio.CancelScope(deadline=self._give_up_at) as self._writing:
                 await trio.lowlevel.wait_writable(self._socket)
-            if waiting.cancelled_caught:
-                self.cut(SLOW)
-            elif self._backlog is not None and self._flush_nowait(self._backlog) > 0:
-                deadline = trio.current_time() + blocked_after
+            if self._backlog is None:
+                return
+            if self._writing.cancelled_caught:
+                self._end_slow(self._backlog)
+            elif self._flush_nowait(self._backlog) > 0:
+                self._allow_time()
+
+    def _allow_time(self) -> None:
+        """Let the reader take something within its time, unless it had its last chance."""
+        if self.cut_reason is None:
+            blocked_after = self._limits.write_blocked_after or math.inf
+            self._give_up_at = trio.current_time() + blocked_after
+
+    def _end_slow(self, backlog: Backlog) -> None:
+        """End the connection of a reader that does not keep up."""
+        self.cut(SLOW)
 
     def _take_no_more(self) -> None:
         self._takes_frames = False
@@ -285,7 +306,7 @@ class Outbox:
 
     async def _wait_unkeyed_sent(self) -> None:
         try:
-            while self._backlog is not None and self._backlog.has_unkeyed:
+            while self.cut_reason is None and self._backlog and self._backlog.has_unkeyed:
                 if self._nursery is None:
                     await self._drain()
                 else:
