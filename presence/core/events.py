@@ -102,12 +102,26 @@ class Stalled:
 
 
 @value
+class Released:
+    """The user's actor lives again after a quarantine, and has handled what waited for it."""
+
+
+@value
 class Expelled:
     """An administrator disconnected or deleted the user: gone at once."""
 
 
 Event = (
-    Claimed | Introduced | Connected | Ended | Pinged | Commanded | TimePassed | Stalled | Expelled
+    Claimed
+    | Introduced
+    | Connected
+    | Ended
+    | Pinged
+    | Commanded
+    | TimePassed
+    | Stalled
+    | Released
+    | Expelled
 )
 
 

@@ -25,6 +25,7 @@ from presence.core.events import (
     OverRate,
     Pinged,
     Publish,
+    Released,
     Save,
     ShowSelf,
     Stalled,
@@ -49,6 +50,8 @@ class User:
     it. `is_unreadable` means that its stored row makes no sense: it is not
     overwritten before the user sets a status. `told` is the self view that the
     user's connections have. `claims_at` and `named_at`: see the record.
+    `is_quarantined`: others see the user offline, and its own devices hear
+    nothing, until `Released` comes.
     """
 
     name: str
@@ -62,6 +65,7 @@ class User:
     is_created: bool = False
     is_shown: bool = False
     is_unreadable: bool = False
+    is_quarantined: bool = False
     claims_at: float = 0.0
     named_at: float = 0.0
     _saved: Record | None = None
@@ -137,6 +141,8 @@ class User:
                 self._claim(event)
             case Introduced():
                 return self._introduce(event, now)
+            case Released():
+                self.is_quarantined = False
             case Expelled():
                 self.attendance.expel()
         return self._settle(now)
@@ -145,7 +151,7 @@ class User:
         """The second half: what the user's own devices, the store and the timer are to know."""
         effects: list[Effect] = []
         view = self.self_view
-        if view != self.told:
+        if view != self.told and not self.is_quarantined:
             self.told = view
             effects.append(ShowSelf(view))
         if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:
@@ -280,7 +286,8 @@ class User:
             self.choices = self.choices.with_activity(None)
         if self.attendance.is_over:
             self.choices = self.choices.without_devices()
-        was_visible, status = self.public.is_visible, self.status
+        was_visible = self.public.is_visible
+        status = Status.OFFLINE if self.is_quarantined else self.status
         if was_visible != (status is not Status.OFFLINE):
             self._turn(named, now)
         truth = truth_of(self.name, status, self.choices)

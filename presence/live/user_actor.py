@@ -20,6 +20,7 @@ from presence.core.events import (
     Expelled,
     Introduced,
     OverRate,
+    Released,
     Stalled,
     TimePassed,
     TooManyDevices,
@@ -75,6 +76,7 @@ class UserActor(Behaviour[Message]):
             self._user = unreadable_user(self._id, await self._shown_view(), self._node.run)
             self._journal = Journal()
             self._read_soon()
+        self._wait_for_release()
         if self._user.is_unreadable:
             for link in live:
                 self._apply(Connected(link.connection, link.device, link.state))
@@ -110,6 +112,9 @@ class UserActor(Behaviour[Message]):
             case Ended(connection=connection):
                 # First: should handling it fail, the connection must not live for ever.
                 self._node.directory.note_end_heard(self._id, connection)
+                self._apply(message)
+            case Released():
+                self._node.release(self._id)
                 self._apply(message)
             case Expelled():
                 # Once more: some may have come since the administrator had them ended.
@@ -265,6 +270,16 @@ class UserActor(Behaviour[Message]):
             record = attrs.evolve(record, view=shown, is_shown=True)
         return restored_user(record, node.run, node.clock.now(), live)
 
+    def _wait_for_release(self) -> None:
+        """After a quarantine others see the user once all that waited has been handled.
+
+        It may have asked to hide meanwhile. Behind all that waits stands the
+        message that ends this; in a drain there is none, for a stop publishes nothing.
+        """
+        self._user.is_quarantined = self._id in self._node.quarantined
+        if self._user.is_quarantined and not self._node.is_draining:
+            self._node.users.tell_nowait(self._id, Released(), slot="released")
+
     async def _shown_view(self) -> PublicView | None:
         """What others get; past the roster, which must not know that its own user asks."""
         shown = self._node.roster.shown_now(self._id)
@@ -286,6 +301,7 @@ class UserActor(Behaviour[Message]):
             self._read_soon()
             return
         self._journal = None
+        self._wait_for_release()
         for claims in journal.claims:
             claimed = self._claimed_by(claims)
             self._user.apply(claimed, self._node.clock.now())  # to be told with all the rest

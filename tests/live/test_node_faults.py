@@ -243,25 +243,182 @@ async def test_a_crash_of_a_user_that_cannot_be_read_loses_none_of_its_connectio
     assert ada.take()[1:] == ["+everyone bob online"]
 
 
+async def put_aside(living, monkeypatch, listener):
+    """Crash the actor of *listener*'s user until it is put into quarantine; takes 6 s."""
+    fault = poison_pings(monkeypatch, listener.user_id, times=4)
+    for _ in range(4):
+        await living.wait(2)
+        living.ping(listener)
+    await living.settle()
+    assert (fault.times, living.node.users.statistics().quarantined) == (0, 1)
+
+
 async def test_a_poisonous_user_is_quarantined_while_others_go_on(
     living, autojump_clock, monkeypatch
 ):
     ada, bob = await living.connect("ada"), await living.connect("bob")
-    fault = poison_pings(monkeypatch, "bob", times=4)
-    for _ in range(4):
-        living.ping(bob)
-        await living.wait(2)
+    await put_aside(living, monkeypatch, bob)
     assert [name for _, name, _ in living.crashes] == ["user bob"] * 4
     assert living.crashes[-1][2] == RestartsExhausted.__name__
-    assert living.node.users.statistics().quarantined == 1
     living.command(bob, intent=DND)
     living.command(ada, intent=DND)
     await living.wait(10)
-    assert (await living.views("bob"), await living.views("ada")) == (["bob online"], ["ada dnd"])
-    assert fault.times == 0
+    assert (await living.views("bob"), await living.views("ada")) == (["bob offline"], ["ada dnd"])
     await living.wait(QUARANTINE_AFTER)
     assert await living.views("bob") == ["bob dnd"]
-    assert bob.lines[-2:] == ["ada dnd", "SELF dnd (dnd)"]
+    assert bob.lines[-3:] == ["SELF offline (online)", "ada dnd", "SELF dnd (dnd)"]
+
+
+async def test_who_is_put_aside_is_shown_offline_at_once_and_then_as_it_is_by_one_event(
+    living, store, autojump_clock, monkeypatch
+):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    laptop = await living.connect("bob", "laptop")
+    living.command(bob, custom_status="lunch", activity="chess")
+    await living.settle()
+    living.take_all()
+    await put_aside(living, monkeypatch, bob)
+    went_at = trio.current_time()
+    assert ada.take_timed() == [(went_at, "bob offline 'lunch'")]
+    (view,) = await living.node.roster.views(["bob"])
+    assert view.last_seen == WALL + went_at
+    await living.commit()
+    stored = await store.inner.read_user("bob")
+    assert (stored.view, stored.activity) == (view, None)
+    living.command(bob, intent=AWAY)
+    living.command(laptop, intent=DND, custom_status="dessert")
+    await living.wait(QUARANTINE_AFTER)
+    assert ada.take() == ["bob dnd 'dessert'"]
+
+
+async def test_a_hidden_user_is_put_aside_unseen(living, autojump_clock, monkeypatch):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    living.command(bob, intent=OFFLINE)
+    await living.settle()
+    living.take_all()
+    versions, views = living.node.run.versions, await living.views("bob")
+    latest = versions.latest
+    await put_aside(living, monkeypatch, bob)
+    await living.wait(QUARANTINE_AFTER + 1)
+    assert living.take_all() == [[], []]
+    assert (versions.latest, await living.views("bob")) == (latest, views)
+    living.command(bob, intent=ONLINE)
+    await living.settle()
+    assert ada.take() == ["bob online"]
+
+
+async def test_who_hides_while_put_aside_is_not_seen_again(living, autojump_clock, monkeypatch):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    await put_aside(living, monkeypatch, bob)
+    living.take_all()
+    living.command(bob, intent=OFFLINE)
+    await living.wait(QUARANTINE_AFTER + 1)
+    assert (ada.take(), bob.take()) == ([], ["SELF offline (offline)"])
+
+
+@pytest.mark.parametrize("ending", [Ending.CLEAN, Ending.LOST])
+async def test_who_leaves_while_put_aside_is_not_seen_again_once_it_is_gone(
+    living, autojump_clock, monkeypatch, ending
+):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    await put_aside(living, monkeypatch, bob)
+    living.take_all()
+    living.leave(bob, ending)
+    await living.wait(QUARANTINE_AFTER + 20)
+    # A grace counts from the restart on: nobody is shown offline for our fault.
+    assert ada.take() == ([] if ending is Ending.CLEAN else ["bob online", "bob offline"])
+    assert not living.node.users.is_alive("bob")
+
+
+async def test_who_crashes_again_on_what_waited_is_not_shown_in_between(
+    living, autojump_clock, monkeypatch
+):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    phone = await living.connect("bob", "phone")
+    await put_aside(living, monkeypatch, bob)
+    living.take_all()
+    poison_pings(monkeypatch, "bob", times=2)
+    living.ping(bob)
+    living.ping(phone)
+    living.command(bob, intent=OFFLINE)
+    await living.wait(QUARANTINE_AFTER + 2)
+    assert (len(living.crashes), ada.take()) == (6, [])
+    living.command(bob, intent=ONLINE)
+    await living.settle()
+    assert ada.take() == ["bob online"]
+
+
+async def test_a_drain_of_one_who_is_put_aside_publishes_nothing(
+    store, autojump_clock, monkeypatch
+):
+    async with open_living(store) as living:
+        ada, bob = await living.connect("ada"), await living.connect("bob")
+        living.command(bob, intent=DND)
+        await living.settle()
+        await put_aside(living, monkeypatch, bob)
+        went_at = trio.current_time()
+        living.take_all()
+        await living.wait(5)
+        living.stop()
+        await living.wait(20)
+        assert ada.take() == ["END STOPPING"]
+    async with open_living(store) as living:
+        (view,) = await living.node.roster.views(["bob"])
+        assert view.last_seen == WALL + went_at
+        await living.connect("bob")
+        assert await living.views("bob") == ["bob dnd"]
+
+
+async def test_who_is_put_aside_during_a_drain_is_told_to_nobody(
+    store, autojump_clock, monkeypatch
+):
+    async with open_living(store) as living:
+        ada, bob = await living.connect("ada"), await living.connect("bob")
+        poison_pings(monkeypatch, "bob", times=4)
+        for _ in range(3):
+            living.ping(bob)
+            await living.wait(2)
+        living.take_all()
+        living.server._entrance.goodbyes_take = 4.0
+        living.stop()
+        living.ping(bob)
+        await living.wait(1)
+        assert (len(living.crashes), ada.take()) == (4, ["END STOPPING"])
+        assert await living.views("bob") == ["bob online"]
+
+
+async def test_a_claim_of_a_hidden_user_stays_unseen_when_it_is_put_aside(
+    living, autojump_clock, monkeypatch
+):
+    ada = await living.connect("ada", servers=["chess"])
+    bob = await living.connect("bob", servers=[])
+    living.command(bob, intent=OFFLINE)
+    await living.patch("bob", servers=["chess"])
+    await living.settle()
+    living.take_all()
+    await put_aside(living, monkeypatch, bob)
+    await living.wait(QUARANTINE_AFTER + 1)
+    assert ada.take() == []
+    living.command(bob, intent=ONLINE)
+    await living.settle()
+    assert ada.take() == ["+chess bob online"]
+
+
+@pytest.mark.parametrize("intent", [ONLINE, OFFLINE])
+async def test_a_public_text_ends_on_time_though_its_user_is_put_aside(
+    living, autojump_clock, monkeypatch, intent
+):
+    ada, bob = await living.connect("ada"), await living.connect("bob")
+    ends_at = trio.current_time() + 20.0
+    living.command(bob, custom_status="lunch", custom_status_until=WALL + ends_at)
+    living.command(bob, intent=intent)
+    await living.settle()
+    await put_aside(living, monkeypatch, bob)
+    living.take_all()
+    await living.wait(30)
+    assert ada.take_timed() == [(ends_at, "bob offline")]
+    await living.wait(QUARANTINE_AFTER)
+    assert ada.take() == (["bob online"] if intent is ONLINE else [])
 
 
 # Broadcaster, timer, writer ---------------------------------------------------------------
