@@ -216,6 +216,12 @@ class User:
     # -- commands ----------------------------------------------------------------------------
 
     def _command(self, event: Commanded, now: Moment) -> list[Effect]:
+        """Perform the command, together with what waits; or let it wait; or refuse it.
+
+        One that alters nothing by itself, a renewal say, is performed at once,
+        and what waits goes on waiting. But for the fields that it names: they
+        are as the newest word wants them, so what waited for them lapses.
+        """
         alone = self._attempt(NOTHING_WAITS.with_command(event.change, event.connection), now)
         waiting = self.pace.waiting
         if alone.hides:  # never delayed, and takes back a waiting status
@@ -225,6 +231,9 @@ class User:
             return self._perform(alone)
         merged = alone
         if waiting is not None:
+            if not alone.alters:
+                self.pace.waiting = waiting.superseded_by(event.change, event.connection)
+                return self._perform(alone)
             merged = self._attempt(waiting.with_command(event.change, event.connection), now)
         if merged.opens_at <= now.mono:
             self.pace.waiting = None

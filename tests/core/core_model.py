@@ -35,6 +35,17 @@ class Said:
 
     connection: int | None
     change: Change
+    is_sign_of_life: bool = attrs.field()
+
+    @is_sign_of_life.default
+    def _look_at_the_intent(self) -> bool:
+        return self.change.intent not in (UNSET, OFF)
+
+    def without(self, *names: str) -> "Said":
+        unset = dict.fromkeys(names, UNSET)
+        if "intent" in names:
+            unset["until"] = None
+        return attrs.evolve(self, change=attrs.evolve(self.change, **unset))
 
 
 @attrs.frozen
@@ -194,6 +205,10 @@ class NaiveUser:
             self.let_waiting_lapse()
             self.perform([said])
             return True
+        if not self.alters([said]):
+            self.supersede(said)
+            self.perform([said])
+            return True
         together = [*self.waiting, said]
         if self.may_apply(together):
             self.waiting = []
@@ -204,6 +219,28 @@ class NaiveUser:
         else:
             return False
         return True
+
+    def supersede(self, newest: Said) -> None:
+        """What was asked for before and waits lapses, where the newest command names it."""
+        change = newest.change
+        names = [
+            name
+            for name in ("intent", "custom_status", "activity", "appear_offline")
+            if getattr(change, name) is not UNSET
+        ]
+        sets_text = any(said.change.custom_status is not UNSET for said in self.waiting)
+        if change.custom_status is not UNSET or change.custom_status_until is not UNSET:
+            names.append("custom_status_until")
+        waiting = [said.without(*names) for said in self.waiting]
+        if change.state is not UNSET:
+            waiting = [
+                said.without("state") if said.connection == newest.connection else said
+                for said in waiting
+            ]
+        if change.custom_status is UNSET and change.custom_status_until is not UNSET and sets_text:
+            end = Change(custom_status_until=change.custom_status_until)
+            waiting.append(Said(self.waiting[-1].connection, end))
+        self.waiting = [said for said in waiting if said.change != Change() or said.is_sign_of_life]
 
     def hides(self, commands: list[Said]) -> bool:
         changes = [said.change for said in commands]
@@ -219,12 +256,15 @@ class NaiveUser:
         return self.after(commands).status is OFF
 
     def may_apply(self, commands: list[Said]) -> bool:
-        if self.after(commands).essence() == self.essence() or self.hides(commands):
+        if not self.alters(commands) or self.hides(commands):
             return True
         return all(
             len([time for time in budget if time > self.now - 20]) < 5
             for budget in self.budgets(commands)
         )
+
+    def alters(self, commands: list[Said]) -> bool:
+        return self.after(commands).essence() != self.after([]).essence()
 
     def budgets(self, commands: list[Said]) -> list[list[float]]:
         if self.is_visible:
@@ -248,7 +288,7 @@ class NaiveUser:
         return ties, self.swept, choices, texts
 
     def perform(self, commands: list[Said]) -> None:
-        if self.after(commands).essence() != self.essence():
+        if self.alters(commands):
             for budget in self.budgets(commands):
                 budget.append(self.now)
         self.apply(commands)
@@ -280,7 +320,7 @@ class NaiveUser:
             if said.connection is not None and tie.connection == said.connection:
                 if change.state is not UNSET:
                     tie.state = change.state
-                if change.intent not in (UNSET, OFF):
+                if said.is_sign_of_life:
                     self.bring_back(tie.device)
         if change.intent is not UNSET:
             if change.until is None:

@@ -185,6 +185,17 @@ async def test_ends_are_answered_as_times_in_utc(server):
     assert timedelta(seconds=3539) < until - text_until < timedelta(seconds=3541)
 
 
+async def test_what_alters_nothing_is_answered_while_a_change_waits_for_the_rate(server):
+    alice = await server.connect("alice")
+    for status in ("dnd", "away", "dnd", "away", "dnd", "online"):
+        await alice.update(status=status)
+    await alice.rest()
+    assert (await server.patch("alice", status="away")).status == 429
+    for body in ({}, {"status": "dnd"}, {"custom_status": None}):
+        answer = await server.patch("alice", **body)
+        assert (answer.status, answer.json["status"]) == (200, "dnd")
+
+
 # -- the lease of those without a connection -------------------------------------------------
 
 
