@@ -113,7 +113,7 @@ def test_what_one_may_not_see_is_not_found(address):
 def test_every_error_has_the_same_body():
     responses = DOCUMENT["components"]["responses"]
     assert list(responses) == [
-        f"Problem{code}" for code in (400, 401, 403, 404, 405, 413, 429, 503)
+        f"Problem{code}" for code in (400, 401, 403, 404, 405, 409, 413, 429, 503)
     ]
     for response in responses.values():
         assert response["content"] == {

@@ -22,6 +22,7 @@ from presence.core.events import (
     Event,
     Expelled,
     Introduced,
+    NotAttached,
     OverRate,
     Pinged,
     Publish,
@@ -215,6 +216,13 @@ class User:
 
     # -- commands ----------------------------------------------------------------------------
 
+    def would_lose(self, event: Commanded) -> bool:
+        """True for an activity over REST that no attached device, nor a lease, would keep."""
+        change = event.change
+        names_activity = change.activity is not UNSET and change.activity is not None
+        is_kept = bool(self.attendance.devices) or change.intent is not UNSET
+        return event.connection is None and names_activity and not is_kept
+
     def _command(self, event: Commanded, now: Moment) -> list[Effect]:
         """Perform the command, together with what waits; or let it wait; or refuse it.
 
@@ -222,6 +230,8 @@ class User:
         and what waits goes on waiting. But for the fields that it names: they
         are as the newest word wants them, so what waited for them lapses.
         """
+        if self.would_lose(event):
+            return [NotAttached()]
         alone = self._attempt(NOTHING_WAITS.with_command(event.change, event.connection), now)
         waiting = self.pace.waiting
         if alone.hides:  # never delayed, and takes back a waiting status

@@ -34,12 +34,17 @@ class Limited:
 
 
 @value
+class Unattached:
+    """A command named an activity that nothing would keep; nothing of it applies."""
+
+
+@value
 class Command:
     """The user asks for a change over REST."""
 
     commanded: Commanded
     claims: Claims
-    reply: Reply[Applied | Limited]
+    reply: Reply[Applied | Limited | Unattached]
 
 
 @value

@@ -19,6 +19,7 @@ from presence.core.events import (
     Event,
     Expelled,
     Introduced,
+    NotAttached,
     OverRate,
     Released,
     Stalled,
@@ -49,6 +50,7 @@ from presence.live.messages import (
     ReadAgain,
     Remove,
     Reseat,
+    Unattached,
 )
 from presence.live.node import Node
 from presence.live.ports import Revocation, UnreadableRow
@@ -183,11 +185,16 @@ class UserActor(Behaviour[Message]):
         if self._node.is_revoked(message.claims):
             message.reply.fail(ActorStopped("the user was revoked or deleted meanwhile"))
             return
-        await self._accept(message.claims)
+        if not self._user.would_lose(message.commanded):  # else nobody is created by it
+            await self._accept(message.claims)
         for effect in self._apply(message.commanded):
-            if isinstance(effect, OverRate):
-                message.reply.answer(Limited(effect.retry_after))
-                return
+            match effect:
+                case OverRate(retry_after):
+                    message.reply.answer(Limited(retry_after))
+                    return
+                case NotAttached():
+                    message.reply.answer(Unattached())
+                    return
         message.reply.answer(Applied(self._user.self_view, self._ticket))
 
     async def _accept(self, claims: Claims) -> None:

@@ -10,6 +10,7 @@ PROBLEMS = {
     403: "The token, the origin or the peer may not do this.",
     404: "It does not exist, or the caller may not see it: the same answer for both.",
     405: "The address does not know this method.",
+    409: "An activity without a status, while no device is attached. Nothing was applied.",
     413: "The body is too large.",
     429: "Over a limit. Nothing was applied.",
     503: "The server is draining or the database cannot answer.",

@@ -12,6 +12,7 @@ from presence.core.events import (
     Ended,
     Ending,
     Event,
+    NotAttached,
     OverRate,
     Pinged,
     Publish,
@@ -248,7 +249,7 @@ class Life:
                     # The timer would take a wake in the past for a stall of its own.
                     assert at is None or at >= self.mono
                     self.wake_at = at
-                case OverRate() | TooManyDevices():
+                case OverRate() | NotAttached() | TooManyDevices():
                     pass
         return noted
 

@@ -200,7 +200,9 @@ class NaiveUser:
     # -- commands ----------------------------------------------------------------------------
 
     def command(self, said: Said, may_wait: bool) -> bool:
-        """False where the command is over the rate and may not wait."""
+        """False where the command is over the rate and may not wait, or has no device."""
+        if self.has_no_device_for(said):
+            return False
         if self.hides([said]):
             self.let_waiting_lapse()
             self.perform([said])
@@ -219,6 +221,11 @@ class NaiveUser:
         else:
             return False
         return True
+
+    def has_no_device_for(self, said: Said) -> bool:
+        is_text = said.change.activity not in (UNSET, None)
+        is_alone = said.connection is None and said.change.intent is UNSET and not self.ties
+        return is_text and is_alone
 
     def supersede(self, newest: Said) -> None:
         """What was asked for before and waits lapses, where the newest command names it."""

@@ -4,7 +4,7 @@ import pytest
 from core_life import START, Life, run_of
 
 from presence.core.changes import Change
-from presence.core.events import Commanded, Ended, Ending, OverRate
+from presence.core.events import Commanded, Ended, Ending, NotAttached, OverRate
 from presence.core.types import ConnectionId, State, Status, Text
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -306,6 +306,41 @@ def test_a_renewal_is_not_refused_for_a_deadline_that_comes_at_that_moment():
         life.say(phone, activity=Text(f"{number}"))
     life.mono += 10.0  # the timer has not yet told of it
     assert OverRate not in map(type, life.patch())
+
+
+# -- an activity over REST ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_refused"),
+    [
+        pytest.param({"activity": Text("chess")}, True, id="alone"),
+        pytest.param({"activity": Text("chess"), "custom_status": Text("a")}, True, id="a text"),
+        pytest.param({"activity": Text("chess"), "appear_offline": False}, True, id="the flag"),
+        pytest.param({"activity": Text("chess"), "intent": DND}, False, id="a status"),
+        pytest.param({"activity": None, "custom_status": Text("a")}, False, id="clearing"),
+        pytest.param({"custom_status": Text("a")}, False, id="none named"),
+    ],
+)
+def test_an_activity_needs_a_device_or_a_status(fields, is_refused):
+    life = Life()
+    effects = life.patch(**fields)
+    assert (NotAttached() in effects) is is_refused
+    assert life.user.is_created is not is_refused
+    assert life.user.choices.custom_status == (None if is_refused else fields.get("custom_status"))
+
+
+@pytest.mark.parametrize("held_by", ["connection", "grace", "lease"])
+def test_an_activity_is_taken_while_anything_is_attached(held_by):
+    life = Life()
+    if held_by == "lease":
+        life.patch(intent=DND)
+    else:
+        phone = life.connect()
+        if held_by == "grace":
+            life.lose(phone)
+    assert NotAttached() not in life.patch(activity=Text("chess"))
+    assert life.view.activity == "chess"
 
 
 # -- the lease -------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from presence.core.events import (
     Ending,
     Expelled,
     Introduced,
+    NotAttached,
     OverRate,
     Pinged,
     Publish,
     Save,
+    ShowSelf,
 )
 from presence.core.restoration import new_user
 from presence.core.types import ConnectionId, DeviceId, State, Status, Text
@@ -122,11 +124,14 @@ class UserMachine(RuleBasedStateMachine):
         effects = self.life.do(Commanded(wall, connection, may_wait))
         said = Said(connection, later(change, self.model.now))
         is_accepted = self.model.command(said, may_wait)
-        refusals = [effect for effect in effects if isinstance(effect, OverRate)]
+        refusals = [effect for effect in effects if isinstance(effect, OverRate | NotAttached)]
         assert len(refusals) == (not is_accepted)
         for refusal in refusals:
-            assert 0 < refusal.retry_after <= 20
-            assert effects == [refusal], "nothing of it applies"
+            is_over = isinstance(refusal, OverRate)
+            assert is_over is not self.model.has_no_device_for(said)
+            assert not is_over or 0 < refusal.retry_after <= 20
+            others = [effect for effect in effects if not isinstance(effect, ShowSelf)]
+            assert others == [refusal], "nothing of it applies"
 
     @rule(seconds=PAUSES)
     def wait(self, seconds):

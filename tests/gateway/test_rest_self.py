@@ -212,10 +212,27 @@ async def test_naming_a_status_attaches_for_the_length_of_the_lease(start_server
 
 async def test_a_text_alone_does_not_attach(server):
     bob = await server.connect("bob")
-    answer = await server.patch("alice", custom_status="hello", activity="chess")
+    answer = await server.patch("alice", custom_status="hello", activity=None)
     assert answer.json == BARE | {"custom_status": "hello"}
     assert await bob.rest() == []
     assert await server.status_of("alice") == 404
+
+
+async def test_an_activity_that_nothing_would_keep_is_refused_and_creates_nobody(server):
+    body = {"custom_status": "never", "activity": "chess", "appear_offline": True}
+    answer = await server.patch("alice", **body)
+    assert (answer.status, answer.error) == (
+        409,
+        "activity needs a status beside it while no device of the user is attached",
+    )
+    assert await me(server) == BARE
+    assert await server.node.writer.read_user("alice") is None
+
+
+async def test_an_activity_with_a_status_or_a_device_is_kept(server):
+    assert (await server.patch("alice", status="dnd", activity="chess")).json["activity"] == "chess"
+    await server.connect("carl")
+    assert (await server.patch("carl", activity="poker")).json["activity"] == "poker"
 
 
 async def test_any_patch_renews_the_lease_that_lives(start_server):

@@ -8,7 +8,7 @@ from presence.core.types import PublicView, ServerId, UserId
 from presence.dialects.together import rest_in, rest_out
 from presence.errors import Refused
 from presence.live.claims import Claims
-from presence.live.messages import Applied, Command, Limited, Look
+from presence.live.messages import Applied, Command, Limited, Look, Unattached
 from presence.live.node import Node
 from presence.net.authentication import Authentication, retry_after
 from presence.net.request import JSON, Headers, HttpError, Request, Response
@@ -17,6 +17,7 @@ from presence.net.router import Route
 
 ASK_TIMEOUT = 10.0
 PERSISTED_WITHIN = 1.0
+NEEDS_DEVICE = "activity needs a status beside it while no device of the user is attached"
 NOT_PERSISTED: Headers = (("presence-persisted", "false"),)
 
 
@@ -47,7 +48,7 @@ class TogetherRest:
         change = rest_in.parse_patch(request.body, self._node.clock.now().wall)
         commanded = Commanded(change, connection=None, may_wait=False)
         with actor_failures():
-            answer: Applied | Limited = await self._node.users.ask(
+            answer: Applied | Limited | Unattached = await self._node.users.ask(
                 claims.user_id,
                 lambda reply: Command(commanded, claims, reply),
                 timeout=ASK_TIMEOUT,
@@ -55,6 +56,8 @@ class TogetherRest:
         if isinstance(answer, Limited):
             wait = retry_after(answer.retry_after)
             raise HttpError(429, "too many changes of presence", wait)
+        if isinstance(answer, Unattached):
+            raise HttpError(409, NEEDS_DEVICE)
         headers = await self.persisted(answer.ticket)
         return Response(200, rest_out.self_view_json(answer.self_view), JSON + headers)
 
