@@ -81,8 +81,8 @@ class Attempt:
         if self.alters:
             self.pace.count(is_visible=self.is_visible, will_show=self.shows, now=now.mono)
         if waiting.sender is None:
-            asked = 0.0 if change.until is None else change.until - now.wall
-            self.attendance.lease(asked, now.mono, may_make=self._makes_lease())
+            asked = None if change.lease is UNSET else change.lease
+            self.attendance.lease(asked, change.until, now, may_make=self._makes_lease())
         self.attendance.set_states(waiting.states)
         self.attendance.bring_back(waiting.returning)
         return self.after

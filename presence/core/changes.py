@@ -33,7 +33,8 @@ class Change:
     `former_intent` comes of merging: the one without an end that was chosen
     before `intent`, and that comes back at `until`. `is_forwarded`: others are
     to be told of the status even where it stays the same, if their dialect
-    repeats itself [000].
+    repeats itself [000]. `lease`: for how many seconds a lease is to hold from
+    now on; it is no wish that waits.
     """
 
     intent: Status | Unset = UNSET
@@ -45,6 +46,7 @@ class Change:
     appear_offline: bool | Unset = UNSET
     former_intent: Status | Unset = UNSET
     is_forwarded: bool = False
+    lease: float | Unset = UNSET
 
     @property
     def has_no_texts(self) -> bool:
@@ -69,6 +71,7 @@ class Change:
             appear_offline=_newest(self.appear_offline, newer.appear_offline),
             former_intent=self._former(newer),
             is_forwarded=self.is_forwarded or newer.is_forwarded,
+            lease=_newest(self.lease, newer.lease),
         )
 
     def superseded_by(self, newer: "Change") -> "Change":

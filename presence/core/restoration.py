@@ -123,8 +123,10 @@ def _hold_again(attendance: Attendance, record: Record, now: Moment) -> None:
             continue
         device = Device()
         if name == REST_DEVICE:
-            asked = (record.intent_until or 0.0) - now.wall
-            device.hold(HoldKind.LEASE, state, attendance.lease_length(asked), now.mono)
+            asked = max(rules.lease_after, (record.intent_until or 0.0) - now.wall)
+            length = min(asked, rules.longest_lease_after)
+            end = Deadline(now.wall + length, now.mono + length)
+            device.lease_until(end, state, now.mono)
         elif rules.grace_after:
             device.hold(HoldKind.GRACE, state, rules.grace_after, now.mono)
         else:  # without a grace, only a poll can have left it attached

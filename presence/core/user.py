@@ -13,6 +13,7 @@ from presence.core.attendance import Attendance
 from presence.core.changes import UNSET, Unset
 from presence.core.choices import Choices
 from presence.core.events import (
+    REST_DEVICE,
     Claimed,
     Commanded,
     Connected,
@@ -83,6 +84,14 @@ class User:
     def self_view(self) -> SelfView:
         """What the user's own devices get."""
         return self_view_of(self.public.user_id, self.name, self.status, self.choices)
+
+    @property
+    def lease_until(self) -> float | None:
+        """Until when (Unix time) the lease of commands over REST holds; None where there is none.
+
+        No part of the self view: a renewal alone wakes nobody.
+        """
+        return self.attendance.lease_ends.get(REST_DEVICE)
 
     @property
     def record(self) -> Record:

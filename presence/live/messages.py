@@ -20,9 +20,13 @@ class Arrive:
 
 @value
 class Applied:
-    """A command was performed; *ticket* is committed when the store has it."""
+    """A command was performed; *ticket* is committed when the store has it.
+
+    *lease_until*: see `Oneself`.
+    """
 
     self_view: SelfView
+    lease_until: float | None
     ticket: int
 
 
@@ -48,10 +52,18 @@ class Command:
 
 
 @value
-class Look:
-    """The user wants its self view. Creates nothing."""
+class Oneself:
+    """The self view, and until when (Unix time) a lease holds the user, None for no lease."""
 
-    reply: Reply[SelfView]
+    self_view: SelfView
+    lease_until: float | None
+
+
+@value
+class Look:
+    """The user wants to know about itself. Creates nothing."""
+
+    reply: Reply[Oneself]
 
 
 @value

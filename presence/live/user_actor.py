@@ -47,6 +47,7 @@ from presence.live.messages import (
     Limited,
     Look,
     Message,
+    Oneself,
     ReadAgain,
     Remove,
     Reseat,
@@ -102,7 +103,7 @@ class UserActor(Behaviour[Message]):
             case Command():
                 await self._command(message)
             case Look(reply):
-                reply.answer(self._user.self_view)
+                reply.answer(Oneself(self._user.self_view, self._user.lease_until))
             case Reseat():
                 await self._reseat()
             case Introduce() | Remove():
@@ -195,7 +196,8 @@ class UserActor(Behaviour[Message]):
                 case NotAttached():
                     message.reply.answer(Unattached())
                     return
-        message.reply.answer(Applied(self._user.self_view, self._ticket))
+        user = self._user
+        message.reply.answer(Applied(user.self_view, user.lease_until, self._ticket))
 
     async def _accept(self, claims: Claims) -> None:
         """The claims of the user's token: others see them while the user is visible."""

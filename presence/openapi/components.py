@@ -165,6 +165,13 @@ def _answer_schemas() -> Json:
                 "until": schema("Time"),
                 "appear_offline": {"type": "boolean"},
                 "custom_status_until": schema("Time"),
+                "lease_until": {
+                    "allOf": [schema("Time")],
+                    "description": (
+                        "Until when a lease holds the user, whose last device may be gone by "
+                        "then; null: no lease. Any PATCH renews it."
+                    ),
+                },
             }
         ),
         "User": _object({"id": schema("UserId"), **public, "last_seen": schema("Time")}),
@@ -199,6 +206,15 @@ def _body_schemas() -> Json:
         "custom_status_until": schema("End"),
         "activity": schema("Text"),
         "appear_offline": {"type": "boolean"},
+        "lease": {
+            "type": "number",
+            "minimum": 10,
+            "maximum": 14_400,
+            "description": (
+                "For how many seconds a status holds that was set without a device; "
+                "the default is 300, and up to `until` where that is later."
+            ),
+        },
     }
     name = {"oneOf": [schema("Name"), {"type": "null"}]}
     claim = {"oneOf": [_array("ServerId", 500), {"type": "null"}]}

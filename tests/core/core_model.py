@@ -311,13 +311,16 @@ class NaiveUser:
         self.pass_choices()
 
     def apply_lease(self, change: Change) -> None:
-        asked = 0.0 if change.until is None else change.until - self.now
-        length = min(max(300.0, asked), 4 * 3600.0)
+        asked = 300.0 if change.lease is UNSET else change.lease
+        length = asked if change.until is None else max(asked, change.until - self.now)
+        length = min(length, 4 * 3600.0)
         if change.intent is not UNSET and not self.ties:
             self.hold(REST, "lease", State.ONLINE, length)
         for tie in self.ties:
             if tie.kind == "lease":
-                tie.ends_at = max(tie.ends_at, self.now + length)
+                is_shorter = tie.ends_at > self.now + length
+                if not is_shorter or change.lease is not UNSET:
+                    tie.ends_at, tie.length = self.now + length, length
 
     def apply_status(self, said: Said) -> None:
         change = said.change

@@ -115,9 +115,10 @@ class UserMachine(RuleBasedStateMachine):
             each = change if count % 2 == 0 else attrs.evolve(change, activity=Text(f"{count}"))
             self.command(connection, each, may_wait=True)
 
-    @rule(change=CHANGES)
-    def patch(self, change):
-        self.command(None, attrs.evolve(change, state=UNSET), may_wait=False)
+    @rule(change=CHANGES, lease=UNNAMED | st.sampled_from([10.0, 60.0, 1000.0, 14400.0]))
+    def patch(self, change, lease):
+        change = attrs.evolve(change, state=UNSET, lease=lease)
+        self.command(None, change, may_wait=False)
 
     def command(self, connection, change, *, may_wait):
         wall = later(change, self.life.now.wall)

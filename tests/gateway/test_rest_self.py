@@ -7,7 +7,7 @@ import trio
 
 from presence.errors import StoreUnavailable
 
-BARE = {
+BARE_SELF = {
     "id": "alice",
     "username": "alice",
     "status": "offline",
@@ -18,6 +18,8 @@ BARE = {
     "custom_status_until": None,
     "activity": None,
 }
+BARE = BARE_SELF | {"lease_until": None}
+"""As the REST addresses tell of it; the gateway tells of no lease."""
 
 
 async def me(server, user="alice"):
@@ -76,7 +78,7 @@ async def test_the_scheme_of_the_token_is_read_in_any_case(start_server, scheme)
 async def test_each_of_the_four_statuses_is_taken(server, status):
     answer = await server.patch("alice", status=status)
     assert (answer.status, answer.header("presence-persisted")) == (200, None)
-    assert answer.json == BARE | {"status": status, "intent": status}
+    assert answer.json | {"lease_until": None} == BARE | {"status": status, "intent": status}
     assert await me(server) == answer.json
 
 
@@ -93,7 +95,7 @@ async def test_several_fields_at_once_are_one_change(server):
 async def test_own_connections_are_told_like_by_the_gateway(server):
     alice = await server.connect("alice")
     await server.patch("alice", custom_status="hello")
-    online = BARE | {"status": "online", "custom_status": "hello"}
+    online = BARE_SELF | {"status": "online", "custom_status": "hello"}
     assert await alice.self_views() == [online]
 
 
@@ -135,6 +137,10 @@ async def test_a_text_is_kept_in_nfc_without_zero_width_characters(server):
         ),
         ({"appear_offline": "true"}, "appear_offline must be true or false"),
         ({"appear_offline": None}, "appear_offline must be true or false"),
+        ({"lease": 9}, "lease must be a number of seconds from 10 to 14400"),
+        ({"lease": 14401}, "lease must be a number of seconds from 10 to 14400"),
+        ({"lease": "60"}, "lease must be a number of seconds from 10 to 14400"),
+        ({"lease": None}, "lease must be a number of seconds from 10 to 14400"),
         ({"username": "Alice"}, "username is not a known key"),
         ({"afk": True}, "afk is not a known key"),
         (["dnd"], "body must be a JSON object"),
@@ -251,6 +257,41 @@ async def test_a_lease_lasts_up_to_the_end_of_its_status_where_that_is_later(sta
     await server.patch("alice", status="dnd", until=0.7)
     assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "offline"
     assert 0.7 <= trio.current_time() - began_at < 4
+
+
+def seconds_left(server, answer):
+    left = datetime.fromisoformat(answer.json["lease_until"]).timestamp()
+    return left - server.node.clock.now().wall
+
+
+async def test_the_answer_says_until_when_the_lease_holds(server):
+    for body, length in (
+        ({"status": "dnd"}, 300),
+        ({"lease": 7200}, 7200),
+        ({}, 7200),
+        ({"lease": 10}, 10),
+        ({}, 300),
+        ({"status": "away", "until": 900, "lease": 60}, 900),
+        ({"status": "away", "until": 20_000}, 14_400),
+    ):
+        answer = await server.patch("alice", **body)
+        assert answer.status == 200
+        assert length - 5 < seconds_left(server, answer) <= length
+        assert await me(server) == answer.json
+
+
+async def test_a_renewal_alone_is_no_event_for_the_own_connections(server):
+    await server.patch("alice", status="dnd")
+    alice = await server.connect("alice")
+    assert (await server.patch("alice", lease=3600)).json["lease_until"] is not None
+    assert await alice.self_views() == []
+
+
+async def test_a_wish_for_a_lease_makes_none(server):
+    assert (await server.patch("alice", lease=3600)).json == BARE
+    await server.connect("bob")
+    answer = await server.patch("bob", status="dnd", lease=3600)
+    assert answer.json["lease_until"] is None
 
 
 async def test_who_has_a_connection_gets_no_lease(start_server):

@@ -40,8 +40,9 @@ class TogetherRest:
     async def get_self(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         with actor_failures():
-            view = await self._node.users.ask(claims.user_id, Look, timeout=ASK_TIMEOUT)
-        return Response(200, rest_out.self_view_json(view), JSON)
+            oneself = await self._node.users.ask(claims.user_id, Look, timeout=ASK_TIMEOUT)
+        body = rest_out.self_view_json(oneself.self_view, oneself.lease_until)
+        return Response(200, body, JSON)
 
     async def patch_self(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
@@ -59,7 +60,8 @@ class TogetherRest:
         if isinstance(answer, Unattached):
             raise HttpError(409, NEEDS_DEVICE)
         headers = await self.persisted(answer.ticket)
-        return Response(200, rest_out.self_view_json(answer.self_view), JSON + headers)
+        body = rest_out.self_view_json(answer.self_view, answer.lease_until)
+        return Response(200, body, JSON + headers)
 
     async def persisted(self, ticket: int) -> Headers:
         """Wait for the commit; after a second, the header that says it is still to come."""
