@@ -203,10 +203,15 @@ class Server:
     # -- deadlines from before ---------------------------------------------------------------
 
     def _set_stored_deadlines(self) -> None:
-        """Wake users whose public text ends, and settle the start when its grace is over."""
+        """Wake users whose public text ends, and settle the start when its grace is over.
+
+        Those whom a lease holds live again at once, and see to all their deadlines themselves.
+        """
         node, now = self.node, self.node.clock.now()
         for user_id, wall in self._opening.text_ends.items():
             node.wake(user_id, now.mono_of(wall))
+        for user_id in self._opening.leased:
+            node.wake(user_id, now.mono)
         node.timer.set(
             "settled",
             node.run.restart_grace_ends_at,

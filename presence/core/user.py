@@ -112,6 +112,7 @@ class User:
             attached_in=attendance.attached_in(self.versions.start_number),
             device_states=attendance.states,
             awaited_states=attendance.awaited_states,
+            lease_ends=attendance.lease_ends,
             claims_at=self.claims_at,
             named_at=self.named_at,
         )

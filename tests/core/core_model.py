@@ -477,12 +477,10 @@ class NaiveUser:
         self.swept = swept & connected
         self.swept_at = {key: at for key, at in swept_at.items() if key in connected}
         held = {tie.device: self.state_of(tie.device) for tie in self.ties if tie.kind != "open"}
-        self.ties = [tie for tie in self.ties if tie.kind == "open"]
+        self.ties = [tie for tie in self.ties if tie.kind in ("open", "lease")]
+        self.shorten_leases()
         for device, state in held.items():
-            if device == REST and not self.is_attached(REST):
-                asked = 0.0 if self.until is None else self.until - self.now
-                self.hold(REST, "lease", state, min(max(300.0, asked), 4 * 3600.0))
-            elif not self.is_attached(device):
+            if not self.is_attached(device):
                 self.hold(device, "grace", state, 10.0)
         if self.awaited is not None:
             is_over = self.restart_grace_ends_at <= self.now
@@ -490,24 +488,40 @@ class NaiveUser:
             self.awaited_until = self.restart_grace_ends_at
         self.pass_time()
 
+    def shorten_leases(self) -> None:
+        """All that is known of a lease is its end."""
+        for tie in self.ties:
+            if tie.kind == "lease":
+                tie.length = tie.ends_at - self.now
+
     def forget_memory(self) -> None:
         self.waiting, self.swept, self.swept_at = [], set(), {}
         self.visible_changes, self.hidden_changes, self.arrivals = [], [], []
 
     def restart(self, after: float) -> None:
         """The server died, and starts again *after* seconds later."""
+        leases = [
+            tie for tie in self.ties if tie.kind == "lease" and tie.ends_at > self.now + after
+        ]
+        leased = {tie.device for tie in leases}
         states = {tie.device: self.state_of(tie.device) for tie in self.ties}
         awaited = (self.awaited or {}) | states
+        awaited = {device: state for device, state in awaited.items() if device not in leased}
         is_kept = bool(self.ties) or self.awaited is not None
-        if self.is_visible:
+        if leases and not awaited:
+            is_kept = False
+        if self.is_visible and all(states[device] is State.OFFLINE for device in leased):
             self.view = attrs.evolve(self.view, status=OFF, activity=None, last_seen=self.now)
         self.now += after
         if self.public_text_until is not None and self.public_text_until <= self.now:
             self.public_text_until = None
             self.view = attrs.evolve(self.view, text=None)
-        self.ties, self.activity = [], None
+        self.ties, self.activity = leases, self.activity if leases else None
+        self.shorten_leases()
         self.forget_memory()
-        if is_kept:
+        if not is_kept:
+            self.awaited = None
+        else:
             self.awaited, self.awaited_until = awaited, self.now + 60.0
             self.restart_grace_ends_at = self.awaited_until
         self.pass_time()

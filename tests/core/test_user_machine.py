@@ -192,8 +192,7 @@ class UserMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.life.records)
     @rule(after=st.sampled_from([0.0, 2.0, 30.0]))
     def restart(self, after):
-        self.life.restart(after)
-        self.last_view = self.life.record.view
+        self.last_view = self.life.restart(after).view
         self.model.restart(after)
 
     # -- what must hold ----------------------------------------------------------------------
