@@ -216,10 +216,15 @@ class Server:
     # -- deadlines from before ---------------------------------------------------------------
 
     def _set_stored_deadlines(self) -> None:
-        """Wake users whose public text ends, and settle the start when its grace is over."""
+        """Wake users whose public text ends, and settle the start when its grace is over.
+
+        Those whom a lease holds live again at once, and see to all their deadlines themselves.
+        """
         node, now = self.node, self.node.clock.now()
         for user_id, wall in self._opening.text_ends.items():
             node.wake(user_id, now.mono_of(wall))
+        for user_id in self._opening.leased:
+            node.wake(user_id, now.mono)
         node.timer.set(
             "settled",
             node.run.restart_grace_ends_at,
@@ -233,9 +238,14 @@ class Server:
         get_log().error(Happening.ACTOR_CRASHED, actor=name, restart_in=restart_in, exc_info=error)
 
     def _note_user_crash(self, user_id: UserId, error: Exception, restart_in: float | None) -> None:
-        """Log it, and have the user rebuilt even if nobody else has a message for it."""
+        """Log it, and have the user rebuilt even if nobody else has a message for it.
+
+        One that is put aside is shown offline meanwhile, so that hiding never waits.
+        """
         self._note_crash(f"user {user_id}", error, restart_in)
         if restart_in is not None and not self.node.is_draining:
+            if isinstance(error, RestartsExhausted):
+                self.node.quarantine(user_id)
             self.node.users.tell_nowait(user_id, TimePassed(), slot="time")
 
     def _note_request_crash(self, error: BaseException) -> None:

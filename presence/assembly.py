@@ -44,6 +44,9 @@ def build_node(
         shown_count=opening.shown_count,
         large_threshold=config.large_threshold,
     )
+    for view in opening.leased.values():
+        if view.is_visible:
+            roster.put(view, is_first=False)
     directory = Directory()
     broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster(
         _log_dropped, merge=Announcement.merged_with

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 FAILED: Final = 1
 LONGEST_TTL: Final = 10 * 365 * 86400
+SHORTEST_KEEP: Final = 10.0
+LONGEST_KEEP: Final = 4 * 3600.0
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -56,6 +58,15 @@ def read_until(text: str) -> float | str:
     if moment is None or moment.tzinfo is None:
         raise click.BadParameter("say how long, such as 30m, or a time with its zone")
     return moment.isoformat()
+
+
+def read_keep(text: str) -> float:
+    """How long a lease is to hold, such as 4h, in seconds."""
+    duration = _DURATION.fullmatch(text)
+    seconds = float(duration[1]) * _UNIT_SECONDS[duration[2]] if duration else 0.0
+    if not SHORTEST_KEEP <= seconds <= LONGEST_KEEP:
+        raise click.BadParameter("say how long, such as 30m: from 10s to 4h")
+    return seconds
 
 
 def read_pipe_port(
@@ -218,16 +229,25 @@ def _as_client(command: _Command) -> _Command:
 @click.argument("status", type=click.Choice(["online", "away", "dnd", "offline"]))
 @click.option("--text", help='Custom status; "" clears it.')
 @click.option("--until", type=read_until, metavar="WHEN", help="How long (30m, 2h), or a time.")
+@click.option(
+    "--keep",
+    type=read_keep,
+    metavar="TIME",
+    help="How long it holds while no client of yours is connected (5m), up to 4h.",
+)
 @_as_client
 def set_status(
     status: str,
     text: str | None,
     until: float | str | None,
+    keep: float | None,
     url: str,
     token: str | None,
     user: str | None,
 ) -> None:
     """Set your own status; "offline" makes you invisible.
+
+    Says on standard error until when it holds where no client of yours is connected.
 
     Example: presence set dnd --text "In a meeting" --until 30m
     """
@@ -236,11 +256,21 @@ def set_status(
         change["custom_status"] = text or None
     if until is not None:
         change["until"] = until
+    if keep is not None:
+        change["lease"] = keep
 
     async def patch() -> dict[str, Any]:
         return await (await _sign_in(url, token, user)).patch_me(change)
 
-    _print_json(_run(patch))
+    answer = _run(patch)
+    _print_json(answer)
+    if lease_until := answer.get("lease_until"):
+        ends_at = datetime.fromisoformat(lease_until).astimezone()
+        click.echo(
+            f"While no client of {answer.get('id')} is connected, this holds until"
+            f" {ends_at:%H:%M} (--keep extends it, up to 4h).",
+            err=True,
+        )
 
 
 @commands.command("get")

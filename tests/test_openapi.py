@@ -115,7 +115,7 @@ def test_what_one_may_not_see_is_not_found(address):
 def test_every_error_has_the_same_body():
     responses = DOCUMENT["components"]["responses"]
     assert list(responses) == [
-        f"Problem{code}" for code in (400, 401, 403, 404, 405, 408, 413, 415, 426, 429, 503)
+        f"Problem{code}" for code in (400, 401, 403, 404, 405, 408, 409, 413, 415, 426, 429, 503)
     ]
     for response in responses.values():
         assert response["content"] == {
@@ -169,7 +169,8 @@ SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy"
 @pytest.mark.parametrize(
     ("schema", "sent"),
     [
-        ("SelfView", rest_out.self_view_json(SELF)),
+        ("SelfView", rest_out.self_view_json(SELF, None)),
+        ("SelfView", rest_out.self_view_json(SELF, NOW)),
         ("User", rest_out.user_json(ALICE)),
         ("User", rest_out.user_json(BOB)),
         ("Users", rest_out.users_json([ALICE, BOB])),
@@ -244,8 +245,10 @@ USABLE = [
             "custom_status_until": "2025-06-16T00:00:00Z",
             "activity": "chess",
             "appear_offline": True,
+            "lease": 14_400,
         },
     ),
+    ("Patch", {"lease": 10.5}),
     ("PresenceQuery", {"ids": ["alice", "7", "@me", ""]}),
     ("ServerPut", {"name": "Team"}),
     ("ServerPut", {"name": None}),
@@ -262,6 +265,10 @@ UNUSABLE = [
     ("Patch", {"status": "dnd", "until": True}),
     ("Patch", {"activity": "x" * 129}),
     ("Patch", {"appear_offline": 1}),
+    ("Patch", {"lease": 9}),
+    ("Patch", {"lease": 14_401}),
+    ("Patch", {"lease": True}),
+    ("Patch", {"lease": None}),
     ("Patch", {"afk": True}),
     ("PresenceQuery", {}),
     ("PresenceQuery", {"ids": [7]}),

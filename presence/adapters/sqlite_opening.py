@@ -3,26 +3,29 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import cast
 
 import attrs
 from sqlite_utils.db import Database
 
 from presence.adapters.sqlite_file import write_transaction
+from presence.adapters.sqlite_rows import record_of
 from presence.adapters.sqlite_schema import table, without_index_of_not_offline
 from presence.core.memberships.table import BY_ADMIN, BY_CLAIM, BY_SHOWN_CLAIM, MembershipGroup
-from presence.core.types import ServerId, UserId
+from presence.core.record import Record
+from presence.core.types import PublicView, ServerId, UserId
 from presence.core.versions import Versions
 from presence.errors import DataUnusable
-from presence.live.ports import MembershipTable, Opening, Revocation
+from presence.live.ports import MembershipTable, Opening, Revocation, UnreadableRow
 
 
 def begin_run(db: Database, now_wall: float) -> None:
     """Count the start, show everybody offline and clear the texts whose time has passed.
 
-    One transaction. Touches only rows that change, found by partial indexes;
-    where that is most of them, it goes through all users once.
+    Those whom a lease still shows stay as they are. One transaction. Touches only
+    rows that change, found by partial indexes; where that is most of them, it
+    goes through all users once.
     """
     meta = _read_meta(db)
     versions = Versions(meta.start_number + 1)
@@ -33,6 +36,8 @@ def begin_run(db: Database, now_wall: float) -> None:
         if has_crashed:  # who was told of newer versions must not find the stored ones old
             db.execute("UPDATE meta SET version_floor = ?", [before_all])
         db.register_function(versions.next, name="next_version", replace=True)
+        shown = {each.view.user_id for each in _read_leased(db, now_wall, is_shown=True)}
+        db.register_function(lambda user_id: user_id in shown, name="is_shown_by_lease")
         with without_index_of_not_offline(db) if _are_most_shown(db) else nullcontext():
             db.execute(_SHOW_OFFLINE, {"seen_at": meta.committed_at, "now": now_wall})
         db.execute(_CLEAR_TEXTS, {"now": now_wall})
@@ -62,7 +67,7 @@ UPDATE users SET
     custom_status = CASE WHEN custom_status_until <= :now THEN NULL ELSE custom_status END,
     custom_status_until = CASE WHEN custom_status_until <= :now THEN NULL
         ELSE custom_status_until END
-WHERE status != 'offline'
+WHERE status != 'offline' AND NOT is_shown_by_lease(id)
 """
 
 _CLEAR_TEXTS = """
@@ -87,6 +92,7 @@ def read_opening(db: Database, now_wall: float) -> Opening:
             memberships=_read_memberships(db),
             revocations=list(_read_revocations(db, now_wall)),
             text_ends=dict(_read_text_ends(db)),
+            leased=_read_leased_views(db, now_wall),
             shown_count=table(db, "users").count_where("is_shown = 1"),
             was_moved_aside=meta.moved_aside == 1,
         )
@@ -194,6 +200,21 @@ def _read_text_ends(db: Database) -> Iterator[tuple[UserId, float]]:
     where = "custom_status_until IS NOT NULL AND typeof(custom_status_until) = 'real'"
     for row in table(db, "users").rows_where(where, select="id, custom_status_until"):
         yield UserId(row["id"]), row["custom_status_until"]
+
+
+def _read_leased(db: Database, now_wall: float, *, is_shown: bool = False) -> Iterator[Record]:
+    """The users whom a lease holds, or those alone whom it shows; bad rows are left out."""
+    for row in table(db, "users").rows_where("lease_ends != '{}'"):
+        with suppress(UnreadableRow):
+            record = record_of(row)
+            if record.is_shown_by_lease(now_wall) if is_shown else record.leased_at(now_wall):
+                yield record
+
+
+def _read_leased_views(db: Database, now_wall: float) -> dict[UserId, PublicView]:
+    floor = read_version_floor(db)
+    views = (record.view for record in _read_leased(db, now_wall))
+    return {view.user_id: view.numbered(max(view.version, floor)) for view in views}
 
 
 @attrs.frozen

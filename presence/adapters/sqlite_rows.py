@@ -51,6 +51,7 @@ def row_of(record: Record) -> dict[str, Value]:
         "attached_in": record.attached_in,
         "device_states": _json_of(record.device_states),
         "awaited_states": _json_of(record.awaited_states),
+        "lease_ends": orjson.dumps(record.lease_ends).decode(),
         "claims_at": record.claims_at,
         "named_at": record.named_at,
     }
@@ -58,6 +59,7 @@ def row_of(record: Record) -> dict[str, Value]:
 
 def record_of(row: Row) -> Record:
     """The record that *row* keeps; raises `UnreadableRow`."""
+    device_states = _device_states(row, "device_states")
     return Record(
         view=view_of(row),
         name=_text(row, "own_name"),
@@ -71,8 +73,9 @@ def record_of(row: Row) -> Record:
         appear_offline=_flag(row, "appear_offline"),
         is_sealed=_flag(row, "is_sealed"),
         attached_in=None if row["attached_in"] is None else _count(row, "attached_in"),
-        device_states=_device_states(row, "device_states"),
+        device_states=device_states,
         awaited_states=_device_states(row, "awaited_states"),
+        lease_ends=_lease_ends(row, device_states),
         claims_at=_time(row, "claims_at"),
         named_at=_time(row, "named_at"),
     )
@@ -145,6 +148,19 @@ def _choice(kind: type[Choice], value: object, column: str) -> Choice:
 
 def _json_of(states: Mapping[DeviceId, State]) -> str:
     return orjson.dumps({device: state.value for device, state in states.items()}).decode()
+
+
+def _lease_ends(row: Row, states: Mapping[DeviceId, State]) -> dict[DeviceId, float]:
+    """The ends of leases, each of a device that has one of *states*."""
+    try:
+        ends = orjson.loads(_text(row, "lease_ends"))
+    except orjson.JSONDecodeError as error:
+        raise UnreadableRow("lease_ends makes no sense") from error
+    if not isinstance(ends, dict) or not ends.keys() <= states.keys():
+        raise UnreadableRow("lease_ends does not name devices")
+    if not all(isinstance(end, float) for end in ends.values()):
+        raise UnreadableRow("lease_ends names something that is no time")
+    return ends
 
 
 def _device_states(row: Row, column: str) -> dict[DeviceId, State]:

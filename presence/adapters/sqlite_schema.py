@@ -41,6 +41,12 @@ def keep_memberships_by_server(db: Database) -> None:
     db.execute("DROP TABLE memberships_by_user")
 
 
+def keep_leases(db: Database) -> None:
+    """Version 3. Leases hold until their end, over a restart too."""
+    db.execute("ALTER TABLE users ADD COLUMN lease_ends TEXT NOT NULL DEFAULT '{}'")
+    db.execute("CREATE INDEX users_leased ON users (id) WHERE lease_ends != '{}'")
+
+
 def _create_meta(db: Database) -> None:
     row = {
         "id": 1,
@@ -113,7 +119,7 @@ _INDEXES = (
     " WHERE own_custom_status_until IS NOT NULL",
 )
 
-MIGRATIONS: Sequence[Migration] = (create_tables, keep_memberships_by_server)
+MIGRATIONS: Sequence[Migration] = (create_tables, keep_memberships_by_server, keep_leases)
 """Each brings the database from the version that is its place here to the next one."""
 
 

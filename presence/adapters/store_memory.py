@@ -44,12 +44,12 @@ class MemoryStore:
             self._version_floor = versions.latest
         for user_id, record in self._users.items():
             self._users[user_id] = self._record_at_start(record, now_wall, versions)
-        return self._report()
+        return self._report(now_wall)
 
     def _record_at_start(self, record: Record, now_wall: float, versions: Versions) -> Record:
         stored = record.view
         view = stored
-        if view.is_visible:
+        if view.is_visible and not record.is_shown_by_lease(now_wall):
             last_seen = max(view.last_seen or self._committed_at, self._committed_at)
             view = attrs.evolve(view, status=Status.OFFLINE, activity=None, last_seen=last_seen)
         if _is_over(view.custom_status_until, now_wall):
@@ -61,7 +61,7 @@ class MemoryStore:
             record = attrs.evolve(record, custom_status=None, custom_status_until=None)
         return attrs.evolve(record, view=view)
 
-    def _report(self) -> Opening:
+    def _report(self, now_wall: float) -> Opening:
         ends = {user: record.view.custom_status_until for user, record in self._users.items()}
         return Opening(
             start_number=self._start_number,
@@ -70,6 +70,11 @@ class MemoryStore:
             memberships=MembershipTable(self._memberships.values()),
             revocations=list(self._revocations.values()),
             text_ends={user: end for user, end in ends.items() if end is not None},
+            leased={
+                user: self._raised(record.view)
+                for user, record in self._users.items()
+                if record.leased_at(now_wall)
+            },
             shown_count=sum(record.is_shown for record in self._users.values()),
             was_moved_aside=False,
         )

@@ -19,7 +19,8 @@ class Attempt:
 
     Its answers hold until anything else happens to the user. `is_visible`:
     others see the user before it. `after`: its choices afterwards. `shows`:
-    others see it then. `alters`: the attempt makes any difference.
+    others see it then. `alters`: the attempt makes any difference, beside that
+    of the time that passed.
     """
 
     waiting: Waiting
@@ -47,7 +48,7 @@ class Attempt:
     @alters.default
     def _compare(self) -> bool:
         return (
-            self.after != self.choices
+            self.after != self.choices.after_time(self.now.mono)
             or self._makes_lease()
             or self.attendance.would_alter(self.waiting.states, self.waiting.returning)
             or self._repeats()
@@ -80,8 +81,8 @@ class Attempt:
         if self.alters:
             self.pace.count(is_visible=self.is_visible, will_show=self.shows, now=now.mono)
         if waiting.sender is None:
-            asked = 0.0 if change.until is None else change.until - now.wall
-            self.attendance.lease(asked, now.mono, may_make=self._makes_lease())
+            asked = None if change.lease is UNSET else change.lease
+            self.attendance.lease(asked, change.until, now, may_make=self._makes_lease())
         self.attendance.set_states(waiting.states)
         self.attendance.bring_back(waiting.returning)
         return self.after

@@ -7,7 +7,7 @@ import attrs
 from presence.core.device import Device, HoldKind
 from presence.core.events import REST_DEVICE, Connected, Ending
 from presence.core.rules import Rules
-from presence.core.types import ConnectionId, DeviceId, State
+from presence.core.types import ConnectionId, Deadline, DeviceId, Moment, State
 
 
 @attrs.define
@@ -50,6 +50,15 @@ class Attendance:
     def awaited_states(self) -> dict[DeviceId, State]:
         """The state of each device that is awaited from before a restart; none of them counts."""
         return dict(self.kept.states) if self.kept else {}
+
+    @property
+    def lease_ends(self) -> dict[DeviceId, float]:
+        """Until when (Unix time) a lease holds each device that has one."""
+        return {
+            name: lease.until
+            for name, device in self.devices.items()
+            if (lease := device.lease) is not None and lease.until is not None
+        }
 
     def attached_in(self, start_number: int) -> int | None:
         """The run, *start_number* or an earlier one, that the user's devices belong to."""
@@ -128,19 +137,27 @@ class Attendance:
             if returning & device.connections.keys():
                 device.bring_back()
 
-    def lease_length(self, asked: float) -> float:
-        """How long a lease lives for which *asked* seconds are wished."""
-        return min(max(self.rules.lease_after, asked), self.rules.longest_lease_after)
+    def lease(
+        self, asked: float | None, until: float | None, now: Moment, *, may_make: bool
+    ) -> None:
+        """Renew the lease that lives, or make it where *may_make* [001, ours].
 
-    def lease(self, asked: float, now: float, *, may_make: bool) -> None:
-        """Renew the lease that lives, or make it where *may_make* [001, ours]."""
-        length = self.lease_length(asked)
-        if may_make:
-            self.devices[REST_DEVICE] = Device()
-            self.devices[REST_DEVICE].hold(HoldKind.LEASE, State.ONLINE, length, now)
+        It holds for *asked* seconds from now, by default for the usual length,
+        and up to *until* (Unix time) where that is later, but never longer than
+        the longest. Only a length that is *asked* for shortens one that lives.
+        """
         lease = self.devices[REST_DEVICE].lease if REST_DEVICE in self.devices else None
-        if lease is not None:
-            lease.ends_at = max(lease.ends_at, now + length)
+        if lease is None and not may_make:
+            return
+        length = self.rules.lease_after if asked is None else asked
+        if until is not None:
+            length = max(length, until - now.wall)
+        length = min(length, self.rules.longest_lease_after)
+        if asked is None and lease is not None and lease.ends_at >= now.mono + length:
+            return
+        state = State.ONLINE if lease is None else lease.state
+        end = Deadline(now.wall + length, now.mono + length)
+        self.devices.setdefault(REST_DEVICE, Device()).lease_until(end, state, now.mono)
 
     def pass_time(self, now: float) -> None:
         """Let what has come to its end be over."""

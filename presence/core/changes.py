@@ -3,6 +3,8 @@
 import enum
 from typing import Final, TypeVar
 
+import attrs
+
 from presence.core.types import State, Status, Text
 from presence.core.value import value
 
@@ -31,7 +33,8 @@ class Change:
     `former_intent` comes of merging: the one without an end that was chosen
     before `intent`, and that comes back at `until`. `is_forwarded`: others are
     to be told of the status even where it stays the same, if their dialect
-    repeats itself [000].
+    repeats itself [000]. `lease`: for how many seconds a lease is to hold from
+    now on; it is no wish that waits.
     """
 
     intent: Status | Unset = UNSET
@@ -43,6 +46,7 @@ class Change:
     appear_offline: bool | Unset = UNSET
     former_intent: Status | Unset = UNSET
     is_forwarded: bool = False
+    lease: float | Unset = UNSET
 
     @property
     def has_no_texts(self) -> bool:
@@ -67,6 +71,33 @@ class Change:
             appear_offline=_newest(self.appear_offline, newer.appear_offline),
             former_intent=self._former(newer),
             is_forwarded=self.is_forwarded or newer.is_forwarded,
+            lease=_newest(self.lease, newer.lease),
+        )
+
+    def superseded_by(self, newer: "Change") -> "Change":
+        """What is left to do of this once *newer* has been done, which came after it.
+
+        The newest word on each field holds. The end of a custom status alone
+        is that of the text that this one sets, where it sets one.
+        """
+        if newer is NO_CHANGE:
+            return self
+        left = self
+        if newer.intent is not UNSET:
+            left = attrs.evolve(
+                left, intent=UNSET, until=None, former_intent=UNSET, is_forwarded=False
+            )
+        if newer.custom_status is not UNSET:
+            left = attrs.evolve(left, custom_status=UNSET, custom_status_until=UNSET)
+        elif newer.custom_status_until is not UNSET:
+            sets_text = left.custom_status is not UNSET
+            text_end = newer.custom_status_until if sets_text else UNSET
+            left = attrs.evolve(left, custom_status_until=text_end)
+        return attrs.evolve(
+            left,
+            state=left.state if newer.state is UNSET else UNSET,
+            activity=left.activity if newer.activity is UNSET else UNSET,
+            appear_offline=left.appear_offline if newer.appear_offline is UNSET else UNSET,
         )
 
     def only_text(self) -> "Change":

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from presence.core.rules import Rules
-from presence.core.types import ConnectionId, State
+from presence.core.types import ConnectionId, Deadline, State
 from presence.core.union import strongest
 from presence.core.value import value
 
@@ -23,12 +23,24 @@ class HoldKind(enum.Enum):
 
 @attrs.define
 class Hold:
-    """Keeps a device attached in *state* until *ends_at* (monotonic)."""
+    """Keeps a device attached in *state* until *ends_at* (monotonic).
+
+    `until` is the Unix time of the end of a lease, which is told and stored;
+    the others have none. It is kept beside `ends_at` and not derived from it,
+    so that a jump of the wall clock makes no new record.
+    """
 
     kind: HoldKind
     state: State
     length: float
     ends_at: float
+    until: float | None = None
+
+    def put_off(self, ends_at: float) -> None:
+        """End at *ends_at* (monotonic) from now on."""
+        if self.until is not None:
+            self.until += ends_at - self.ends_at
+        self.ends_at = ends_at
 
 
 def sweep_of(silent_from: float, rules: Rules) -> float:
@@ -121,6 +133,12 @@ class Device:
             others = [hold for hold in self.holds if (hold.kind, hold.state) != (kind, state)]
             self.holds = (*others, Hold(kind, state, length, now + length))
 
+    def lease_until(self, end: Deadline, state: State, now: float) -> None:
+        """Be held in *state* by a lease until *end*, in place of any other lease."""
+        others = [hold for hold in self.holds if hold.kind is not HoldKind.LEASE]
+        lease = Hold(HoldKind.LEASE, state, end.mono - now, end.mono, end.wall)
+        self.holds = (*others, lease)
+
     def ping(self, now: float) -> None:
         """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""
         self.pulse = Pulse(now)
@@ -152,7 +170,7 @@ class Device:
         """Put off what came due while the process stood still, each by its length at most."""
         for hold in self.holds:
             if hold.ends_at <= now:
-                hold.ends_at = now + min(hold.length, rules.stall_grace_after)
+                hold.put_off(now + min(hold.length, rules.stall_grace_after))
         swept_at = self.swept_at(rules)
         if swept_at is not None and swept_at <= now:
             patience = min(rules.ping_expires_after, rules.stall_grace_after)

@@ -86,7 +86,9 @@ class Commanded:
     """The user asks for *change*, over *connection* or, where None, over REST.
 
     *may_wait* commands over the rate of change are kept and merged; others are
-    answered `OverRate` and nothing of them applies.
+    answered `OverRate` and nothing of them applies. Nor does it of an activity
+    over REST while nothing of the user is attached, unless a status comes with
+    it: that is answered `NotAttached`.
     """
 
     change: Change
@@ -105,12 +107,26 @@ class Stalled:
 
 
 @value
+class Released:
+    """The user's actor lives again after a quarantine, and has handled what waited for it."""
+
+
+@value
 class Expelled:
     """An administrator disconnected or deleted the user: gone at once."""
 
 
 Event = (
-    Claimed | Introduced | Connected | Ended | Pinged | Commanded | TimePassed | Stalled | Expelled
+    Claimed
+    | Introduced
+    | Connected
+    | Ended
+    | Pinged
+    | Commanded
+    | TimePassed
+    | Stalled
+    | Released
+    | Expelled
 )
 
 
@@ -167,10 +183,15 @@ class OverRate:
 
 
 @value
+class NotAttached:
+    """The command was not applied: no device of the user is attached to have the activity."""
+
+
+@value
 class TooManyDevices:
     """*connection* was not attached: every device of the user is in use."""
 
     connection: ConnectionId
 
 
-Effect = Publish | ShowSelf | Save | WakeAt | OverRate | TooManyDevices
+Effect = Publish | ShowSelf | Save | WakeAt | OverRate | NotAttached | TooManyDevices

@@ -35,6 +35,17 @@ class Waiting:
             returning = returning | {sender}
         return Waiting(self.change.merged_with(change), states, sender, returning)
 
+    def superseded_by(self, change: Change, sender: ConnectionId | None) -> "Waiting | None":
+        """What still waits once a newer command has been done; None where nothing is left."""
+        states = self.states
+        if isinstance(change.state, State):
+            states = {key: state for key, state in states.items() if key != sender}
+        # The state of the change is that of its sender, which is among the states.
+        left = attrs.evolve(self.change.superseded_by(change), state=UNSET)
+        if left == NO_CHANGE and not states and not self.returning:
+            return None
+        return attrs.evolve(self, change=left, states=states)
+
     def without_texts(self) -> "Waiting":
         """The part that is no text: status and states."""
         change = attrs.evolve(

@@ -18,8 +18,9 @@ class Record:
     the true texts. `attached_in` is the start number of the run in which the
     user had an attached device when this was written, null for a user who is
     gone; `device_states` are the states of those devices, `awaited_states` of
-    those that were attached before a restart and have not returned. `is_sealed`
-    means that the stored intent was lost, so the user is hidden until it sets a
+    those that were attached before a restart and have not returned. `lease_ends`
+    says until when a lease holds those of `device_states` that have one.
+    `is_sealed` means that the stored intent was lost, so the user is hidden until it sets a
     status. `claims_at` is the `iat` of the token whose membership claim holds,
     `named_at` that of the token whose username does.
     """
@@ -38,8 +39,23 @@ class Record:
     attached_in: int | None = None
     device_states: Mapping[DeviceId, State] = attrs.field(factory=dict)
     awaited_states: Mapping[DeviceId, State] = attrs.field(factory=dict)
+    lease_ends: Mapping[DeviceId, float] = attrs.field(factory=dict)
     claims_at: float = 0.0
     named_at: float = 0.0
+
+    def leased_at(self, now_wall: float) -> dict[DeviceId, State]:
+        """The state of each device that a lease still holds at Unix time *now_wall*."""
+        return {
+            name: self.device_states[name]
+            for name, ends_at in self.lease_ends.items()
+            if ends_at > now_wall
+        }
+
+    def is_shown_by_lease(self, now_wall: float) -> bool:
+        """True where others see the user, and a lease keeps it so through a start of the server."""
+        leased = self.leased_at(now_wall).values()
+        is_visible = self.is_shown and self.view.is_visible
+        return is_visible and any(state is not State.OFFLINE for state in leased)
 
     @property
     def is_hiding(self) -> bool:

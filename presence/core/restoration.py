@@ -7,7 +7,6 @@ import attrs
 from presence.core.attendance import Attendance, Kept
 from presence.core.choices import Choices
 from presence.core.device import NEVER_PINGED, Device, HoldKind, Pulse
-from presence.core.events import REST_DEVICE
 from presence.core.pace import Pace
 from presence.core.record import Record
 from presence.core.rules import Rules
@@ -74,7 +73,8 @@ def restored_user(
     """The user of *record*, with the connections that are *live*.
 
     After a crash of the actor, devices that were attached without a
-    connection get their hold anew: nobody is shown offline for our fault.
+    connection get their hold anew: nobody is shown offline for our fault. A
+    lease holds until its end, over a crash as over a restart.
     """
     user = _bare(record.view, record.name, run)
     user.choices = _choices(record, now)
@@ -89,14 +89,26 @@ def restored_user(
             user.attendance.kept = _kept(record.awaited_states, run.settled_start, run)
         # What its connections have; the status of the self view is always the public one.
         user.told = attrs.evolve(user.self_view, status=record.view.status)
-    elif _is_kept(record, run, now):
-        states = {**record.awaited_states, **record.device_states}
-        user.attendance.kept = _kept(states, record.attached_in or 0, run)
-        user.choices = attrs.evolve(user.choices, activity=None)
     else:
-        user.choices = user.choices.without_devices()
+        _outlive_restart(user, record, run, now)
     user.choices = user.choices.after_time(now.mono)
     return user
+
+
+def _outlive_restart(user: User, record: Record, run: Run, now: Moment) -> None:
+    """Of those who were attached the leases still hold; the others may return within the grace."""
+    leased = record.leased_at(now.wall)
+    for name in leased:
+        _lease_again(user.attendance, name, record, now)
+    if _is_kept(record, run, now):
+        states = {**record.awaited_states, **record.device_states}
+        gone = {name: state for name, state in states.items() if name not in leased}
+        if gone or not leased:
+            user.attendance.kept = _kept(gone, record.attached_in or 0, run)
+    elif not leased:
+        user.choices = user.choices.without_devices()
+    if not leased:
+        user.choices = user.choices.with_activity(None)
 
 
 def _attach(attendance: Attendance, live: Sequence[LiveConnection]) -> None:
@@ -119,18 +131,27 @@ def _is_kept(record: Record, run: Run, now: Moment) -> bool:
 def _hold_again(attendance: Attendance, record: Record, now: Moment) -> None:
     rules = attendance.rules
     for name, state in record.device_states.items():
-        if name in attendance.devices:
-            continue
-        device = Device()
-        if name == REST_DEVICE:
-            asked = (record.intent_until or 0.0) - now.wall
-            device.hold(HoldKind.LEASE, state, attendance.lease_length(asked), now.mono)
-        elif rules.grace_after:
-            device.hold(HoldKind.GRACE, state, rules.grace_after, now.mono)
-        else:  # without a grace, only a poll can have left it attached
-            device.hold(HoldKind.POLL, state, rules.poll_grace_after, now.mono)
-        if device.is_attached:
-            attendance.devices[name] = device
+        if name in record.lease_ends:
+            _lease_again(attendance, name, record, now)
+        elif name not in attendance.devices:
+            device = Device()
+            if rules.grace_after:
+                device.hold(HoldKind.GRACE, state, rules.grace_after, now.mono)
+            else:  # without a grace, only a poll can have left it attached
+                device.hold(HoldKind.POLL, state, rules.poll_grace_after, now.mono)
+            if device.is_attached:
+                attendance.devices[name] = device
+
+
+def _lease_again(attendance: Attendance, name: DeviceId, record: Record, now: Moment) -> None:
+    """Hold the device in its state until the end that is on record.
+
+    However the wall clock was set meanwhile, that is no longer than the longest lease.
+    """
+    wall = min(record.lease_ends[name], now.wall + attendance.rules.longest_lease_after)
+    end = Deadline(wall, now.mono_of(wall))
+    device = attendance.devices.setdefault(name, Device())
+    device.lease_until(end, record.device_states[name], now.mono)
 
 
 def _choices(record: Record, now: Moment) -> Choices:

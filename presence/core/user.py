@@ -13,6 +13,7 @@ from presence.core.attendance import Attendance
 from presence.core.changes import UNSET, Unset
 from presence.core.choices import Choices
 from presence.core.events import (
+    REST_DEVICE,
     Claimed,
     Commanded,
     Connected,
@@ -22,9 +23,11 @@ from presence.core.events import (
     Event,
     Expelled,
     Introduced,
+    NotAttached,
     OverRate,
     Pinged,
     Publish,
+    Released,
     Save,
     ShowSelf,
     Stalled,
@@ -49,6 +52,8 @@ class User:
     it. `is_unreadable` means that its stored row makes no sense: it is not
     overwritten before the user sets a status. `told` is the self view that the
     user's connections have. `claims_at` and `named_at`: see the record.
+    `is_quarantined`: others see the user offline, and its own devices hear
+    nothing, until `Released` comes.
     """
 
     name: str
@@ -62,6 +67,7 @@ class User:
     is_created: bool = False
     is_shown: bool = False
     is_unreadable: bool = False
+    is_quarantined: bool = False
     claims_at: float = 0.0
     named_at: float = 0.0
     _saved: Record | None = None
@@ -78,6 +84,14 @@ class User:
     def self_view(self) -> SelfView:
         """What the user's own devices get."""
         return self_view_of(self.public.user_id, self.name, self.status, self.choices)
+
+    @property
+    def lease_until(self) -> float | None:
+        """Until when (Unix time) the lease of commands over REST holds; None where there is none.
+
+        No part of the self view: a renewal alone wakes nobody.
+        """
+        return self.attendance.lease_ends.get(REST_DEVICE)
 
     @property
     def record(self) -> Record:
@@ -98,6 +112,7 @@ class User:
             attached_in=attendance.attached_in(self.versions.start_number),
             device_states=attendance.states,
             awaited_states=attendance.awaited_states,
+            lease_ends=attendance.lease_ends,
             claims_at=self.claims_at,
             named_at=self.named_at,
         )
@@ -137,6 +152,8 @@ class User:
                 self._claim(event)
             case Introduced():
                 return self._introduce(event, now)
+            case Released():
+                self.is_quarantined = False
             case Expelled():
                 self.attendance.expel()
         return self._settle(now)
@@ -145,7 +162,7 @@ class User:
         """The second half: what the user's own devices, the store and the timer are to know."""
         effects: list[Effect] = []
         view = self.self_view
-        if view != self.told:
+        if view != self.told and not self.is_quarantined:
             self.told = view
             effects.append(ShowSelf(view))
         if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:
@@ -209,7 +226,22 @@ class User:
 
     # -- commands ----------------------------------------------------------------------------
 
+    def would_lose(self, event: Commanded) -> bool:
+        """True for an activity over REST that no attached device, nor a lease, would keep."""
+        change = event.change
+        names_activity = change.activity is not UNSET and change.activity is not None
+        is_kept = bool(self.attendance.devices) or change.intent is not UNSET
+        return event.connection is None and names_activity and not is_kept
+
     def _command(self, event: Commanded, now: Moment) -> list[Effect]:
+        """Perform the command, together with what waits; or let it wait; or refuse it.
+
+        One that alters nothing by itself, a renewal say, is performed at once,
+        and what waits goes on waiting. But for the fields that it names: they
+        are as the newest word wants them, so what waited for them lapses.
+        """
+        if self.would_lose(event):
+            return [NotAttached()]
         alone = self._attempt(NOTHING_WAITS.with_command(event.change, event.connection), now)
         waiting = self.pace.waiting
         if alone.hides:  # never delayed, and takes back a waiting status
@@ -219,6 +251,9 @@ class User:
             return self._perform(alone)
         merged = alone
         if waiting is not None:
+            if not alone.alters:
+                self.pace.waiting = waiting.superseded_by(event.change, event.connection)
+                return self._perform(alone)
             merged = self._attempt(waiting.with_command(event.change, event.connection), now)
         if merged.opens_at <= now.mono:
             self.pace.waiting = None
@@ -280,7 +315,8 @@ class User:
             self.choices = self.choices.with_activity(None)
         if self.attendance.is_over:
             self.choices = self.choices.without_devices()
-        was_visible, status = self.public.is_visible, self.status
+        was_visible = self.public.is_visible
+        status = Status.OFFLINE if self.is_quarantined else self.status
         if was_visible != (status is not Status.OFFLINE):
             self._turn(named, now)
         truth = truth_of(self.name, status, self.choices)

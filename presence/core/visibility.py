@@ -5,6 +5,12 @@ Gone and hidden users must look the same. So the public view freezes at the
 moment it becomes offline, whatever the cause, and the only thing that may
 change it afterwards is the end of the text that was public, at the time that
 was public.
+
+Nobody decides for a user whose actor crashed again and again and is put aside
+for a while: what it asks for waits, and it may have asked to hide. So others
+see it offline, as if its last device had left, until its actor lives again and
+has handled what waited. One that is not visible anyway stays exactly as it is:
+its crashes are seen by nobody.
 """
 
 from collections.abc import Sequence
@@ -12,8 +18,11 @@ from collections.abc import Sequence
 import attrs
 
 from presence.core.choices import Choices
+from presence.core.events import Effect, Publish, Save, ShowSelf
+from presence.core.record import Record
 from presence.core.types import PublicView, SelfView, Status, Text, UserId, wall_of
 from presence.core.value import value
+from presence.core.versions import Versions
 
 
 @value
@@ -63,7 +72,7 @@ def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[Publi
     next change.
     """
     if truth.status is Status.OFFLINE:
-        return [_gone(public, now_wall)] if public.is_visible else []
+        return [go_offline(public, now_wall)] if public.is_visible else []
     alike = PublicView(
         public.user_id,
         truth.username,
@@ -88,5 +97,51 @@ def end_text(public: PublicView) -> PublicView:
     return attrs.evolve(public, custom_status=None, custom_status_until=None)
 
 
-def _gone(public: PublicView, now_wall: float) -> PublicView:
+def go_offline(public: PublicView, now_wall: float) -> PublicView:
+    """The view as it freezes when its user goes offline at Unix time *now_wall*."""
     return attrs.evolve(public, status=Status.OFFLINE, activity=None, last_seen=now_wall)
+
+
+# A user that is put aside --------------------------------------------------------------------
+
+
+def enter_quarantine(
+    view: PublicView, record: Record | None, versions: Versions, now_wall: float
+) -> list[Effect]:
+    """Show the user offline from now on; nothing follows where *view* is offline.
+
+    *view* is what others see, *record* the last that the user's actor saved,
+    None where it saved none. As with anybody who goes, the activity is over.
+    """
+    if not view.is_visible:
+        return []
+    offline = go_offline(view, now_wall).numbered(versions.next())
+    told = Publish(view, offline)
+    if record is None:  # what is stored shows it offline already
+        return [told]
+    record = attrs.evolve(record, view=offline, activity=None)
+    return [told, ShowSelf(_self_view_of(record)), Save(record)]
+
+
+def end_public_text(view: PublicView, record: Record | None, versions: Versions) -> list[Effect]:
+    """The public text comes to its end on time, though the user's actor cannot see to it."""
+    if view.is_visible or view.custom_status is None:
+        return []
+    ended = end_text(view).numbered(versions.next())
+    told = Publish(view, ended)
+    return [told] if record is None else [told, Save(attrs.evolve(record, view=ended))]
+
+
+def _self_view_of(record: Record) -> SelfView:
+    """What the user's own devices get: its choices, and the status that others see."""
+    return SelfView(
+        id=record.view.user_id,
+        username=record.name,
+        status=record.view.status,
+        intent=record.intent,
+        until=record.intent_until,
+        appear_offline=record.appear_offline,
+        custom_status=record.custom_status,
+        custom_status_until=record.custom_status_until,
+        activity=record.activity,
+    )

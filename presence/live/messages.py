@@ -20,9 +20,13 @@ class Arrive:
 
 @value
 class Applied:
-    """A command was performed; *ticket* is committed when the store has it."""
+    """A command was performed; *ticket* is committed when the store has it.
+
+    *lease_until*: see `Oneself`.
+    """
 
     self_view: SelfView
+    lease_until: float | None
     ticket: int
 
 
@@ -34,19 +38,32 @@ class Limited:
 
 
 @value
+class Unattached:
+    """A command named an activity that nothing would keep; nothing of it applies."""
+
+
+@value
 class Command:
     """The user asks for a change over REST."""
 
     commanded: Commanded
     claims: Claims
-    reply: Reply[Applied | Limited]
+    reply: Reply[Applied | Limited | Unattached]
+
+
+@value
+class Oneself:
+    """The self view, and until when (Unix time) a lease holds the user, None for no lease."""
+
+    self_view: SelfView
+    lease_until: float | None
 
 
 @value
 class Look:
-    """The user wants its self view. Creates nothing."""
+    """The user wants to know about itself. Creates nothing."""
 
-    reply: Reply[SelfView]
+    reply: Reply[Oneself]
 
 
 @value

@@ -15,6 +15,7 @@ from presence.core.memberships import Memberships, Shift
 from presence.core.record import Record
 from presence.core.restoration import Run
 from presence.core.types import EVERYONE, PublicView, SelfView, ServerId, UserId
+from presence.core.visibility import end_public_text, enter_quarantine
 from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.live.directory import Directory
@@ -43,6 +44,8 @@ class Node:
     is_draining: bool = False
     records: Shards[UserId, Record] = attrs.field(factory=Shards)
     """The last record of each user that has an actor: what a crashed one is rebuilt from."""
+    quarantined: set[UserId] = attrs.field(factory=set)
+    """Users whose actor was put aside, until it lives again and has handled what waited."""
     _users: DynamicSupervisor[UserId, Message] | None = None
 
     @property
@@ -102,6 +105,49 @@ class Node:
     def _show_self(self, user_id: UserId, view: SelfView) -> None:
         for listener in self.directory.welcomed(user_id):
             listener.show_self(view)
+
+    # -- quarantine --------------------------------------------------------------------------
+
+    def quarantine(self, user_id: UserId) -> None:
+        """Show a user offline whose actor is put aside, from the timer's next look on.
+
+        In a task of its own, which may crash: whatever crashed the actor could
+        be in the carrying out.
+        """
+        self.quarantined.add(user_id)
+        self.timer.set(
+            ("quarantine", user_id),
+            self.clock.now().mono,
+            lambda stalled: self._show_quarantined(user_id),
+        )
+
+    def release(self, user_id: UserId) -> None:
+        """The user's actor lives again, and sees to everything itself."""
+        self.quarantined.discard(user_id)
+        self.timer.cancel(("quarantine", user_id))
+
+    def _show_quarantined(self, user_id: UserId) -> None:
+        view, now = self._view_known_of(user_id), self.clock.now()
+        if view is None or self.is_draining:  # a stop publishes nothing
+            return
+        record, versions = self.records.get(user_id), self.run.versions
+        self.carry_out(user_id, enter_quarantine(view, record, versions, now.wall))
+        if view.custom_status_until is not None:
+            self.timer.set(
+                ("quarantine", user_id),
+                now.mono_of(view.custom_status_until),
+                lambda stalled: self._end_public_text(user_id),
+            )
+
+    def _end_public_text(self, user_id: UserId) -> None:
+        view, record = self._view_known_of(user_id), self.records.get(user_id)
+        if view is not None and not self.is_draining:
+            self.carry_out(user_id, end_public_text(view, record, self.run.versions))
+
+    def _view_known_of(self, user_id: UserId) -> PublicView | None:
+        """What others see of a user that has an actor; None where nothing was ever told."""
+        record = self.records.get(user_id)
+        return self.roster.shown_now(user_id) or (None if record is None else record.view)
 
     def settle(self) -> None:
         """The restart grace is over: who did not return starts afresh, also after a crash."""

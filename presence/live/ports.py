@@ -31,7 +31,9 @@ class Opening:
 
     `settled_start` is the last run that outlived its restart grace: intents of
     users attached in an earlier run than that are over. `text_ends` are the
-    public texts of users that end by themselves, as Unix times.
+    public texts of users that end by themselves, as Unix times. `leased` are
+    the users whom a lease holds that has not ended, as others see them: some
+    of them are hidden.
     `was_moved_aside` says that a corrupt file was put away at this or an
     earlier start: a user without a row may have been hidden.
 
@@ -47,6 +49,7 @@ class Opening:
     text_ends: Mapping[UserId, float]
     shown_count: int
     was_moved_aside: bool
+    leased: Mapping[UserId, PublicView] = attrs.field(factory=dict)
 
 
 @value
@@ -85,8 +88,9 @@ class Store(Protocol):
         """Create or migrate, count the start, show everybody offline, and report.
 
         Whoever was shown online is now offline, last seen at the newest
-        `committed_at`; public and true texts whose time has passed are
-        cleared. Each view so changed gets a version of the new run, from
+        `committed_at`, but for those whom a lease still shows; public and true
+        texts whose time has passed are cleared. Each view so changed gets a
+        version of the new run, from
         `start_number * 2**32 + 1` on; `Opening` tells nothing of how many, so
         see `read_latest_version`.
 

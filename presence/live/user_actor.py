@@ -19,7 +19,9 @@ from presence.core.events import (
     Event,
     Expelled,
     Introduced,
+    NotAttached,
     OverRate,
+    Released,
     Stalled,
     TimePassed,
     TooManyDevices,
@@ -45,9 +47,11 @@ from presence.live.messages import (
     Limited,
     Look,
     Message,
+    Oneself,
     ReadAgain,
     Remove,
     Reseat,
+    Unattached,
 )
 from presence.live.node import Node
 from presence.live.ports import Revocation, UnreadableRow
@@ -75,6 +79,7 @@ class UserActor(Behaviour[Message]):
             self._user = unreadable_user(self._id, await self._shown_view(), self._node.run)
             self._journal = Journal()
             self._read_soon()
+        self._wait_for_release()
         if self._user.is_unreadable:
             for link in live:
                 self._apply(Connected(link.connection, link.device, link.state))
@@ -98,7 +103,7 @@ class UserActor(Behaviour[Message]):
             case Command():
                 await self._command(message)
             case Look(reply):
-                reply.answer(self._user.self_view)
+                reply.answer(Oneself(self._user.self_view, self._user.lease_until))
             case Reseat():
                 await self._reseat()
             case Introduce() | Remove():
@@ -110,6 +115,9 @@ class UserActor(Behaviour[Message]):
             case Ended(connection=connection):
                 # First: should handling it fail, the connection must not live for ever.
                 self._node.directory.note_end_heard(self._id, connection)
+                self._apply(message)
+            case Released():
+                self._node.release(self._id)
                 self._apply(message)
             case Expelled():
                 # Once more: some may have come since the administrator had them ended.
@@ -178,12 +186,18 @@ class UserActor(Behaviour[Message]):
         if self._node.is_revoked(message.claims):
             message.reply.fail(ActorStopped("the user was revoked or deleted meanwhile"))
             return
-        await self._accept(message.claims)
+        if not self._user.would_lose(message.commanded):  # else nobody is created by it
+            await self._accept(message.claims)
         for effect in self._apply(message.commanded):
-            if isinstance(effect, OverRate):
-                message.reply.answer(Limited(effect.retry_after))
-                return
-        message.reply.answer(Applied(self._user.self_view, self._ticket))
+            match effect:
+                case OverRate(retry_after):
+                    message.reply.answer(Limited(retry_after))
+                    return
+                case NotAttached():
+                    message.reply.answer(Unattached())
+                    return
+        user = self._user
+        message.reply.answer(Applied(user.self_view, user.lease_until, self._ticket))
 
     async def _accept(self, claims: Claims) -> None:
         """The claims of the user's token: others see them while the user is visible."""
@@ -265,6 +279,16 @@ class UserActor(Behaviour[Message]):
             record = attrs.evolve(record, view=shown, is_shown=True)
         return restored_user(record, node.run, node.clock.now(), live)
 
+    def _wait_for_release(self) -> None:
+        """After a quarantine others see the user once all that waited has been handled.
+
+        It may have asked to hide meanwhile. Behind all that waits stands the
+        message that ends this; in a drain there is none, for a stop publishes nothing.
+        """
+        self._user.is_quarantined = self._id in self._node.quarantined
+        if self._user.is_quarantined and not self._node.is_draining:
+            self._node.users.tell_nowait(self._id, Released(), slot="released")
+
     async def _shown_view(self) -> PublicView | None:
         """What others get; past the roster, which must not know that its own user asks."""
         shown = self._node.roster.shown_now(self._id)
@@ -286,6 +310,7 @@ class UserActor(Behaviour[Message]):
             self._read_soon()
             return
         self._journal = None
+        self._wait_for_release()
         for claims in journal.claims:
             claimed = self._claimed_by(claims)
             self._user.apply(claimed, self._node.clock.now())  # to be told with all the rest

@@ -11,6 +11,7 @@ PROBLEMS = {
     404: "It does not exist, or the caller may not see it: the same answer for both.",
     405: "The address does not know this method.",
     408: "The body took too long.",
+    409: "An activity without a status, while no device is attached. Nothing was applied.",
     413: "The body is too large.",
     415: "The body is encoded in a way that is not taken.",
     426: "The address takes WebSockets only.",
@@ -167,6 +168,13 @@ def _answer_schemas() -> Json:
                 "until": schema("Time"),
                 "appear_offline": {"type": "boolean"},
                 "custom_status_until": schema("Time"),
+                "lease_until": {
+                    "allOf": [schema("Time")],
+                    "description": (
+                        "Until when a lease holds the user, whose last device may be gone by "
+                        "then; null: no lease. Any PATCH renews it."
+                    ),
+                },
             }
         ),
         "User": _object({"id": schema("UserId"), **public, "last_seen": schema("Time")}),
@@ -201,6 +209,15 @@ def _body_schemas() -> Json:
         "custom_status_until": schema("End"),
         "activity": schema("Text"),
         "appear_offline": {"type": "boolean"},
+        "lease": {
+            "type": "number",
+            "minimum": 10,
+            "maximum": 14_400,
+            "description": (
+                "For how many seconds a status holds that was set without a device; "
+                "the default is 300, and up to `until` where that is later."
+            ),
+        },
     }
     name = {"oneOf": [schema("Name"), {"type": "null"}]}
     # Texts that cannot be ids are left out of the answer.

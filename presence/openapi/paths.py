@@ -51,6 +51,7 @@ def _user_paths() -> Json:
                 "patchMe",
                 "Change one's own presence",
                 _persisted(json_answer(200, "The self view after the change.", "SelfView")),
+                problems=(409,),
                 body="Patch",
             ),
         },

@@ -38,6 +38,17 @@ def public_views() -> st.SearchStrategy[PublicView]:
 
 
 def records() -> st.SearchStrategy[Record]:
+    return bare_records().flatmap(with_leases)
+
+
+def with_leases(record: Record) -> st.SearchStrategy[Record]:
+    """*record* with leases of some of its devices."""
+    devices = sorted(record.device_states)
+    ends = st.dictionaries(st.sampled_from(devices), times) if devices else st.just({})
+    return ends.map(lambda lease_ends: attrs.evolve(record, lease_ends=lease_ends))
+
+
+def bare_records() -> st.SearchStrategy[Record]:
     return st.builds(
         Record,
         view=public_views(),
@@ -98,6 +109,7 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         attached_in=4,
         device_states={DeviceId("phone"): State.ONLINE},
         awaited_states={DeviceId("laptop"): State.IDLE},
+        lease_ends={DeviceId("phone"): 6.0},
         claims_at=2.0,
         named_at=1.0,
     )
@@ -115,6 +127,7 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         "attached_in",
         "device_states",
         "awaited_states",
+        "lease_ends",
         "claims_at",
         "named_at",
     }
@@ -170,6 +183,15 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         ("awaited_states", '["phone"]'),
         ("awaited_states", '{"phone": "asleep"}'),
         ("awaited_states", '{"a phone": "idle"}'),
+        ("lease_ends", None),
+        ("lease_ends", "{"),
+        ("lease_ends", "[]"),
+        ("lease_ends", '{"phone": 5}'),
+        ("lease_ends", '{"phone": "soon"}'),
+        ("lease_ends", '{"phone": null}'),
+        ("lease_ends", '{"phone": NaN}'),
+        ("lease_ends", '{"laptop": 5.0}'),
+        ("lease_ends", b'{"phone": 5.0}'),
         ("claims_at", None),
         ("claims_at", float("nan")),
         ("named_at", None),
@@ -188,7 +210,7 @@ def test_a_value_that_we_cannot_have_written_is_never_guessed_at(column: str, va
 def test_any_value_in_any_column_gives_a_record_or_unreadable(column: str, value: Any) -> None:
     row = row_of(RECORD) | {column: value}
     with contextlib.suppress(UnreadableRow):
-        assert row_of(record_of(row))[column] == value or column.endswith("_states")
+        assert row_of(record_of(row))[column] == value or column.endswith(("_states", "_ends"))
 
 
 def test_the_bare_view_keeps_only_a_version_that_makes_sense() -> None:

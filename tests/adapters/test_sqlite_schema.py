@@ -7,6 +7,7 @@ import pytest
 from sqlite_utils.db import Database
 
 from presence.adapters.sqlite_opening import begin_run, read_opening
+from presence.adapters.sqlite_rows import record_of
 from presence.adapters.sqlite_schema import MIGRATIONS, migrate, read_schema_version, table
 from presence.errors import DataUnusable
 
@@ -70,6 +71,16 @@ def test_memberships_stay_as_they_are_when_they_come_to_lie_by_server(db: Databa
     assert set(db.execute(f"SELECT {columns} FROM memberships").fetchall()) == rows
 
 
+def test_a_user_of_before_there_were_leases_has_none(db: Database) -> None:
+    migrate(db, MIGRATIONS[:2])
+    db.execute("INSERT INTO users (id, username, own_name) VALUES ('ada', 'Ada', 'Ada')")
+    db.conn.commit()
+    migrate(db)
+    (row,) = table(db, "users").rows
+    assert (row["id"], record_of(row).lease_ends) == ("ada", {})
+    assert "users_leased" in names_of_indexes(db)
+
+
 def test_a_migration_that_fails_leaves_the_version_before_it(db: Database) -> None:
     with pytest.raises(sqlite3.OperationalError):
         migrate(db, [*MIGRATIONS, add_colour, fail_half_way])
@@ -106,7 +117,8 @@ def test_a_start_never_reads_the_rows_that_it_leaves_alone(
     on_users = [sql for sql in asked if "users" in sql and "sqlite_master" not in sql]
     plans = [row[3] for sql in on_users for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
     assert plans
-    # Going through the index of those not offline means to read these rows, and to change them.
+    # Going through the indexes of those not offline and of those with a lease means to read
+    # these rows, and to change them or to hand them over.
     assert [plan for plan in plans if not is_frugal(plan)] == []
 
 
@@ -144,4 +156,7 @@ def names_of_indexes(db: Database) -> set[str]:
 
 
 def is_frugal(plan: str) -> bool:
-    return "COVERING INDEX" in plan or plan == "SCAN users USING INDEX users_not_offline"
+    return "COVERING INDEX" in plan or plan in (
+        "SCAN users USING INDEX users_not_offline",
+        "SCAN users USING INDEX users_leased",
+    )

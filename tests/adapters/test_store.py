@@ -212,6 +212,64 @@ async def test_a_start_shows_nobody_online_and_leaves_the_others_alone(
         assert await store.read_latest_version() == 2 * STARTS_APART + 1
 
 
+def leased(user_id: UserId, end: float, state: State = State.ONLINE, **changes: Any) -> Record:
+    """A user who is away, for as long as a lease holds."""
+    view = view_of(user_id, status=Status.AWAY, activity=Text("chess"))
+    devices = {DeviceId("bot"): state, DeviceId("phone"): State.ONLINE}
+    record = record_of(view, attached_in=1, device_states=devices, intent=Status.AWAY)
+    return attrs.evolve(record, lease_ends={DeviceId("bot"): end}, **changes)
+
+
+async def test_who_is_shown_by_a_lease_stays_so_over_a_start(make_store: MakeStore) -> None:
+    shown, over = leased(ADA, 2000.5), leased(BOB, 2000.0)
+    does_not_count = leased(CY, 3000.0, State.OFFLINE)
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(shown, over, does_not_count)))
+    async with run_of(make_store, now=2000.0) as (store, opening):
+        views = await store.read_views([ADA, BOB, CY])
+        assert views[ADA] == shown.view
+        assert await store.read_user(ADA) == shown
+        for user_id in (BOB, CY):
+            assert (views[user_id].status, views[user_id].last_seen) == (Status.OFFLINE, 900.0)
+        assert opening.leased == {ADA: views[ADA], CY: views[CY]}
+
+
+async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store: MakeStore) -> None:
+    view = view_of(ADA, last_seen=50.0)
+    hidden = leased(ADA, 2000.5, view=view, intent=Status.OFFLINE)
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(hidden)))
+    async with run_of(make_store) as (store, opening):
+        assert opening.leased == {ADA: view}
+        assert await store.read_user(ADA) == hidden
+
+
+async def test_after_a_crash_the_version_of_who_is_leased_is_raised_too(
+    make_store: MakeStore,
+) -> None:
+    store = make_store()
+    await store.open(1000.0)
+    await store.write(Batch(900.0, users=users(leased(ADA, 2000.5))))
+    await store.aclose()
+    async with run_of(make_store) as (store, opening):
+        assert opening.leased[ADA].version == 2 * STARTS_APART
+        assert await store.read_views([ADA]) == opening.leased
+
+
+async def test_a_text_that_ends_while_the_server_is_down_is_cleared_of_who_is_leased(
+    make_store: MakeStore,
+) -> None:
+    text = {"custom_status": Text("lunch"), "custom_status_until": 1500.0}
+    record = leased(ADA, 3000.0)
+    record = attrs.evolve(record, view=attrs.evolve(record.view, **text))
+    async with run_of(make_store) as (store, _):
+        await store.write(Batch(900.0, users=users(record)))
+    async with run_of(make_store, now=2000.0) as (_, opening):
+        view = opening.leased[ADA]
+        assert (view.status, view.custom_status) == (Status.AWAY, None)
+        assert view.version == 2 * STARTS_APART + 1
+
+
 @pytest.mark.parametrize("count", [50, 1500])
 async def test_each_view_changed_by_a_start_has_a_version_of_its_own(
     make_store: MakeStore, count: int

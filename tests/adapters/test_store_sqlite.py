@@ -20,7 +20,7 @@ from presence.adapters.sqlite_file import DatabaseFile, Handle
 from presence.adapters.sqlite_schema import MIGRATIONS, migrate, table
 from presence.adapters.store_sqlite import SqliteStore
 from presence.core.record import Record
-from presence.core.types import PublicView, ServerId, Status, Text, UserId
+from presence.core.types import DeviceId, PublicView, ServerId, State, Status, Text, UserId
 from presence.errors import DataUnusable, StoreUnavailable
 from presence.live.ports import (
     Batch,
@@ -276,6 +276,20 @@ async def test_a_poisoned_truth_is_unreadable_but_leaves_the_public_view(directo
         with pytest.raises(UnreadableRow, match="device_states"):
             await store.read_user(ADA)
         assert await store.read_views([ADA]) == {ADA: HIDDEN.view}
+
+
+@pytest.mark.parametrize("poison", ["lease_ends = '{'", "intent = 'busy'"])
+async def test_no_lease_shows_a_user_whose_row_makes_no_sense(directory: Path, poison: str) -> None:
+    phone = DeviceId("phone")
+    leased = record_of(
+        ADA, "hi", device_states={phone: State.ONLINE}, lease_ends={phone: 5000.0}, attached_in=1
+    )
+    async with run_in(directory) as (store, _):
+        await store.write(batch_of(leased))
+    edit(directory, f"UPDATE users SET {poison}")
+    async with run_in(directory) as (store, opening):
+        assert opening.leased == {}
+        assert (await store.read_views([ADA]))[ADA].status is Status.OFFLINE
 
 
 async def test_a_user_of_whom_it_is_unclear_whether_he_is_shown_is_not(directory: Path) -> None:

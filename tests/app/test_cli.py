@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import types
 
 import click
@@ -289,6 +290,38 @@ def test_set_takes_text_and_time(run, asked):
             {"status": "online", "custom_status": None},
         )
     ]
+
+
+def test_set_keeps_a_status_as_long_as_asked(run, asked):
+    result = run("set", "dnd", "--token", "t", "--keep", "4h")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert asked == [("patch_me", cli.DEFAULT_URL, "t", {"status": "dnd", "lease": 14_400.0})]
+
+
+def test_set_says_until_when_a_lease_holds(run, monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Zurich")
+    time.tzset()
+
+    async def answer(self, change):
+        await trio.lowlevel.checkpoint()
+        return {"id": "alice", "lease_until": "2026-11-21T13:05:00.123Z"}
+
+    monkeypatch.setattr(RestClient, "patch_me", answer)
+    result = run("set", "dnd", "--token", "t")
+    monkeypatch.undo()
+    time.tzset()
+    assert json.loads(result.stdout)["lease_until"] == "2026-11-21T13:05:00.123Z"
+    assert result.stderr == (
+        "While no client of alice is connected, this holds until 14:05"
+        " (--keep extends it, up to 4h).\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["5h", "4h1", "9s", "0", "", "1d", "14401", "long"])
+def test_set_names_the_bounds_of_what_it_can_keep(run, asked, text):
+    result = run("set", "dnd", "--token", "t", "--keep", text)
+    assert (result.exit_code, asked) == (2, [])
+    assert "from 10s to 4h" in result.stderr
 
 
 def test_get_asks_for_all_users_at_once(run, asked):

@@ -12,6 +12,7 @@ from presence.core.events import (
     Ended,
     Ending,
     Event,
+    NotAttached,
     OverRate,
     Pinged,
     Publish,
@@ -57,10 +58,11 @@ def run_of(start_number: int = 1, *, began_at: float = 0.0, settled: int = 0, **
 def as_stored(record: Record, committed_at: float, versions: Versions, now: float) -> Record:
     """*record* as a start of the server at *now* leaves it; times are Unix times.
 
-    Whoever was shown online is offline, and texts whose time has passed are cleared.
+    Whoever was shown online is offline, unless a lease still shows it, and texts
+    whose time has passed are cleared.
     """
     view = record.view
-    if view.is_visible:
+    if view.is_visible and not record.is_shown_by_lease(now):
         view = attrs.evolve(view, status=Status.OFFLINE, activity=None, last_seen=committed_at)
     if view.custom_status_until is not None and view.custom_status_until <= now:
         view = attrs.evolve(view, custom_status=None, custom_status_until=None)
@@ -203,8 +205,8 @@ class Life:
         self.wake_at = None
         self.do(TimePassed())
 
-    def restart(self, after: float = 0.0) -> None:
-        """The server dies and starts again, *after* seconds later."""
+    def restart(self, after: float = 0.0) -> Record:
+        """The server dies and starts again, *after* seconds later; what it starts from."""
         versions, died_at = Versions(self.run.versions.start_number + 1), self.now.wall
         self.mono += after
         stored = as_stored(self.record, died_at, versions, self.now.wall)
@@ -215,6 +217,7 @@ class Life:
         self.wake_at = None
         self.records.append(stored)
         self.do(TimePassed())
+        return stored
 
     # -- what was seen -----------------------------------------------------------------------
 
@@ -248,7 +251,7 @@ class Life:
                     # The timer would take a wake in the past for a stall of its own.
                     assert at is None or at >= self.mono
                     self.wake_at = at
-                case OverRate() | TooManyDevices():
+                case OverRate() | NotAttached() | TooManyDevices():
                     pass
         return noted
 

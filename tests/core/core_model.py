@@ -36,6 +36,17 @@ class Said:
 
     connection: int | None
     change: Change
+    is_sign_of_life: bool = attrs.field()
+
+    @is_sign_of_life.default
+    def _look_at_the_intent(self) -> bool:
+        return self.change.intent not in (UNSET, OFF)
+
+    def without(self, *names: str) -> "Said":
+        unset = dict.fromkeys(names, UNSET)
+        if "intent" in names:
+            unset["until"] = None
+        return attrs.evolve(self, change=attrs.evolve(self.change, **unset))
 
 
 @attrs.frozen
@@ -190,9 +201,15 @@ class NaiveUser:
     # -- commands ----------------------------------------------------------------------------
 
     def command(self, said: Said, may_wait: bool) -> bool:
-        """False where the command is over the rate and may not wait."""
+        """False where the command is over the rate and may not wait, or has no device."""
+        if self.has_no_device_for(said):
+            return False
         if self.hides([said]):
             self.let_waiting_lapse()
+            self.perform([said])
+            return True
+        if not self.alters([said]):
+            self.supersede(said)
             self.perform([said])
             return True
         together = [*self.waiting, said]
@@ -205,6 +222,33 @@ class NaiveUser:
         else:
             return False
         return True
+
+    def has_no_device_for(self, said: Said) -> bool:
+        is_text = said.change.activity not in (UNSET, None)
+        is_alone = said.connection is None and said.change.intent is UNSET and not self.ties
+        return is_text and is_alone
+
+    def supersede(self, newest: Said) -> None:
+        """What was asked for before and waits lapses, where the newest command names it."""
+        change = newest.change
+        names = [
+            name
+            for name in ("intent", "custom_status", "activity", "appear_offline")
+            if getattr(change, name) is not UNSET
+        ]
+        sets_text = any(said.change.custom_status is not UNSET for said in self.waiting)
+        if change.custom_status is not UNSET or change.custom_status_until is not UNSET:
+            names.append("custom_status_until")
+        waiting = [said.without(*names) for said in self.waiting]
+        if change.state is not UNSET:
+            waiting = [
+                said.without("state") if said.connection == newest.connection else said
+                for said in waiting
+            ]
+        if change.custom_status is UNSET and change.custom_status_until is not UNSET and sets_text:
+            end = Change(custom_status_until=change.custom_status_until)
+            waiting.append(Said(self.waiting[-1].connection, end))
+        self.waiting = [said for said in waiting if said.change != Change() or said.is_sign_of_life]
 
     def hides(self, commands: list[Said]) -> bool:
         changes = [said.change for said in commands]
@@ -220,12 +264,15 @@ class NaiveUser:
         return self.after(commands).status is OFF
 
     def may_apply(self, commands: list[Said]) -> bool:
-        if self.after(commands).essence() == self.essence() or self.hides(commands):
+        if not self.alters(commands) or self.hides(commands):
             return True
         return all(
             len([time for time in budget if time > self.now - 20]) < 5
             for budget in self.budgets(commands)
         )
+
+    def alters(self, commands: list[Said]) -> bool:
+        return self.after(commands).essence() != self.after([]).essence()
 
     def budgets(self, commands: list[Said]) -> list[list[float]]:
         if self.is_visible:
@@ -249,7 +296,7 @@ class NaiveUser:
         return ties, self.swept, choices, texts
 
     def perform(self, commands: list[Said]) -> None:
-        if self.after(commands).essence() != self.essence():
+        if self.alters(commands):
             for budget in self.budgets(commands):
                 budget.append(self.now)
         self.apply(commands)
@@ -265,13 +312,16 @@ class NaiveUser:
         self.pass_choices()
 
     def apply_lease(self, change: Change) -> None:
-        asked = 0.0 if change.until is None else change.until - self.now
-        length = min(max(300.0, asked), 4 * 3600.0)
+        asked = 300.0 if change.lease is UNSET else change.lease
+        length = asked if change.until is None else max(asked, change.until - self.now)
+        length = min(length, 4 * 3600.0)
         if change.intent is not UNSET and not self.ties:
             self.hold(REST, "lease", State.ONLINE, length)
         for tie in self.ties:
             if tie.kind == "lease":
-                tie.ends_at = max(tie.ends_at, self.now + length)
+                is_shorter = tie.ends_at > self.now + length
+                if not is_shorter or change.lease is not UNSET:
+                    tie.ends_at, tie.length = self.now + length, length
 
     def apply_status(self, said: Said) -> None:
         change = said.change
@@ -281,7 +331,7 @@ class NaiveUser:
             if said.connection is not None and tie.connection == said.connection:
                 if change.state is not UNSET:
                     tie.state = change.state
-                if change.intent not in (UNSET, OFF):
+                if said.is_sign_of_life:
                     self.bring_back(tie.device)
         if change.intent is not UNSET:
             if change.until is None:
@@ -428,12 +478,10 @@ class NaiveUser:
         self.swept = swept & connected
         self.swept_at = {key: at for key, at in swept_at.items() if key in connected}
         held = {tie.device: self.state_of(tie.device) for tie in self.ties if tie.kind != "open"}
-        self.ties = [tie for tie in self.ties if tie.kind == "open"]
+        self.ties = [tie for tie in self.ties if tie.kind in ("open", "lease")]
+        self.shorten_leases()
         for device, state in held.items():
-            if device == REST and not self.is_attached(REST):
-                asked = 0.0 if self.until is None else self.until - self.now
-                self.hold(REST, "lease", state, min(max(300.0, asked), 4 * 3600.0))
-            elif not self.is_attached(device):
+            if not self.is_attached(device):
                 self.hold(device, "grace", state, 10.0)
         if self.awaited is not None:
             is_over = self.restart_grace_ends_at <= self.now
@@ -441,24 +489,40 @@ class NaiveUser:
             self.awaited_until = self.restart_grace_ends_at
         self.pass_time()
 
+    def shorten_leases(self) -> None:
+        """All that is known of a lease is its end."""
+        for tie in self.ties:
+            if tie.kind == "lease":
+                tie.length = tie.ends_at - self.now
+
     def forget_memory(self) -> None:
         self.waiting, self.swept, self.swept_at = [], set(), {}
         self.visible_changes, self.hidden_changes, self.arrivals = [], [], []
 
     def restart(self, after: float) -> None:
         """The server died, and starts again *after* seconds later."""
+        leases = [
+            tie for tie in self.ties if tie.kind == "lease" and tie.ends_at > self.now + after
+        ]
+        leased = {tie.device for tie in leases}
         states = {tie.device: self.state_of(tie.device) for tie in self.ties}
         awaited = (self.awaited or {}) | states
+        awaited = {device: state for device, state in awaited.items() if device not in leased}
         is_kept = bool(self.ties) or self.awaited is not None
-        if self.is_visible:
+        if leases and not awaited:
+            is_kept = False
+        if self.is_visible and all(states[device] is State.OFFLINE for device in leased):
             self.view = attrs.evolve(self.view, status=OFF, activity=None, last_seen=self.now)
         self.now += after
         if self.public_text_until is not None and self.public_text_until <= self.now:
             self.public_text_until = None
             self.view = attrs.evolve(self.view, text=None)
-        self.ties, self.activity = [], None
+        self.ties, self.activity = leases, self.activity if leases else None
+        self.shorten_leases()
         self.forget_memory()
-        if is_kept:
+        if not is_kept:
+            self.awaited = None
+        else:
             self.awaited, self.awaited_until = awaited, self.now + 60.0
             self.restart_grace_ends_at = self.awaited_until
         self.pass_time()

@@ -5,7 +5,7 @@ import pytest
 from presence.core.attendance import Attendance, Kept
 from presence.core.events import REST_DEVICE, Connected, Ending
 from presence.core.rules import Rules
-from presence.core.types import ConnectionId, DeviceId, State
+from presence.core.types import ConnectionId, DeviceId, Moment, State
 
 PHONE, LAPTOP, TABLET = DeviceId("phone"), DeviceId("laptop"), DeviceId("tablet")
 
@@ -155,29 +155,70 @@ def test_a_limit_of_0_devices_is_none():
 # -- leases ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("asked", "length"), [(0.0, 300.0), (299.0, 300.0), (7200.0, 7200.0), (1e6, 14400.0)]
-)
-def test_a_lease_lives_for_300_seconds_or_what_is_asked_up_to_4_hours(asked, length):
+BEGIN = Moment(100.0, 1_100.0)
+
+
+def leased(*wishes, since=BEGIN) -> Attendance:
+    """A lease that is made and then renewed: (seconds later, asked, until so long from then)."""
     attendance = attendance_of()
-    attendance.lease(asked, 100.0, may_make=True)
+    now = since
+    for pause, asked, ahead in wishes:
+        now = Moment(now.mono + pause, now.wall + pause)
+        until = None if ahead is None else now.wall + ahead
+        attendance.lease(asked, until, now, may_make=not attendance.devices)
+    return attendance
+
+
+@pytest.mark.parametrize(
+    ("asked", "ahead", "length"),
+    [
+        pytest.param(None, None, 300.0, id="by default"),
+        pytest.param(10.0, None, 10.0, id="as short as asked"),
+        pytest.param(7200.0, None, 7200.0, id="as long as asked"),
+        pytest.param(None, 299.0, 300.0, id="an earlier end of the status"),
+        pytest.param(None, 7200.0, 7200.0, id="up to the end of the status"),
+        pytest.param(10.0, 20.0, 20.0, id="asked, and a later end"),
+        pytest.param(40.0, 20.0, 40.0, id="asked, and an earlier end"),
+        pytest.param(1e6, None, 14400.0, id="4 hours at most"),
+        pytest.param(None, 1e6, 14400.0, id="4 hours at most of a status"),
+    ],
+)
+def test_a_lease_lives_as_long_as_is_asked_or_its_status_up_to_4_hours(asked, ahead, length):
+    attendance = leased((0.0, asked, ahead))
     assert attendance.states == {REST_DEVICE: State.ONLINE}
     assert list(attendance.deadlines()) == [100.0 + length]
+    assert attendance.lease_ends == {REST_DEVICE: 1_100.0 + length}
 
 
-def test_a_lease_is_renewed_but_never_shortened():
-    attendance = attendance_of()
-    attendance.lease(7200.0, 0.0, may_make=True)
-    attendance.lease(0.0, 100.0, may_make=False)
-    assert list(attendance.deadlines()) == [7200.0]
-    attendance.lease(0.0, 7000.0, may_make=False)
-    assert list(attendance.deadlines()) == [7300.0]
+@pytest.mark.parametrize(
+    ("renewal", "ends_at"),
+    [
+        pytest.param((100.0, None, None), 7300.0, id="by itself it never shortens"),
+        pytest.param((7000.0, None, None), 7400.0, id="and holds for the usual length"),
+        pytest.param((100.0, None, 8000.0), 8200.0, id="or up to the end of the status"),
+        pytest.param((100.0, 60.0, None), 260.0, id="what is asked for may be shorter"),
+        pytest.param((100.0, 9000.0, None), 9200.0, id="or longer"),
+        pytest.param((7000.0, 14400.0, None), 21500.0, id="4 hours from now at most"),
+    ],
+)
+def test_a_lease_is_renewed(renewal, ends_at):
+    attendance = leased((0.0, 7200.0, None), renewal)
+    assert list(attendance.deadlines()) == [ends_at]
+    assert attendance.lease_ends == {REST_DEVICE: ends_at + 1_000.0}
 
 
 def test_a_lease_that_does_not_live_is_not_renewed():
     attendance = attendance_of(connected(1, PHONE))
-    attendance.lease(0.0, 0.0, may_make=False)
+    attendance.lease(3600.0, None, BEGIN, may_make=False)
     assert attendance.states == {PHONE: State.ONLINE}
+    assert attendance.lease_ends == {}
+
+
+def test_a_lease_that_outlasts_a_stall_says_so():
+    attendance = leased((0.0, 60.0, None))
+    attendance.outlast_stall(1_000.0)
+    assert list(attendance.deadlines()) == [1_045.0]
+    assert attendance.lease_ends == {REST_DEVICE: 2_045.0}
 
 
 # -- kept over a restart ---------------------------------------------------------------------

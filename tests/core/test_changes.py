@@ -65,6 +65,12 @@ def test_a_merged_change_does_what_both_would_have_done(older, newer):
     assert apply(older.merged_with(newer), Settings()) == both
 
 
+@given(changes(), changes())
+def test_what_is_left_of_a_superseded_change_does_not_undo_the_newer_one(older, newer):
+    both = apply(newer, apply(older, Settings()))
+    assert apply(older.superseded_by(newer), apply(newer, Settings())) == both
+
+
 @given(changes(), changes(), changes())
 def test_merging_may_start_at_either_end(first, second, third):
     from_the_left = first.merged_with(second).merged_with(third)
@@ -120,6 +126,39 @@ def test_no_change_adds_nothing_to_a_change(change):
 )
 def test_the_newest_of_each_field_wins(older, newer, merged):
     assert older.merged_with(newer) == merged
+
+
+FORWARDED = Change(
+    intent=Status.DND, until=50.0, former_intent=Status.AWAY, is_forwarded=True, activity=None
+)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "left"),
+    [
+        pytest.param(FORWARDED, NO_CHANGE, FORWARDED, id="a renewal leaves all of it"),
+        pytest.param(
+            FORWARDED,
+            Change(intent=Status.AWAY),
+            Change(activity=None),
+            id="a status takes back status, end and repeat, and leaves the activity",
+        ),
+        pytest.param(
+            Change(custom_status=Text("lunch"), custom_status_until=50.0),
+            Change(custom_status=None),
+            NO_CHANGE,
+            id="a text takes back text and end",
+        ),
+        pytest.param(
+            Change(custom_status_until=50.0),
+            Change(custom_status_until=60.0),
+            NO_CHANGE,
+            id="an end takes back an end",
+        ),
+    ],
+)
+def test_the_newest_word_on_a_field_takes_back_what_waits(older, newer, left):
+    assert older.superseded_by(newer) == left
 
 
 def test_unset_says_its_name():

@@ -4,7 +4,7 @@ import attrs
 import pytest
 from core_life import ALICE, START, WALL, Life, run_of
 
-from presence.core.events import Claimed, Connected, Ending, TimePassed
+from presence.core.events import REST_DEVICE, Claimed, Connected, Ending, Publish, TimePassed
 from presence.core.record import Record
 from presence.core.restoration import LiveConnection, Run, restored_user
 from presence.core.rules import Rules
@@ -92,13 +92,26 @@ def test_after_a_crash_a_poller_is_held_even_where_there_is_no_grace():
     assert life.take_timed_statuses() == [(0.0, ONLINE), (30.0, OFF)]
 
 
-@pytest.mark.parametrize(("asked", "length"), [(None, 300.0), (7200.0, 7200.0)])
-def test_after_a_crash_a_lease_reaches_as_far_as_a_new_one_would(asked, length):
+@pytest.mark.parametrize(
+    ("wish", "length"),
+    [({}, 300.0), ({"until": START + WALL + 7200.0}, 7200.0), ({"lease": 1000.0}, 1000.0)],
+)
+def test_after_a_crash_a_lease_keeps_its_end(wish, length):
     life = Life()
-    life.patch(intent=DND, until=None if asked is None else life.now.wall + asked)
+    life.patch(intent=DND, **wish)
+    life.wait(200.0)
     life.crash()
     life.wait(20_000.0)
     assert life.take_timed_statuses() == [(0.0, DND), (length, OFF)]
+
+
+def test_after_a_crash_a_lease_holds_beside_the_connections_of_its_device(life):
+    end = life.now.wall + 100.0
+    record = attrs.evolve(life.record, lease_ends={PHONE: end})
+    link = LiveConnection(ConnectionId(1), PHONE, IDLE)
+    user = restored_user(record, life.run, life.now, [link])
+    assert user.attendance.devices[PHONE].states == [IDLE, State.ONLINE]
+    assert user.record.lease_ends == {PHONE: end}
 
 
 def test_after_a_crash_a_device_that_was_gone_stays_gone(life):
@@ -449,3 +462,110 @@ def test_an_activity_dies_with_the_last_device_though_others_are_awaited(life):
     life.say(phone, activity=CHESS)
     life.end(phone)
     assert (life.user.self_view.intent, life.user.self_view.activity) == (OFF, None)
+
+
+# -- leases over a restart -------------------------------------------------------------------
+
+
+def leased_life(**wish) -> Life:
+    """Dnd for 10 minutes over REST, with a text and an activity."""
+    life = Life()
+    life.patch(intent=DND, lease=600.0, custom_status=HI, activity=CHESS, **wish)
+    life.take_told()
+    return life
+
+
+@pytest.mark.parametrize("after", [0.0, 30.0, 500.0])
+def test_a_lease_shows_its_user_through_a_restart_until_its_end(after):
+    life = leased_life()
+    before = life.view
+    life.wait(50.0)
+    life.restart(after)
+    assert (life.take_told(), life.view) == ([], before)
+    assert life.user.self_view.activity == CHESS
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(600.0, OFF)]
+    assert (life.view.last_seen, life.user.self_view.intent) == (START + WALL + 600.0, ONLINE)
+
+
+def test_a_lease_outlives_runs_that_did_not_wake_its_user():
+    life = leased_life()
+    record = life.record
+    run = Run(Versions(9), Rules(), settled_start=8, restart_grace_ends_at=0.0)
+    user = restored_user(record, run, life.now)
+    assert (user.status, user.record.attached_in) == (DND, 9)
+    effects = user.apply(TimePassed(), life.now)
+    assert not any(isinstance(effect, Publish) for effect in effects)
+
+
+def test_a_lease_that_ended_while_the_server_was_down_holds_nobody():
+    life = leased_life()
+    life.restart(601.0)
+    assert life.view.status is OFF
+    assert life.view.last_seen == START + WALL
+    assert life.user.attendance.devices == {}
+    assert life.take_told() == []
+
+
+def test_after_a_restart_only_the_lease_holds_and_the_other_devices_are_awaited():
+    life = leased_life()
+    life.connect("phone", state=IN_SECRET)
+    life.restart(5.0)
+    assert life.user.attendance.states.keys() == {REST_DEVICE}
+    assert life.user.attendance.awaited_states == {PHONE: IN_SECRET}
+    life.connect("phone", state=State.ONLINE)
+    assert life.user.attendance.states[PHONE] is IN_SECRET
+
+
+def test_what_a_device_that_is_gone_added_is_gone_after_the_restart():
+    """A laptop made the user online, and its phone, held by a lease, is idle."""
+    life = Life()
+    life.connect("laptop")
+    life.connect("phone", state=IDLE)
+    ends_at = life.now.wall + 600.0
+    life.records[-1] = attrs.evolve(life.record, lease_ends={PHONE: ends_at})
+    life.take_told()
+    life.restart(5.0)
+    assert life.take_statuses() == [AWAY]
+    assert life.user.record.lease_ends == {PHONE: ends_at}
+
+
+def test_a_former_intent_comes_back_on_time_after_a_restart():
+    life = leased_life(until=START + WALL + 100.0)
+    life.restart(5.0)
+    life.wait(1000.0)
+    assert life.take_timed_statuses() == [(100.0, ONLINE), (600.0, OFF)]
+
+
+def test_a_hidden_user_with_a_lease_stays_hidden_and_nothing_is_told():
+    life = Life()
+    life.patch(intent=OFF, lease=600.0)
+    before = life.view
+    life.restart(5.0)
+    life.wait(50.0)
+    life.connect()
+    assert (life.take_told(), life.view) == ([], before)
+
+
+def test_a_lease_in_a_state_of_offline_shows_nobody():
+    life = Life()
+    life.connect("laptop")
+    life.connect("phone", state=IN_SECRET)
+    record = attrs.evolve(life.record, lease_ends={PHONE: life.now.wall + 600.0})
+    assert record.leased_at(life.now.wall) == {PHONE: IN_SECRET}
+    assert not record.is_shown_by_lease(life.now.wall)
+
+
+@pytest.mark.parametrize(("at", "is_shown"), [(599.9, True), (600.0, False)])
+def test_a_lease_shows_its_user_until_its_end_and_not_at_it(at, is_shown):
+    life = leased_life()
+    assert life.record.is_shown_by_lease(life.now.wall + at) is is_shown
+
+
+@pytest.mark.parametrize("die", [Life.crash, Life.restart])
+def test_a_lease_holds_no_longer_than_the_longest_though_the_clock_was_set_back(die):
+    life = leased_life()
+    life.wall_ahead -= 1e6
+    die(life)
+    life.wait(20_000.0)
+    assert life.take_timed_statuses() == [(4 * 3600.0, OFF)]

@@ -4,7 +4,7 @@ import pytest
 from core_life import START, Life, run_of
 
 from presence.core.changes import Change
-from presence.core.events import Commanded, Ended, Ending, OverRate
+from presence.core.events import Commanded, Ended, Ending, NotAttached, OverRate
 from presence.core.types import ConnectionId, State, Status, Text
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -209,6 +209,141 @@ def test_a_refused_command_does_not_touch_what_waits(life):
     life.wait(20.0)
     [told] = life.take_told()
     assert (told.view.status, told.view.custom_status) == (ONLINE, None)
+
+
+# -- what alters nothing by itself ----------------------------------------------------------
+
+
+def fill_window(life: Life) -> float:
+    """All five are spent, the user is dnd with a text that ends, and more waits.
+
+    Returns the end of the text (Unix time).
+    """
+    text_end = life.now.wall + 1_000.0
+    life.say(1, custom_status=Text("a"), custom_status_until=text_end, activity=Text("chess"))
+    for status in (AWAY, DND, AWAY, DND):
+        life.say(1, intent=status)
+    life.say(1, intent=AWAY, until=life.now.wall + 500.0)
+    life.say(1, custom_status=Text("b"), activity=None)
+    life.take_told()
+    return text_end
+
+
+@pytest.mark.parametrize(
+    ("fields", "comes"),
+    [
+        pytest.param({}, (AWAY, "b", None), id="a renewal"),
+        pytest.param({"intent": DND}, (DND, "b", None), id="the status stays as it is"),
+        pytest.param({"custom_status_until": None}, None, id="an end that is moved is a change"),
+        pytest.param({"activity": Text("chess")}, (AWAY, "b", "chess"), id="the activity stays"),
+        pytest.param({"appear_offline": False}, (AWAY, "b", None), id="still not appearing so"),
+        pytest.param({"intent": DND, "activity": None}, None, id="one field of two is a change"),
+    ],
+)
+def test_a_rest_command_that_alters_nothing_is_never_refused(life, fields, comes):
+    fill_window(life)
+    refused = [OverRate(20.0)] if comes is None else []
+    assert life.patch(**fields) == refused
+    assert life.take_told() == []
+    life.wait(20.0)
+    [told] = life.take_told()
+    shown = told.view.status, told.view.custom_status, told.view.activity
+    assert shown == (comes or (AWAY, "b", None))
+
+
+def test_the_same_text_once_more_takes_back_the_one_that_waits(life):
+    text_end = fill_window(life)
+    assert life.patch(custom_status=Text("a"), custom_status_until=text_end) == []
+    life.wait(20.0)
+    [told] = life.take_told()
+    assert (told.view.status, told.view.custom_status) == (AWAY, "a")
+
+
+def test_an_end_alone_is_that_of_the_text_that_waits(life):
+    text_end = fill_window(life)
+    assert life.patch(custom_status_until=text_end) == []
+    life.wait(20.0)
+    assert life.take_told()[0].view.custom_status_until == text_end
+
+
+def test_a_connection_that_stays_as_it_is_takes_back_its_state_and_no_other(life):
+    spend_budget(life)
+    life.say(1, intent=ONLINE)
+    life.say(1, state=State.IDLE)
+    life.say(2, state=State.IDLE)
+    life.say(1, state=State.ONLINE)
+    life.wait(20.0)
+    assert life.user.attendance.states == {"phone": State.ONLINE, "laptop": State.IDLE}
+    assert life.take_statuses() == [ONLINE]
+
+
+def test_what_is_taken_back_altogether_waits_no_more(life):
+    spend_budget(life)
+    life.say(1, intent=ONLINE)
+    life.patch(intent=DND)
+    assert life.user.pace.waiting is None
+    life.wait(100.0)
+    assert life.take_told() == []
+
+
+def test_a_renewal_is_not_counted(life):
+    fill_window(life)
+    life.wait(20.0)
+    life.take_told()
+    for _ in range(10):
+        life.patch()
+        life.patch(intent=AWAY, until=life.user.self_view.until)
+    for status in (DND, AWAY, DND, AWAY):
+        life.say(1, intent=status)
+    assert life.take_statuses() == [DND, AWAY, DND, AWAY]
+
+
+def test_a_renewal_is_not_refused_for_a_deadline_that_comes_at_that_moment():
+    life = Life()
+    phone = life.connect()
+    life.say(phone, intent=DND, until=life.now.wall + 10.0)
+    for number in range(5):
+        life.say(phone, activity=Text(f"{number}"))
+    life.mono += 10.0  # the timer has not yet told of it
+    assert OverRate not in map(type, life.patch())
+
+
+# -- an activity over REST ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_refused"),
+    [
+        pytest.param({"activity": Text("chess")}, True, id="alone"),
+        pytest.param({"activity": Text("chess"), "custom_status": Text("a")}, True, id="a text"),
+        pytest.param({"activity": Text("chess"), "appear_offline": False}, True, id="the flag"),
+        pytest.param({"activity": Text("chess"), "intent": DND}, False, id="a status"),
+        pytest.param({"activity": None, "custom_status": Text("a")}, False, id="clearing"),
+        pytest.param({"custom_status": Text("a")}, False, id="none named"),
+    ],
+)
+def test_an_activity_needs_a_device_or_a_status(fields, is_refused):
+    life = Life()
+    effects = life.patch(**fields)
+    assert (NotAttached() in effects) is is_refused
+    assert life.user.is_created is not is_refused
+    assert life.user.choices.custom_status == (None if is_refused else fields.get("custom_status"))
+
+
+@pytest.mark.parametrize("held_by", ["connection", "grace", "lease"])
+def test_an_activity_is_taken_while_anything_is_attached(held_by):
+    life = Life()
+    if held_by == "lease":
+        life.patch(intent=DND)
+    else:
+        phone = life.connect()
+        if held_by == "grace":
+            life.lose(phone)
+    assert NotAttached() not in life.patch(activity=Text("chess"))
+    assert life.view.activity == "chess"
+
+
+# -- the lease -------------------------------------------------------------------------------
 
 
 def test_a_lease_that_shows_the_user_is_a_change_like_any_other(life):

@@ -164,7 +164,8 @@ def test_a_bot_that_keeps_setting_a_text_cannot_tell_gone_from_hidden(life):
     life.end(1)
     life.take_told()
     for number in range(5):
-        life.patch(custom_status=Text(f"{number}"), activity=CHESS)
+        life.patch(custom_status=Text(f"{number}"))
+        life.patch(activity=CHESS)  # refused, of which others hear nothing either
     assert life.take_told() == []
     life.connect()
     assert [told.view.custom_status for told in life.take_told()] == ["4"]

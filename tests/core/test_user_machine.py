@@ -16,10 +16,12 @@ from presence.core.events import (
     Ending,
     Expelled,
     Introduced,
+    NotAttached,
     OverRate,
     Pinged,
     Publish,
     Save,
+    ShowSelf,
 )
 from presence.core.restoration import new_user
 from presence.core.types import ConnectionId, DeviceId, State, Status, Text
@@ -113,20 +115,24 @@ class UserMachine(RuleBasedStateMachine):
             each = change if count % 2 == 0 else attrs.evolve(change, activity=Text(f"{count}"))
             self.command(connection, each, may_wait=True)
 
-    @rule(change=CHANGES)
-    def patch(self, change):
-        self.command(None, attrs.evolve(change, state=UNSET), may_wait=False)
+    @rule(change=CHANGES, lease=UNNAMED | st.sampled_from([10.0, 60.0, 1000.0, 14400.0]))
+    def patch(self, change, lease):
+        change = attrs.evolve(change, state=UNSET, lease=lease)
+        self.command(None, change, may_wait=False)
 
     def command(self, connection, change, *, may_wait):
         wall = later(change, self.life.now.wall)
         effects = self.life.do(Commanded(wall, connection, may_wait))
         said = Said(connection, later(change, self.model.now))
         is_accepted = self.model.command(said, may_wait)
-        refusals = [effect for effect in effects if isinstance(effect, OverRate)]
+        refusals = [effect for effect in effects if isinstance(effect, OverRate | NotAttached)]
         assert len(refusals) == (not is_accepted)
         for refusal in refusals:
-            assert 0 < refusal.retry_after <= 20
-            assert effects == [refusal], "nothing of it applies"
+            is_over = isinstance(refusal, OverRate)
+            assert is_over is not self.model.has_no_device_for(said)
+            assert not is_over or 0 < refusal.retry_after <= 20
+            others = [effect for effect in effects if not isinstance(effect, ShowSelf)]
+            assert others == [refusal], "nothing of it applies"
 
     @rule(seconds=PAUSES)
     def wait(self, seconds):
@@ -186,8 +192,7 @@ class UserMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.life.records)
     @rule(after=st.sampled_from([0.0, 2.0, 30.0]))
     def restart(self, after):
-        self.life.restart(after)
-        self.last_view = self.life.record.view
+        self.last_view = self.life.restart(after).view
         self.model.restart(after)
 
     # -- what must hold ----------------------------------------------------------------------

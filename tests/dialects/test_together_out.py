@@ -120,7 +120,16 @@ def dispatch(event, data):
             dispatch("SERVER_MEMBER_REMOVE", '{"server_id":"s1","user_id":"bob"}'),
             id="member remove",
         ),
-        pytest.param(rest_out.self_view_json(SELF), SELF_JSON, id="GET /users/@me"),
+        pytest.param(
+            rest_out.self_view_json(SELF, 1_750_000_010.25),
+            SELF_JSON[:-1] + ',"lease_until":"2025-06-15T15:06:50.250Z"}',
+            id="GET /users/@me",
+        ),
+        pytest.param(
+            rest_out.self_view_json(SELF, None),
+            SELF_JSON[:-1] + ',"lease_until":null}',
+            id="GET /users/@me without a lease",
+        ),
         pytest.param(rest_out.user_json(ALICE), ALICE_USER, id="GET /users/alice"),
         pytest.param(rest_out.user_json(BOB), BOB_USER, id="GET /users/bob"),
         pytest.param(

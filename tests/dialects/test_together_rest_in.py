@@ -55,6 +55,9 @@ def patch(body):
             id="several fields at once",
         ),
         pytest.param({"activity": "chess"}, Change(activity="chess"), id="a text alone"),
+        pytest.param({"lease": 10}, Change(lease=10.0), id="the shortest lease"),
+        pytest.param({"lease": 14400}, Change(lease=14400.0), id="the longest lease"),
+        pytest.param({"lease": 60.5}, Change(lease=60.5), id="a lease of broken seconds"),
         pytest.param(
             {"custom_status": None, "activity": None},
             Change(custom_status=None, activity=None),
@@ -318,7 +321,7 @@ def test_administration_refuses_by_name(parse, body, problem):
 
 READERS = {
     "patch": (lambda body: parse_patch(body, NOW), "status until appear_offline custom_status"),
-    "patch texts": (lambda body: parse_patch(body, NOW), "custom_status_until activity"),
+    "patch texts": (lambda body: parse_patch(body, NOW), "custom_status_until activity lease"),
     "presence": (parse_presence_query, "ids"),
     "server": (parse_server_put, "name"),
     "user": (parse_user_put, "username"),

@@ -241,6 +241,7 @@ def test_poison_users_are_put_aside_and_harm_nobody(faulty):
             f"\n{poisoned} users crashed 4 times and are put aside, shown as {shown};"
             f" others wait {1000 * longest:.1f} ms at most"
         )
+        assert shown == "offline"
         assert server.process.poll() is None
         assert len(crash_lines(server)) <= crashes
         if IS_FULL:

@@ -191,10 +191,22 @@ class Story:
         self.stored[load.user] = dict(row)
 
     def check_nobody_is_shown(self):
-        """Before anybody has returned; and public views are as they were, if they were offline."""
+        """Before anybody has returned; and public views are as they were, if they were offline.
+
+        But for the one whom a lease holds: it is shown as it was.
+        """
         _, _, page = self.server.request("GET", "/servers/everyone/members", user="observer")
-        self.ghosts += [member for member in page["members"] if member["status"] != "offline"]
+        self.ghosts += [
+            member
+            for member in page["members"]
+            if member["status"] != "offline" and member["user_id"] != LEASED
+        ]
         views = self.views()
+        leased = views.pop(LEASED)
+        assert leased["status"] == self.stored[LEASED]["status"]
+        assert leased["custom_status"] == self.stored[LEASED]["custom_status"]
+        assert leased["activity"] == self.stored[LEASED]["activity"]
+        self.behind += leased["version"] < self.versions[LEASED]
         for user, view in views.items():
             seen_at = datetime.fromisoformat(view["last_seen"]).timestamp()
             was_visible = self.stored[user]["status"] != "offline"
@@ -211,7 +223,8 @@ class Story:
         self.observer = self.server.client("observer")
         (everyone,) = self.observer.frames[0]["d"]["servers"]
         online = [each["user_id"] for each in everyone["members"] if each["status"] != "offline"]
-        assert online == ["observer"]
+        is_leased_shown = self.stored[LEASED]["status"] != "offline"
+        assert online == ([LEASED, "observer"] if is_leased_shown else ["observer"])
         for user, wishes in RETURNS.items():
             self.clients[user] = self.server.client(user, **wishes)
             self._check_self_view(user, self.clients[user].self_view)

@@ -61,6 +61,7 @@ PATCH_FIELDS = (
     "until",
     "custom_status_until",
     "appear_offline",
+    "lease",
 )
 HUGE_KEY = "k" * 10_000
 # Whole bodies that no address with a body takes.

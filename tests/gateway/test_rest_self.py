@@ -9,7 +9,7 @@ import trio.testing
 from presence.core.events import REST_DEVICE
 from presence.errors import StoreUnavailable
 
-BARE = {
+BARE_SELF = {
     "id": "alice",
     "username": "alice",
     "status": "offline",
@@ -20,6 +20,8 @@ BARE = {
     "custom_status_until": None,
     "activity": None,
 }
+BARE = BARE_SELF | {"lease_until": None}
+"""As the REST addresses tell of it; the gateway tells of no lease."""
 
 
 async def me(server, user="alice"):
@@ -78,7 +80,7 @@ async def test_the_scheme_of_the_token_is_read_in_any_case(start_server, scheme)
 async def test_each_of_the_four_statuses_is_taken(server, status):
     answer = await server.patch("alice", status=status)
     assert (answer.status, answer.header("presence-persisted")) == (200, None)
-    assert answer.json == BARE | {"status": status, "intent": status}
+    assert answer.json | {"lease_until": None} == BARE | {"status": status, "intent": status}
     assert await me(server) == answer.json
 
 
@@ -95,7 +97,7 @@ async def test_several_fields_at_once_are_one_change(server):
 async def test_own_connections_are_told_like_by_the_gateway(server):
     alice = await server.connect("alice")
     await server.patch("alice", custom_status="hello")
-    online = BARE | {"user_id": "alice", "status": "online", "custom_status": "hello"}
+    online = BARE_SELF | {"user_id": "alice", "status": "online", "custom_status": "hello"}
     assert await alice.self_views() == [online]
 
 
@@ -137,6 +139,10 @@ async def test_a_text_is_kept_in_nfc_without_zero_width_characters(server):
         ),
         ({"appear_offline": "true"}, "appear_offline must be true or false"),
         ({"appear_offline": None}, "appear_offline must be true or false"),
+        ({"lease": 9}, "lease must be a number of seconds from 10 to 14400"),
+        ({"lease": 14401}, "lease must be a number of seconds from 10 to 14400"),
+        ({"lease": "60"}, "lease must be a number of seconds from 10 to 14400"),
+        ({"lease": None}, "lease must be a number of seconds from 10 to 14400"),
         ({"username": "Alice"}, "username is not a known key"),
         ({"afk": True}, "afk is not a known key"),
         (["dnd"], "body must be a JSON object"),
@@ -187,6 +193,17 @@ async def test_ends_are_answered_as_times_in_utc(server):
     assert timedelta(seconds=3539) < until - text_until < timedelta(seconds=3541)
 
 
+async def test_what_alters_nothing_is_answered_while_a_change_waits_for_the_rate(server):
+    alice = await server.connect("alice")
+    for status in ("dnd", "away", "dnd", "away", "dnd", "online"):
+        await alice.update(status=status)
+    await alice.rest()
+    assert (await server.patch("alice", status="away")).status == 429
+    for body in ({}, {"status": "dnd"}, {"custom_status": None}):
+        answer = await server.patch("alice", **body)
+        assert (answer.status, answer.json["status"]) == (200, "dnd")
+
+
 # -- the lease of those without a connection -------------------------------------------------
 
 
@@ -203,10 +220,27 @@ async def test_naming_a_status_attaches_for_the_length_of_the_lease(start_server
 
 async def test_a_text_alone_does_not_attach(server):
     bob = await server.connect("bob")
-    answer = await server.patch("alice", custom_status="hello", activity="chess")
+    answer = await server.patch("alice", custom_status="hello", activity=None)
     assert answer.json == BARE | {"custom_status": "hello"}
     assert await bob.rest() == []
     assert await server.status_of("alice") == 404
+
+
+async def test_an_activity_that_nothing_would_keep_is_refused_and_creates_nobody(server):
+    body = {"custom_status": "never", "activity": "chess", "appear_offline": True}
+    answer = await server.patch("alice", **body)
+    assert (answer.status, answer.error) == (
+        409,
+        "activity needs a status beside it while no device of the user is attached",
+    )
+    assert await me(server) == BARE
+    assert await server.node.writer.read_user("alice") is None
+
+
+async def test_an_activity_with_a_status_or_a_device_is_kept(server):
+    assert (await server.patch("alice", status="dnd", activity="chess")).json["activity"] == "chess"
+    await server.connect("carl")
+    assert (await server.patch("carl", activity="poker")).json["activity"] == "poker"
 
 
 async def test_any_patch_renews_the_lease_that_lives(start_server):
@@ -227,6 +261,41 @@ async def test_a_lease_lasts_up_to_the_end_of_its_status_where_that_is_later(sta
     assert 0.7 <= trio.current_time() - began_at < 4
 
 
+def seconds_left(server, answer):
+    left = datetime.fromisoformat(answer.json["lease_until"]).timestamp()
+    return left - server.node.clock.now().wall
+
+
+async def test_the_answer_says_until_when_the_lease_holds(server):
+    for body, length in (
+        ({"status": "dnd"}, 300),
+        ({"lease": 7200}, 7200),
+        ({}, 7200),
+        ({"lease": 10}, 10),
+        ({}, 300),
+        ({"status": "away", "until": 900, "lease": 60}, 900),
+        ({"status": "away", "until": 20_000}, 14_400),
+    ):
+        answer = await server.patch("alice", **body)
+        assert answer.status == 200
+        assert length - 5 < seconds_left(server, answer) <= length + 0.001  # in milliseconds
+        assert await me(server) == answer.json
+
+
+async def test_a_renewal_alone_is_no_event_for_the_own_connections(server):
+    await server.patch("alice", status="dnd")
+    alice = await server.connect("alice")
+    assert (await server.patch("alice", lease=3600)).json["lease_until"] is not None
+    assert await alice.self_views() == []
+
+
+async def test_a_wish_for_a_lease_makes_none(server):
+    assert (await server.patch("alice", lease=3600)).json == BARE
+    await server.connect("bob")
+    answer = await server.patch("bob", status="dnd", lease=3600)
+    assert answer.json["lease_until"] is None
+
+
 async def test_who_has_a_connection_gets_no_lease(start_server):
     server = await start_server(lease_after=0.2)
     alice, bob = await server.connect("alice"), await server.connect("bob")
@@ -242,6 +311,19 @@ async def test_a_lease_keeps_the_user_shown_when_its_last_connection_goes(server
     await alice.leave()
     assert await bob.presence_of("alice") == []
     assert await server.status_of("alice") == "dnd"
+
+
+@pytest.mark.parametrize("end", ["stop", "crash"])
+async def test_a_lease_outlives_a_restart_with_the_time_that_was_left(start_server, end):
+    server = await start_server()
+    before = (await server.patch("alice", status="dnd", lease=3600)).json
+    await (server.stop() if end == "stop" else server.crash())
+    server = await start_server()
+    assert await server.status_of("alice") == "dnd"
+    assert await me(server) == before
+    assert (await server.patch("alice", custom_status="renewed")).json["lease_until"] == (
+        before["lease_until"]
+    )
 
 
 async def test_no_client_can_name_the_device_that_the_lease_belongs_to(server):

@@ -190,7 +190,12 @@ class Living:
 
     async def look(self, user_id):
         """The self view."""
-        return await self.node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)
+        return (await self.node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)).self_view
+
+    async def lease_until(self, user_id):
+        """Until when (virtual time) a lease holds the user; None where there is none."""
+        oneself = await self.node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)
+        return None if oneself.lease_until is None else oneself.lease_until - WALL
 
     def claims(self, user_id, *, servers=None, name=None, issued_at=None):
         issued_at = self.node.clock.now().wall + 1.0 if issued_at is None else issued_at

@@ -5,7 +5,7 @@ Every function raises `Refused` naming the field; nothing else comes out of it.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 from cattrs import Converter, ForbiddenExtraKeysError
@@ -26,6 +26,8 @@ MAX_PAGE = 500
 MAX_MEMBERS = 10_000
 MAX_CLAIMED_SERVERS = 500
 DEFAULT_PAGE = 100
+SHORTEST_LEASE = 10
+LONGEST_LEASE = 14_400
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 _PRINTABLE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -71,6 +73,7 @@ class _Patch:
     custom_status: Any = UNSET
     custom_status_until: Any = UNSET
     activity: Any = UNSET
+    lease: float | Unset = UNSET
 
 
 @value
@@ -99,6 +102,7 @@ def parse_patch(body: bytes, now_wall: float) -> Change:
         custom_status_until=texts.custom_status_until,
         activity=texts.activity,
         appear_offline=patch.appear_offline,
+        lease=patch.lease,
     )
 
 
@@ -194,6 +198,15 @@ def _read_appear_offline(raw: object, _: Any) -> bool:
     return parse_bool(raw, "appear_offline")
 
 
+def _read_lease(raw: object, _: Any) -> float:
+    # Not isinstance: true would be the number 1. Written so that NaN is refused too.
+    is_number = type(raw) is int or type(raw) is float
+    if not is_number or not SHORTEST_LEASE <= cast("float", raw) <= LONGEST_LEASE:
+        bounds = f"from {SHORTEST_LEASE} to {LONGEST_LEASE}"
+        raise Refused("lease", f"must be a number of seconds {bounds}")
+    return float(cast("float", raw))
+
+
 def _read_name(raw: object, _: Any) -> str | None:
     return None if raw is None else clean_username(raw, "name")
 
@@ -260,6 +273,7 @@ _register(
     custom_status=_as_given,
     custom_status_until=_as_given,
     activity=_as_given,
+    lease=_read_lease,
 )
 _register(_PresenceQuery, ids=_read_ids)
 _register(_MemberList, members=_read_members)

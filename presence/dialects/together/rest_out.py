@@ -6,12 +6,16 @@ from urllib.parse import quote
 import orjson
 
 from presence.core.types import PublicView, SelfView, ServerId, UserId
+from presence.dialects.together.times import format_time
 from presence.dialects.together.views import member_object, self_object, user_object
 
 
-def self_view_json(view: SelfView) -> bytes:
-    """The body for `GET` and `PATCH /users/@me`."""
-    return orjson.dumps(self_object(view))
+def self_view_json(view: SelfView, lease_until: float | None = None) -> bytes:
+    """The body for `GET` and `PATCH /users/@me`.
+
+    *lease_until* (Unix time) is the end of the lease, None where no lease holds.
+    """
+    return orjson.dumps({**self_object(view), "lease_until": format_time(lease_until)})
 
 
 def user_json(view: PublicView) -> bytes:

@@ -8,7 +8,7 @@ from presence.core.types import PublicView, ServerId, UserId
 from presence.dialects.together import rest_in, rest_out
 from presence.errors import Refused
 from presence.live.claims import Claims
-from presence.live.messages import Applied, Command, Limited, Look
+from presence.live.messages import Applied, Command, Limited, Look, Unattached
 from presence.live.node import Node
 from presence.net.authentication import Authentication
 from presence.net.request import JSON, Headers, HttpError, Request, Response, retry_after
@@ -17,6 +17,7 @@ from presence.net.router import Route
 
 ASK_TIMEOUT = 10.0
 PERSISTED_WITHIN = 1.0
+NEEDS_DEVICE = "activity needs a status beside it while no device of the user is attached"
 NOT_PERSISTED: Headers = (("presence-persisted", "false"),)
 
 
@@ -39,15 +40,16 @@ class TogetherRest:
     async def get_self(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         with actor_failures():
-            view = await self._node.users.ask(claims.user_id, Look, timeout=ASK_TIMEOUT)
-        return Response(200, rest_out.self_view_json(view), JSON)
+            oneself = await self._node.users.ask(claims.user_id, Look, timeout=ASK_TIMEOUT)
+        body = rest_out.self_view_json(oneself.self_view, oneself.lease_until)
+        return Response(200, body, JSON)
 
     async def patch_self(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         change = rest_in.parse_patch(await request.body.read(), self._node.clock.now().wall)
         commanded = Commanded(change, connection=None, may_wait=False)
         with actor_failures():
-            answer: Applied | Limited = await self._node.users.ask(
+            answer: Applied | Limited | Unattached = await self._node.users.ask(
                 claims.user_id,
                 lambda reply: Command(commanded, claims, reply),
                 timeout=ASK_TIMEOUT,
@@ -55,8 +57,11 @@ class TogetherRest:
         if isinstance(answer, Limited):
             wait = retry_after(answer.retry_after)
             raise HttpError(429, "too many changes of presence", wait)
+        if isinstance(answer, Unattached):
+            raise HttpError(409, NEEDS_DEVICE)
         headers = await self.persisted(answer.ticket)
-        return Response(200, rest_out.self_view_json(answer.self_view), JSON + headers)
+        body = rest_out.self_view_json(answer.self_view, answer.lease_until)
+        return Response(200, body, JSON + headers)
 
     async def persisted(self, ticket: int) -> Headers:
         """Wait for the commit; after a second, the header that says it is still to come."""

@@ -121,7 +121,7 @@ class VoicePingRest:
 
     async def _look(self, user_id: UserId) -> SelfView:
         with actor_failures():
-            return await self._node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)
+            return (await self._node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)).self_view
 
 
 def _user_id_of(request: Request) -> UserId:
