@@ -33,7 +33,7 @@ class Behaviour(Generic[M]):
         """Handle one message without waiting; False, with nothing done, where that cannot be.
 
         Called instead of `receive` where a sender offers to do the work itself
-        while the actor rests: see `DynamicSupervisor.hand_over`.
+        while the actor rests: see `DynamicSupervisor.handle_inline`.
         """
         return False
 

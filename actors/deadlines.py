@@ -9,7 +9,7 @@ from actors.shards import Shards
 
 K = TypeVar("K", bound=Hashable)
 
-_SETTLED_AT_ONCE = 64
+_PRUNED_AT_ONCE = 64
 _MOVED_AT_ONCE = 8
 
 
@@ -62,11 +62,11 @@ class Deadlines(Generic[K]):
         """Remove and return the keys due at *now* or before, soonest first, at most *limit*.
 
         Takes long where many of those that would have been due were set later
-        or cancelled; `settle` does that part of the work bit by bit.
+        or cancelled; `prune_stale` does that part of the work bit by bit.
         """
         due: list[K] = []
         while len(due) < limit:
-            while not self.settle(now, _SETTLED_AT_ONCE):
+            while not self.prune_stale(now, _PRUNED_AT_ONCE):
                 pass
             heap = self._soonest_heap()
             if not heap or heap[0][0] > now:
@@ -78,7 +78,7 @@ class Deadlines(Generic[K]):
             self._clear_out()
         return due
 
-    def settle(self, now: float, limit: int) -> bool:
+    def prune_stale(self, now: float, limit: int) -> bool:
         """Look at up to *limit* entries for those that were set later or cancelled.
 
         False where it takes more until the soonest deadline, as far as any is
@@ -106,7 +106,7 @@ class Deadlines(Generic[K]):
         It is before it where more than a few deadlines that would have come
         sooner were set later or cancelled.
         """
-        self.settle(math.inf, _SETTLED_AT_ONCE)
+        self.prune_stale(math.inf, _PRUNED_AT_ONCE)
         return self._soonest_heap()[0][0] if self._length else None
 
     def _soonest_heap(self) -> list[tuple[float, int, K]]:

@@ -116,7 +116,7 @@ class DynamicSupervisor(Generic[K, M]):
         """
         self._put(key, message, slot, merge)
 
-    def hand_over(
+    def handle_inline(
         self,
         key: K,
         message: M,

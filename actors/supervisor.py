@@ -65,7 +65,7 @@ class ChildSpec:
     budget: RestartBudget = DEFAULT_CHILD_BUDGET
 
 
-class BorrowedWork:
+class InlineWork:
     """Work of a child that is done in somebody else's task: if it crashes, the child does."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class BorrowedWork:
             return False
         return True
 
-    def settle(self) -> None:
+    def raise_pending(self) -> None:
         """In the child's own task: raise what an attempt raised, if one did."""
         crash, self._crash = self._crash, None
         if crash is not None:

@@ -85,7 +85,7 @@ class Timer(Generic[K]):
     def _tell_due(self, now: float) -> bool:
         """Tell a batch of what is due; True when there may be more."""
         for _ in range(BATCH):
-            if not self._deadlines.settle(now, LOOKS):
+            if not self._deadlines.prune_stale(now, LOOKS):
                 return True
             # One at a time: a notify that raises, or cancels another, must find the rest here.
             stalled = bool(due := self._deadlines.pop_due(self._stalled_until, 1))

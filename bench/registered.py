@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.store_sqlite.store import SqliteStore
 from presence.core.memberships import MembershipRow
 from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
@@ -29,7 +29,7 @@ def hide(data: Path, users: Sequence[str]) -> None:
 
 async def _fill(data: Path, batches_of: Callable[[int], Iterator[Batch]]) -> None:
     store = SqliteStore(data)
-    start = (await store.open(time.time())).start_number
+    start = (await store.open(time.time())).epoch
     try:
         for batch in batches_of(start):
             await store.write(batch)
@@ -56,7 +56,7 @@ def _batch(start: int, numbers: range) -> Batch:
     for number in numbers:
         user, server = UserId(f"u{number:08}"), ServerId(f"s{number // MEMBERS}")
         view = PublicView(user, user, version=(start << 32) + number, last_seen=now)
-        records[user] = Record(view, user, is_shown=True)
+        records[user] = Record(view, user, is_announced=True)
         rows[user, server] = MembershipRow(user, server, by_admin=True)
     servers = {server: str(server) for _, server in rows}
     return Batch(now, users=records, servers=servers, memberships=rows)

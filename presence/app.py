@@ -36,26 +36,26 @@ from actors import (
 from actors.supervisor import Run as ChildRun
 from presence.adapters.issuer_keys import read_issuer_keys
 from presence.adapters.secret_key import Secret, open_secret
-from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.store_sqlite.store import SqliteStore
 from presence.adapters.tokens import ForeignIssuer, TokenVerifier
 from presence.announcement import check_ready_file, say_where, write_ready_file
-from presence.assembly import build_node, plan_site
-from presence.collector import Collector
 from presence.config import Config
 from presence.core.events import TimePassed
 from presence.core.types import UserId
 from presence.core.versions import Versions
-from presence.entrance import Entrance, Ports
 from presence.errors import StartFailed, StoreUnavailable
+from presence.gc_pacer import GcPacer
+from presence.listeners import Listeners, Ports
 from presence.live.claims import Verify
 from presence.live.clock import Clock
-from presence.live.listener import EndReason
 from presence.live.node import Node
-from presence.live.ports import Opening
+from presence.live.persistence.writer import Writer
+from presence.live.ports import StartupState
+from presence.live.subscriber import EndReason
 from presence.live.user_actor import UserActor
-from presence.live.writer import Writer
-from presence.log import Count, Counters, Happening, Level, get_log
-from presence.net.site import build_doors
+from presence.log import LogEvent, get_log
+from presence.metrics import Count, Counters, Gauge
+from presence.wiring import build_frontends, build_node, http_settings_of
 
 STARTING_TOLD_EVERY = 5.0
 DRAIN_WITHIN = 5.0
@@ -86,7 +86,7 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
         ready.set()
         gc.freeze()  # what lives from now on is never looked at again
         gc.enable()
-        nursery.start_soon(Collector().run)
+        nursery.start_soon(GcPacer().run)
         _tell_ready(config, ready_file, ports)
 
     if ready_file is not None:
@@ -102,12 +102,12 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
         except StartFailed as error:  # raised again below, not wrapped by the nursery
             failure = error
         except RestartsExhausted as error:
-            get_log().critical(Happening.RESTARTS_EXHAUSTED, reason=str(error))
+            get_log().critical(LogEvent.RESTARTS_EXHAUSTED, reason=str(error))
             exit_code = FAILED_FOR_GOOD
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
-    get_log().info(Happening.STOPPED, exit_code=exit_code)
+    get_log().info(LogEvent.STOPPED, exit_code=exit_code)
     return exit_code
 
 
@@ -117,20 +117,20 @@ async def open_server(config: Config) -> AsyncIterator["Server"]:
     clock = Clock()
     secret = open_secret(config.data)
     if secret.is_exposed:
-        get_log().warning(Happening.SECRET_EXPOSED, file=str(secret.path))
+        get_log().warning(LogEvent.SECRET_EXPOSED, file=str(secret.path))
     verify = TokenVerifier(secret.key, _read_foreign_issuer(config)).verify
     store = SqliteStore(config.data)
-    opening = await store.open(clock.now().wall)
+    startup = await store.open(clock.now().wall)
     try:
-        if opening.was_moved_aside:
-            get_log().error(Happening.STORE_MOVED_ASIDE, directory=str(config.data))
-        versions = Versions(opening.start_number)
+        if startup.was_moved_aside:
+            get_log().error(LogEvent.STORE_MOVED_ASIDE, directory=str(config.data))
+        versions = Versions(startup.epoch)
         versions.latest = max(versions.latest, await store.read_latest_version())
         writer = Writer(
             store, wall=clock.wall, on_failure=_log_write_failure, on_recovery=_log_recovery
         )
-        server = Server(config, opening, build_node(config, clock, opening, versions, writer))
-        server.open_entrance(verify, secret)
+        server = Server(config, startup, build_node(config, clock, startup, versions, writer))
+        server.open_listeners(verify, secret)
         yield server
     finally:
         await store.aclose()
@@ -151,17 +151,17 @@ def _read_foreign_issuer(config: Config) -> ForeignIssuer | None:
 class Server:
     """One server, put together; `run` is its life."""
 
-    def __init__(self, config: Config, opening: Opening, node: Node) -> None:
+    def __init__(self, config: Config, startup: StartupState, node: Node) -> None:
         self.node = node
         self._config = config
-        self._opening = opening
+        self._startup = startup
         self._counters = Counters()
-        self._counters.show(Level.OPEN_CONNECTIONS, lambda: len(node.directory))
-        self._counters.show(Level.UNSAVED_RECORDS, lambda: node.writer.statistics().waiting)
-        self._counters.show(Level.STORE_FAILURES, lambda: node.writer.statistics().failures)
-        self._counters.show(Level.VISIBLE_USERS, lambda: node.roster.visible_count)
-        self._counters.show(Level.OFFERS, lambda: node.fanout.broadcaster.statistics().offers)
-        self._counters.show(Level.LIVE_ACTORS, lambda: len(node.users))
+        self._counters.show(Gauge.OPEN_CONNECTIONS, lambda: len(node.connections))
+        self._counters.show(Gauge.UNSAVED_RECORDS, lambda: node.writer.statistics().waiting)
+        self._counters.show(Gauge.STORE_FAILURES, lambda: node.writer.statistics().failures)
+        self._counters.show(Gauge.VISIBLE_USERS, lambda: node.public_views.visible_count)
+        self._counters.show(Gauge.OFFERS, lambda: node.fanout.broadcaster.statistics().offers)
+        self._counters.show(Gauge.LIVE_ACTORS, lambda: len(node.users))
 
     async def run(self, on_ready: Callable[[Ports], None], stop: trio.Event) -> None:
         """Start from the inside out, serve until *stop*, and end in the reverse order.
@@ -186,20 +186,22 @@ class Server:
                 async with open_supervisor("edge", on_crash=on_crash) as edge:
                     await edge.start(_service("timer", node.timer.run, node.timer.close))
                     self._set_stored_deadlines()
-                    on_ready(await self._open_doors(edge))
+                    on_ready(await self._open_listeners(edge))
                     await stop.wait()
-                    get_log().info(Happening.DRAINING, connections=len(node.directory))
+                    get_log().info(LogEvent.DRAINING, connections=len(node.connections))
 
     # -- the doors ---------------------------------------------------------------------------
 
-    def open_entrance(self, verify: Verify, secret: Secret) -> None:
+    def open_listeners(self, verify: Verify, secret: Secret) -> None:
         """Put together what the doors answer."""
-        plan = plan_site(self._config, verify, secret, self.node.clock, self._note_request_crash)
-        self._entrance = Entrance(self._config, build_doors(self.node, plan, self._counters))
+        plan = http_settings_of(
+            self._config, verify, secret, self.node.clock, self._note_request_crash
+        )
+        self._listeners = Listeners(self._config, build_frontends(self.node, plan, self._counters))
 
-    async def _open_doors(self, edge: Supervisor) -> Ports:
+    async def _open_listeners(self, edge: Supervisor) -> Ports:
         """Let people in; each door is opened again after a crash, at the same port."""
-        entrance = self._entrance
+        entrance = self._listeners
         await edge.start(_service("door", entrance.keep_http, self._drain))
         if entrance.has_pipe:
             await edge.start(_service("pipe", entrance.keep_pipe, self._drain))
@@ -208,10 +210,10 @@ class Server:
     def _drain(self) -> None:
         """Let nobody in, and ask who is here to come back to the next process."""
         self.node.is_draining = True
-        self._entrance.stop_accepting()
-        self._entrance.end_connections(DRAIN_WITHIN)
-        for listener in list(self.node.directory):
-            listener.end(EndReason.STOPPING)
+        self._listeners.stop_accepting()
+        self._listeners.end_connections(DRAIN_WITHIN)
+        for subscriber in list(self.node.connections):
+            subscriber.end(EndReason.STOPPING)
 
     # -- deadlines from before ---------------------------------------------------------------
 
@@ -221,13 +223,13 @@ class Server:
         Those whom a lease holds live again at once, and see to all their deadlines themselves.
         """
         node, now = self.node, self.node.clock.now()
-        for user_id, wall in self._opening.text_ends.items():
+        for user_id, wall in self._startup.text_ends.items():
             node.wake(user_id, now.mono_of(wall))
-        for user_id in self._opening.leased:
+        for user_id in self._startup.leased:
             node.wake(user_id, now.mono)
         node.timer.set(
             "settled",
-            node.run.restart_grace_ends_at,
+            node.incarnation.restart_grace_ends_at,
             lambda stalled: node.settle(),
         )
 
@@ -235,7 +237,7 @@ class Server:
 
     def _note_crash(self, name: str, error: Exception, restart_in: float | None) -> None:
         self._counters.add(Count.ACTOR_RESTARTS)
-        get_log().error(Happening.ACTOR_CRASHED, actor=name, restart_in=restart_in, exc_info=error)
+        get_log().error(LogEvent.ACTOR_CRASHED, actor=name, restart_in=restart_in, exc_info=error)
 
     def _note_user_crash(self, user_id: UserId, error: Exception, restart_in: float | None) -> None:
         """Log it, and have the user rebuilt even if nobody else has a message for it.
@@ -249,7 +251,7 @@ class Server:
             self.node.users.tell_nowait(user_id, TimePassed(), slot="time")
 
     def _note_request_crash(self, error: BaseException) -> None:
-        get_log().error(Happening.REQUEST_CRASHED, exc_info=error)
+        get_log().error(LogEvent.REQUEST_CRASHED, exc_info=error)
 
 
 def _service(name: str, run: ChildRun, close: Callable[[], None]) -> ChildSpec:
@@ -263,9 +265,9 @@ async def _watch_signals(
         task_status.started()
         async for number in signals:
             if number == signal.SIGHUP:  # a reload is asked for, or the terminal closed
-                get_log().warning(Happening.NOT_RELOADED, reason=ONLY_READ_AT_START)
+                get_log().warning(LogEvent.NOT_RELOADED, reason=ONLY_READ_AT_START)
             elif stop.is_set():
-                get_log().warning(Happening.STOP_FORCED)
+                get_log().warning(LogEvent.STOP_FORCED)
                 os._exit(128 + number)  # what is stored is whole at any moment
             else:
                 stop.set()
@@ -282,12 +284,12 @@ async def _tell_of_start(config: Config, ready: trio.Event) -> None:
             await ready.wait()
             return
         seconds = round(trio.current_time() - began_at)
-        get_log().info(Happening.STARTING, directory=str(config.data), seconds=seconds)
+        get_log().info(LogEvent.STARTING, directory=str(config.data), seconds=seconds)
 
 
 def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:
     """Say where the server listens, now that it does."""
-    get_log().info(Happening.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
+    get_log().info(LogEvent.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
     say_where(config.host, ports.http, ports.pipe, is_development=config.is_development)
     if ready_file is not None:
         told = {"http": ports.http, "pipe": ports.pipe, "pid": os.getpid()}
@@ -295,8 +297,8 @@ def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:
 
 
 def _log_write_failure(error: StoreUnavailable, waiting: int) -> None:
-    get_log().error(Happening.STORE_WRITE_FAILED, reason=str(error), waiting=waiting)
+    get_log().error(LogEvent.STORE_WRITE_FAILED, reason=str(error), waiting=waiting)
 
 
 def _log_recovery(failures: int, seconds: float) -> None:
-    get_log().info(Happening.STORE_RECOVERED, failures=failures, seconds=round(seconds, 3))
+    get_log().info(LogEvent.STORE_RECOVERED, failures=failures, seconds=round(seconds, 3))

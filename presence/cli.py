@@ -17,7 +17,7 @@ import click
 
 from presence.announcement import flush_streams, say
 from presence.config import Config, find_unknown_variables, is_loopback, load_config, print_config
-from presence.errors import PresenceError, Refused, StartFailed
+from presence.errors import InvalidInput, PresenceError, StartFailed
 
 if TYPE_CHECKING:
     from presence.client.rest import RestClient
@@ -40,7 +40,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except Refused as refused:
+        except InvalidInput as refused:
             raise click.UsageError(str(refused), ctx) from refused
         except PresenceError as failure:
             say(f"Error: {failure}", is_error=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from presence import setting_kinds as kinds
+from presence import config_fields as kinds
 from presence.errors import BadConfig
 
 VARIABLE_PREFIX: Final = "PRESENCE_"

@@ -16,7 +16,7 @@ class PresenceError(Exception):
     """Root of every error of this package."""
 
 
-class Refused(PresenceError):
+class InvalidInput(PresenceError):
     """Input that is answered, never a crash: the *field* and what is wrong with it."""
 
     def __init__(self, field: str, problem: str) -> None:

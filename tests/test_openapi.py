@@ -10,9 +10,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, Status
-from presence.dialects.together import gateway_out, rest_in, rest_out
-from presence.dialects.voiceping.rest_out import user_object
-from presence.errors import Refused
+from presence.dialects.together import outbound, rest, rest_answers
+from presence.dialects.voiceping.rest import user_object
+from presence.errors import InvalidInput
 from presence.openapi import openapi_document
 
 NOW = 1_750_000_000.0
@@ -169,17 +169,17 @@ SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy"
 @pytest.mark.parametrize(
     ("schema", "sent"),
     [
-        ("SelfView", rest_out.self_view_json(SELF, None)),
-        ("SelfView", rest_out.self_view_json(SELF, NOW)),
-        ("User", rest_out.user_json(ALICE)),
-        ("User", rest_out.user_json(BOB)),
-        ("Users", rest_out.users_json([ALICE, BOB])),
-        ("Members", rest_out.members_page_json([ALICE, BOB])),
+        ("SelfView", rest_answers.self_view_json(SELF, None)),
+        ("SelfView", rest_answers.self_view_json(SELF, NOW)),
+        ("User", rest_answers.user_json(ALICE)),
+        ("User", rest_answers.user_json(BOB)),
+        ("Users", rest_answers.users_json([ALICE, BOB])),
+        ("Members", rest_answers.members_page_json([ALICE, BOB])),
         ("VoicePingUser", orjson.dumps(user_object("7", "Alice", Status.DND))),
         ("VoicePingUser", orjson.dumps(user_object("bob", "Bob", Status.AWAY))),
-        ("Servers", rest_out.servers_json({"s1": "Team"})),
-        ("Token", rest_out.token_json("a.b.c")),
-        ("Error", rest_out.error_json("status is bad")),
+        ("Servers", rest_answers.servers_json({"s1": "Team"})),
+        ("Token", rest_answers.token_json("a.b.c")),
+        ("Error", rest_answers.error_json("status is bad")),
     ],
 )
 def test_what_is_sent_is_as_described(schema, sent):
@@ -189,7 +189,7 @@ def test_what_is_sent_is_as_described(schema, sent):
 
 
 def test_a_member_of_the_gateway_is_a_member_of_rest():
-    server = gateway_out.server_fragment(ServerSnapshot("s1", "Team", [ALICE], False, 1, 1))
+    server = outbound.server_fragment(ServerSnapshot("s1", "Team", [ALICE], False, 1, 1))
     [member] = json.loads(server)["members"]
     assert problems_of("Member", member) == []
     assert set(member) == set(SCHEMAS["Member"]["properties"])
@@ -217,9 +217,9 @@ def test_the_statuses_are_those_of_the_model():
 @pytest.mark.parametrize(
     ("schema", "value"),
     [
-        ("ServerPut", rest_in.ServerPut),
-        ("UserPut", rest_in.UserPut),
-        ("DevToken", rest_in.DevToken),
+        ("ServerPut", rest.ServerPut),
+        ("UserPut", rest.UserPut),
+        ("DevToken", rest.DevToken),
     ],
 )
 def test_a_body_has_the_fields_that_are_read(schema, value):
@@ -227,12 +227,12 @@ def test_a_body_has_the_fields_that_are_read(schema, value):
 
 
 READERS = {
-    "Patch": lambda body: rest_in.parse_patch(body, NOW),
-    "PresenceQuery": rest_in.parse_presence_query,
-    "ServerPut": rest_in.parse_server_put,
-    "UserPut": rest_in.parse_user_put,
-    "MemberList": lambda body: list(rest_in.parse_member_list(body)),
-    "DevToken": rest_in.parse_dev_token,
+    "Patch": lambda body: rest.parse_patch(body, NOW),
+    "PresenceQuery": rest.parse_presence_query,
+    "ServerPut": rest.parse_server_put,
+    "UserPut": rest.parse_user_put,
+    "MemberList": lambda body: list(rest.parse_member_list(body)),
+    "DevToken": rest.parse_dev_token,
 }
 USABLE = [
     ("Patch", {}),
@@ -290,5 +290,5 @@ def test_what_the_document_allows_is_read(schema, body):
 @pytest.mark.parametrize(("schema", "body"), UNUSABLE)
 def test_what_the_document_forbids_is_refused(schema, body):
     assert problems_of(schema, body) != []
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidInput):
         READERS[schema](json.dumps(body).encode())

@@ -69,7 +69,7 @@ class EachValue:
 
 EACH_VALUE = EachValue()
 
-Stamps = dict[Address, float]
+Sequences = dict[Address, float]
 
 
 class Audience(Generic[T]):
@@ -79,7 +79,7 @@ class Audience(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._topics: dict[T, dict[Lane[Any], Stamps]] = {}
+        self._topics: dict[T, dict[Lane[Any], Sequences]] = {}
         self._addresses: dict[Reader[Any], Address] = {}
         self._joined: dict[Address, tuple[Lane[Any], set[T]]] = {}
         self._latest_since = float("-inf")
@@ -142,47 +142,49 @@ class Audience(Generic[T]):
         return frozenset() if found is None else frozenset(found[1])
 
     def readers_of(self, topic: T) -> list[Address]:
-        return [address for stamps in self._topics.get(topic, {}).values() for address in stamps]
+        return [
+            address for sequences in self._topics.get(topic, {}).values() for address in sequences
+        ]
 
     def size_of(self, topics: Iterable[T]) -> int:
         """How many readers *topics* have; who reads several is counted for each."""
         lanes = (self._topics.get(topic, {}).values() for topic in topics)
-        return sum(len(stamps) for each in lanes for stamps in each)
+        return sum(len(sequences) for each in lanes for sequences in each)
 
     def by_lane(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Address]]]:
         """The readers of *topic* lane by lane; a live view."""
-        for lane, stamps in self._topics.get(topic, {}).items():
-            yield lane, stamps.keys()
+        for lane, sequences in self._topics.get(topic, {}).items():
+            yield lane, sequences.keys()
 
     def union_of(self, topics: Iterable[T]) -> dict[Lane[Any], Collection[Address]]:
         """The readers of any of *topics* by lane, each once; live where there is one topic."""
         present = [self._topics[topic] for topic in topics if topic in self._topics]
         if len(present) == 1:
             return dict(present[0])
-        found: dict[Lane[Any], Stamps] = {}
+        found: dict[Lane[Any], Sequences] = {}
         for lanes in present:
-            for lane, stamps in lanes.items():
-                found.setdefault(lane, {}).update(stamps)
+            for lane, sequences in lanes.items():
+                found.setdefault(lane, {}).update(sequences)
         return dict(found)
 
-    def newcomers(self, topics: Iterable[T], stamp: float) -> set[Address]:
-        """Readers of *topics* who began at *stamp* or later on some topic."""
-        if self._latest_since < stamp:
+    def newcomers(self, topics: Iterable[T], sequence: float) -> set[Address]:
+        """Readers of *topics* who began at *sequence* or later on some topic."""
+        if self._latest_since < sequence:
             return set()
         return {
             address
             for topic in topics
-            for stamps in self._topics.get(topic, {}).values()
-            for address, since in stamps.items()
-            if since >= stamp
+            for sequences in self._topics.get(topic, {}).values()
+            for address, since in sequences.items()
+            if since >= sequence
         }
 
-    def reads(self, address: Address, topics: Iterable[T], stamp: float) -> bool:
-        """True if who is there is to get what was published to *topics* with *stamp*."""
+    def reads(self, address: Address, topics: Iterable[T], sequence: float) -> bool:
+        """True if who is there is to get what was published to *topics* with *sequence*."""
         found = self._joined.get(address)
         if found is None:
             return False
         lane, joined = found
         return any(
-            self._topics[topic][lane][address] < stamp for topic in topics if topic in joined
+            self._topics[topic][lane][address] < sequence for topic in topics if topic in joined
         )

@@ -8,10 +8,10 @@ import attrs
 import trio
 
 from actors.broadcast.audience import Address, Audience, Lane, Reader
-from actors.broadcast.rhythm import Rhythm
-from actors.broadcast.rounds import Publication, Share, plan_round
+from actors.broadcast.delivery_plan import Delivery, Publication, plan_round
+from actors.broadcast.round_pacer import RoundPacer
 from actors.errors import ActorStopped
-from actors.supervisor import BorrowedWork
+from actors.supervisor import InlineWork
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V")
@@ -67,8 +67,8 @@ class Broadcaster(Generic[T, V]):
         self._suspects: list[Publication[T, V]] = []
         self._has_departures = False
         self._wakeup: trio.Event | None = None
-        self._rhythm = Rhythm()
-        self._borrowed = BorrowedWork()
+        self._pacer = RoundPacer()
+        self._inline = InlineWork()
         self._is_closed = False
         self._offers = 0
         self._dropped = 0
@@ -146,7 +146,7 @@ class Broadcaster(Generic[T, V]):
         value: V,
         *,
         topics: Iterable[T],
-        stamp: float,
+        sequence: float,
         except_topics: Iterable[T] = (),
         except_readers: Iterable[Reader[V]] = (),
     ) -> None:
@@ -155,7 +155,7 @@ class Broadcaster(Generic[T, V]):
         While few values come one after another, and a value has `BATCH` readers
         at most, they have it when this returns. Left out are *except_readers*,
         readers of any of *except_topics*, and readers who joined with a `since`
-        of *stamp* or later. Raises only `ActorStopped`, once closed.
+        of *sequence* or later. Raises only `ActorStopped`, once closed.
         """
         if self._is_closed:
             raise ActorStopped("the broadcaster is closed")
@@ -165,7 +165,7 @@ class Broadcaster(Generic[T, V]):
         publication = Publication(
             key,
             value,
-            stamp,
+            sequence,
             frozenset(topics),
             frozenset(except_topics),
             tuple(except_readers),
@@ -191,15 +191,15 @@ class Broadcaster(Generic[T, V]):
         # What a crash left behind: one of them may be to blame.
         self._suspects, self._under_way = self._under_way + self._suspects, []
         while True:
-            self._borrowed.settle()
-            await self._rhythm.pause()
+            self._inline.raise_pending()
+            await self._pacer.pause()
             self._under_way = self._next_round()
             if self._under_way:
                 count, began_at = len(self._under_way), trio.current_time()
                 await self._carry_out(self._under_way)
                 self._under_way = []
-                self._rhythm.note_end(began_at)
-                self._rhythm.note_round(count, has_more=bool(self._pending))
+                self._pacer.note_end(began_at)
+                self._pacer.note_round(count, has_more=bool(self._pending))
             elif self._is_closed:
                 return
             else:
@@ -212,21 +212,21 @@ class Broadcaster(Generic[T, V]):
         round in a turn of the event loop at most.
         """
         is_at_rest = self._wakeup is not None and not self._pending
-        is_calm = is_at_rest and self._rhythm.is_calm
+        is_calm = is_at_rest and self._pacer.is_calm
         return is_calm and self._audience.size_of(publication.topics) <= BATCH
 
     def _go_at_once(self, publication: Publication[T, V]) -> None:
         """That saves a switch of tasks, and a look at the sockets, where it counts most."""
         self._under_way = [publication]
         began_at = trio.current_time()
-        if self._borrowed.attempt(partial(self._offer_alone, publication)):
+        if self._inline.attempt(partial(self._offer_alone, publication)):
             self._under_way = []
-        self._rhythm.note_end(began_at)
+        self._pacer.note_end(began_at)
 
     def _offer_alone(self, publication: Publication[T, V]) -> None:
-        publication.walks += 1
-        for share in plan_round([publication], self._audience):
-            self._offer(share.lane, share.readers, share.render(), 1)
+        publication.attempts += 1
+        for delivery in plan_round([publication], self._audience):
+            self._offer(delivery.lane, delivery.readers, delivery.render(), 1)
 
     def _next_round(self) -> list[Publication[T, V]]:
         """All that waits; after a crash what was going out, one by one."""
@@ -237,50 +237,50 @@ class Broadcaster(Generic[T, V]):
 
     async def _carry_out(self, publications: Sequence[Publication[T, V]]) -> None:
         first = publications[0]
-        if first.walks >= MAX_CRASHES:
+        if first.attempts >= MAX_CRASHES:
             self._dropped += 1
             self._under_way = []  # first: a callback that raises must not be repeated
             if self._on_dropped is not None:
                 self._on_dropped(first.key, first.value)
             return
         for each in publications:
-            each.walks += 1
+            each.attempts += 1
         self._has_departures = False
         turn = 0
-        for share in list(plan_round(publications, self._audience)):
-            turn = await self._walk(share, turn)
+        for delivery in list(plan_round(publications, self._audience)):
+            turn = await self._deliver(delivery, turn)
 
-    async def _walk(self, share: Share[T, V], turn: int) -> int:
+    async def _deliver(self, delivery: Delivery[T, V], turn: int) -> int:
         """Offer to each reader there is now; those who join meanwhile are served by `join`.
 
         *turn*: offers made since other tasks ran; returns how many it is then.
         Small shares are many: it is counted over all of a round.
         """
-        packet = share.render()
+        packet = delivery.render()
         start = 0
-        while start < len(share.readers):
+        while start < len(delivery.readers):
             if turn >= BATCH:
                 await trio.lowlevel.checkpoint()
                 turn = 0
-            batch = share.readers[start : start + BATCH - turn]
+            batch = delivery.readers[start : start + BATCH - turn]
             start, turn = start + len(batch), turn + len(batch)
             if self._has_departures:
-                batch = [each for each in batch if self._still_gets_all(each, share)]
-            self._offer(share.lane, batch, packet, len(share.publications))
+                batch = [each for each in batch if self._still_gets_all(each, delivery)]
+            self._offer(delivery.lane, batch, packet, len(delivery.publications))
         return turn
 
-    def _still_gets_all(self, address: Address, share: Share[T, V]) -> bool:
+    def _still_gets_all(self, address: Address, delivery: Delivery[T, V]) -> bool:
         """Look again: the reader may have left since the round was planned.
 
         One who left some topics only is offered here what is left for it; one
         who came back in another lane got it there.
         """
-        if self._audience.lane_of(address) is not share.lane:
+        if self._audience.lane_of(address) is not delivery.lane:
             return False
-        left = [each for each in share.publications if each.is_for(address, self._audience)]
-        if len(left) < len(share.publications):
+        left = [each for each in delivery.publications if each.is_for(address, self._audience)]
+        if len(left) < len(delivery.publications):
             self._offer_apart(address, left)
-        return len(left) == len(share.publications)
+        return len(left) == len(delivery.publications)
 
     def _offer(self, lane: Lane[V], addresses: Sequence[Address], packet: Any, count: int) -> None:
         if packet is not None:
@@ -291,16 +291,16 @@ class Broadcaster(Generic[T, V]):
         """Offer them to one reader, beside their round."""
         lane = self._audience.lane_of(address)
         if publications and lane is not None:
-            share = Share(lane, publications, [address])
-            self._offer(lane, share.readers, share.render(), len(publications))
+            delivery = Delivery(lane, publications, [address])
+            self._offer(lane, delivery.readers, delivery.render(), len(publications))
 
     async def _wait(self) -> None:
         self._wakeup = trio.Event()
         await self._wakeup.wait()
-        self._rhythm.note_turn()
+        self._pacer.note_turn()
 
     def _wake(self) -> None:
         if self._wakeup is not None:
-            self._rhythm.note_wake()
+            self._pacer.note_wake()
             self._wakeup.set()
             self._wakeup = None

@@ -5,7 +5,7 @@ from typing import Any
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, DeviceId, SelfView, ServerId, Status, UserId
-from presence.live.listener import Announcement, EndReason, News, Welcome
+from presence.live.subscriber import Announcement, EndReason, News, Welcome
 
 DEVICE = DeviceId("phone")
 

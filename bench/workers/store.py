@@ -19,14 +19,14 @@ import trio
 
 from bench.results import bucket_of
 from bench.workers.speech import hear, say
-from presence.adapters.sqlite_rows import record_of, row_of
-from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.store_sqlite.rows import record_of, row_of
+from presence.adapters.store_sqlite.store import SqliteStore
 from presence.core.events import REST_DEVICE
 from presence.core.record import Record
 from presence.core.types import PublicView, State, Status, Text, UserId
 from presence.errors import StoreUnavailable
+from presence.live.persistence.writer import Writer
 from presence.live.ports import Batch
-from presence.live.writer import Writer
 
 ROWS_AT_ONCE: Final = 10_000
 COMMITTED_WITHIN: Final = 60.0
@@ -48,7 +48,7 @@ def make_record(number: int, change: int, run: int) -> Record:
     return Record(
         view,
         name=user_id,
-        is_shown=True,
+        is_announced=True,
         custom_status=view.custom_status,
         intent=status,
         attached_in=run,
@@ -228,8 +228,8 @@ async def start(options: dict[str, Any]) -> None:
     say(
         figures=figures,
         checks={
-            "not_shown": abs(opening.shown_count - users),
-            "different": _count_not_offline(_file(directory), users, opening.start_number, latest),
+            "not_shown": abs(opening.announced_count - users),
+            "different": _count_not_offline(_file(directory), users, opening.epoch, latest),
         },
     )
 
@@ -263,7 +263,7 @@ def _count_not_offline(file: Path, users: int, run: int, latest: int) -> int:
 async def _open_filled(directory: Path, users: int) -> tuple[SqliteStore, Stored]:
     """A store in *directory* that holds *users* who are online."""
     store = SqliteStore(directory)
-    run = (await store.open(time.time())).start_number
+    run = (await store.open(time.time())).epoch
     for first in range(0, users, ROWS_AT_ONCE):
         numbers = range(first, min(users, first + ROWS_AT_ONCE))
         records = [make_record(number, 0, run) for number in numbers]

@@ -21,11 +21,11 @@ from bench.workers.connections import CountingConnection, Tally
 from bench.workers.speech import hear, say
 from bench.workers.stalls import Stalls, watch_stalls
 from presence import app
-from presence.collector import Collector
 from presence.config import Config
 from presence.core.events import Connected, Pinged
 from presence.core.record import Record
 from presence.core.types import PublicView, State, UserId
+from presence.gc_pacer import GcPacer
 from presence.live.claims import Claims
 from presence.live.messages import Arrive
 from presence.live.node import Node
@@ -83,7 +83,7 @@ class Sweeping:
     """A node with its crowd."""
 
     def __init__(
-        self, node: Node, clock: MockClock, config: Config, collector: Collector, n: int
+        self, node: Node, clock: MockClock, config: Config, collector: GcPacer, n: int
     ) -> None:
         self._node = node
         self._collector = collector
@@ -95,7 +95,7 @@ class Sweeping:
         self._pinged_at: dict[UserId, float] = {}
 
     def _connection(self, number: int) -> CountingConnection:
-        connection = self._node.directory.new_connection()
+        connection = self._node.connections.new_connection()
         return CountingConnection(connection, UserId(f"u{number:08}"), self._tally)
 
     async def bring_up(self) -> dict[str, float]:
@@ -189,7 +189,7 @@ class Sweeping:
     def _arrive(self, each: CountingConnection) -> None:
         claims = Claims(each.user_id, float("inf"))
         connected = Connected(each.connection, each.device)
-        self._node.directory.add(each, State.ONLINE)
+        self._node.connections.add(each, State.ONLINE)
         self._node.users.tell_nowait(each.user_id, Arrive(connected, claims, each, Reply()))
 
     def _ping(self, each: CountingConnection) -> None:
@@ -210,7 +210,7 @@ class Sweeping:
             await trio.lowlevel.checkpoint()
 
     async def _wait_written(self) -> None:
-        ticket = self._node.writer.settle(self._node.run.versions.start_number)  # the newest one
+        ticket = self._node.writer.settle(self._node.incarnation.versions.epoch)  # the newest one
         await self._node.writer.wait_committed(ticket, within=WRITTEN_WITHIN)
 
     @contextmanager
@@ -275,7 +275,7 @@ class Sweeping:
         )
 
     def _is_visible(self, each: CountingConnection) -> bool:
-        view = self._node.roster.shown_now(each.user_id)
+        view = self._node.public_views.peek(each.user_id)
         return view is not None and view.is_visible
 
     def _forget(self) -> None:
@@ -297,7 +297,7 @@ async def main(options: dict[str, Any], clock: MockClock) -> None:
         ping_expires_after=3000.0,
     )
     open_log("json", "warning")
-    collector = Collector()
+    collector = GcPacer()
     async with trio.open_nursery() as collecting:
         collecting.start_soon(collector.run)  # as `app.serve` does
         async with app.open_server(config) as server:
@@ -309,7 +309,7 @@ async def _measure(
     server: app.Server,
     clock: MockClock,
     config: Config,
-    collector: Collector,
+    collector: GcPacer,
     options: dict[str, Any],
 ) -> None:
     stop, ready = trio.Event(), trio.Event()

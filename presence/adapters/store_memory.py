@@ -10,7 +10,7 @@ from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, Status, UserId
 from presence.core.versions import Versions
 from presence.errors import StoreUnavailable
-from presence.live.ports import Batch, MembershipRow, MembershipTable, Opening, Revocation
+from presence.live.ports import Batch, MembershipRow, MembershipTable, Revocation, StartupState
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,7 +34,7 @@ class MemoryStore:
     _version_floor: int = attrs.field(default=0, init=False)
     _is_open: bool = attrs.field(default=False, init=False)
 
-    async def open(self, now_wall: float) -> Opening:
+    async def open(self, now_wall: float) -> StartupState:
         """As the port says; nothing here is ever moved aside."""
         await trio.lowlevel.checkpoint()
         self._is_open = True
@@ -61,11 +61,11 @@ class MemoryStore:
             record = attrs.evolve(record, custom_status=None, custom_status_until=None)
         return attrs.evolve(record, view=view)
 
-    def _report(self, now_wall: float) -> Opening:
+    def _report(self, now_wall: float) -> StartupState:
         ends = {user: record.view.custom_status_until for user, record in self._users.items()}
-        return Opening(
-            start_number=self._start_number,
-            settled_start=self._settled_start,
+        return StartupState(
+            epoch=self._start_number,
+            settled_epoch=self._settled_start,
             servers=dict(self._servers),
             memberships=MembershipTable(self._memberships.values()),
             revocations=list(self._revocations.values()),
@@ -75,7 +75,7 @@ class MemoryStore:
                 for user, record in self._users.items()
                 if record.leased_at(now_wall)
             },
-            shown_count=sum(record.is_shown for record in self._users.values()),
+            announced_count=sum(record.is_announced for record in self._users.values()),
             was_moved_aside=False,
         )
 
@@ -97,13 +97,15 @@ class MemoryStore:
         return {
             user_id: self._raised(record.view)
             for user_id, record in found.items()
-            if record and record.is_shown
+            if record and record.is_announced
         }
 
-    async def read_shown_ids(self, after: str, limit: int) -> Sequence[UserId]:
+    async def read_announced_ids(self, after: str, limit: int) -> Sequence[UserId]:
         """The next *limit* ids of shown users after *after*, by code point."""
         await self._take_turn()
-        shown = (user for user, record in self._users.items() if record.is_shown and user > after)
+        shown = (
+            user for user, record in self._users.items() if record.is_announced and user > after
+        )
         return sorted(shown)[:limit]
 
     async def write(self, batch: Batch) -> None:
@@ -115,8 +117,8 @@ class MemoryStore:
         self._revocations |= batch.revocations
         self._committed_at = max(self._committed_at, batch.committed_at)
         self._latest_version = max([self._latest_version, *_versions_in(batch)])
-        if batch.settled_start is not None:
-            self._settled_start = batch.settled_start
+        if batch.settled_epoch is not None:
+            self._settled_start = batch.settled_epoch
         if batch.is_last:
             self._ended_start = self._start_number
 

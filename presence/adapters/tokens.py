@@ -8,10 +8,10 @@ import jwt
 import orjson
 
 from presence.adapters.issuer_keys import IssuerKey
-from presence.core.identity import parse_device_id, parse_server_id, parse_user_id
+from presence.core.ids import parse_device_id, parse_server_id, parse_user_id
 from presence.core.text import clean_username
 from presence.core.types import DeviceId, ServerId, UserId
-from presence.errors import Refused, TokenRefused
+from presence.errors import InvalidInput, TokenRefused
 from presence.live.claims import Claims
 
 OWN_ISSUER: Final = "presence"
@@ -40,7 +40,7 @@ def issue_token(
     """Sign a token for *user* that ends *ttl* seconds after *now* (Unix time).
 
     *servers* of None leaves the user's memberships as they are. Raises
-    `Refused` where an id is not valid.
+    `InvalidInput` where an id is not valid.
     """
     # Milliseconds: a token made in the second of a revocation, but after it, must hold.
     claims: dict[str, object] = {
@@ -198,7 +198,7 @@ def _read_claims(raw: Mapping[str, object], *, is_admin: bool) -> Claims:
 def _read_user(raw: Mapping[str, object]) -> UserId:
     try:
         return parse_user_id(_text_of(raw.get("sub", raw.get("uid"))))
-    except Refused as error:
+    except InvalidInput as error:
         raise TokenRefused("no valid user") from error
 
 
@@ -206,7 +206,7 @@ def _read_device(raw: Mapping[str, object]) -> DeviceId | None:
     device = raw.get("device")
     try:
         return None if device is None else parse_device_id(_text_of(device))
-    except Refused as error:
+    except InvalidInput as error:
         raise TokenRefused("unusable claim") from error
 
 
@@ -219,7 +219,7 @@ def _read_servers(raw: Mapping[str, object]) -> tuple[ServerId, ...] | None:
     try:
         # A dict keeps the order and drops what stands there twice.
         return tuple(dict.fromkeys(parse_server_id(_text_of(server)) for server in servers))
-    except Refused as error:
+    except InvalidInput as error:
         raise TokenRefused("unusable claim") from error
 
 
@@ -233,5 +233,5 @@ def _read_name(raw: Mapping[str, object]) -> str | None:
     """A name that is not usable locks nobody out: the user keeps the former one."""
     try:
         return clean_username(raw.get("name"))
-    except Refused:
+    except InvalidInput:
         return None

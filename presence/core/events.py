@@ -2,9 +2,9 @@
 
 import enum
 
-from presence.core.changes import Change
 from presence.core.record import Record
 from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, State, Status
+from presence.core.user.patch import PresencePatch
 from presence.core.value import value
 
 REST_DEVICE = DeviceId("/rest")
@@ -91,7 +91,7 @@ class Commanded:
     it: that is answered `NotAttached`.
     """
 
-    change: Change
+    change: PresencePatch
     connection: ConnectionId | None
     may_wait: bool
 

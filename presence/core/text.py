@@ -17,7 +17,7 @@ import unicodedata
 from typing import Final
 
 from presence.core.types import Text
-from presence.errors import Refused
+from presence.errors import InvalidInput
 
 MAX_CODE_POINTS: Final = 128
 MAX_COMBINING_MARKS: Final = 8
@@ -48,13 +48,13 @@ _BLANK = re.compile(
 def clean_text(raw: object, field: str) -> Text | None:
     """The text in the form that is stored and sent, None where nothing would print.
 
-    Raises `Refused` naming *field* for what is no usable text. None stays
+    Raises `InvalidInput` naming *field* for what is no usable text. None stays
     None, and cleaning twice changes nothing more.
     """
     if raw is None:
         return None
     if not isinstance(raw, str):
-        raise Refused(field, "must be a string or null")
+        raise InvalidInput(field, "must be a string or null")
     if len(raw) > _MAX_RAW:
         raise _too_long(field)
     if raw.isascii() and raw.isprintable():
@@ -70,7 +70,7 @@ def clean_username(raw: object, field: str = "username") -> str:
     """As `clean_text`, but null and what would print nothing are refused too."""
     name = clean_text(raw, field)
     if name is None:
-        raise Refused(field, "must not be empty or blank")
+        raise InvalidInput(field, "must not be empty or blank")
     return name
 
 
@@ -83,10 +83,10 @@ def _normalise(text: str, field: str) -> str:
     if len(text) > _MAX_BEFORE_NFC:
         raise _too_long(field)
     if any(_is_forbidden(char) for char in text):
-        raise Refused(field, "holds a character that is not allowed")
+        raise InvalidInput(field, "holds a character that is not allowed")
     composed = unicodedata.normalize("NFC", text)
     if _longest_run_of_marks(composed) > MAX_COMBINING_MARKS:
-        raise Refused(field, f"has more than {MAX_COMBINING_MARKS} marks on one character")
+        raise InvalidInput(field, f"has more than {MAX_COMBINING_MARKS} marks on one character")
     return composed
 
 
@@ -105,5 +105,5 @@ def _longest_run_of_marks(text: str) -> int:
     return longest
 
 
-def _too_long(field: str) -> Refused:
-    return Refused(field, f"is longer than {MAX_CODE_POINTS} characters")
+def _too_long(field: str) -> InvalidInput:
+    return InvalidInput(field, f"is longer than {MAX_CODE_POINTS} characters")

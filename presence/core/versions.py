@@ -4,15 +4,15 @@ _STARTS_APART = 2**32
 
 
 class Versions:
-    """The counter of one run of the server: `start_number * 2**32 + n`.
+    """The counter of one run of the server: `epoch * 2**32 + n`.
 
-    *start_number* is one more at each start of the server and is stored before
+    *epoch* is one more at each start of the server and is stored before
     it listens, so "everything after v" is one comparison, across restarts too.
     """
 
-    def __init__(self, start_number: int) -> None:
-        self.start_number = start_number
-        self.latest = start_number * _STARTS_APART
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.latest = epoch * _STARTS_APART
 
     def next(self) -> int:
         """Number one more public change (of a view or of a membership)."""

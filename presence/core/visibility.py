@@ -17,16 +17,16 @@ from collections.abc import Sequence
 
 import attrs
 
-from presence.core.choices import Choices
 from presence.core.events import Effect, Publish, Save, ShowSelf
 from presence.core.record import Record
 from presence.core.types import PublicView, SelfView, Status, Text, UserId, wall_of
+from presence.core.user.preferences import Preferences
 from presence.core.value import value
 from presence.core.versions import Versions
 
 
 @value
-class Truth:
+class ActualState:
     """What the user really is, as far as others may come to see it."""
 
     status: Status
@@ -36,34 +36,34 @@ class Truth:
     activity: Text | None
 
 
-def truth_of(name: str, status: Status, chosen: Choices) -> Truth:
-    """The truth about the user *name* who is *status* and has *chosen*."""
-    return Truth(
+def actual_state_of(name: str, status: Status, preferences: Preferences) -> ActualState:
+    """The truth about the user *name* who is *status* and has *preferences*."""
+    return ActualState(
         status=status,
         username=name,
-        custom_status=chosen.custom_status,
-        custom_status_until=wall_of(chosen.custom_status_until),
-        activity=chosen.activity,
+        custom_status=preferences.custom_status,
+        custom_status_until=wall_of(preferences.custom_status_until),
+        activity=preferences.activity,
     )
 
 
-def self_view_of(user_id: UserId, name: str, status: Status, chosen: Choices) -> SelfView:
+def self_view_of(user_id: UserId, name: str, status: Status, preferences: Preferences) -> SelfView:
     """What the user's own devices get."""
     return SelfView(
         id=user_id,
         username=name,
         status=status,
-        intent=chosen.intent,
-        until=wall_of(chosen.until),
-        appear_offline=chosen.appear_offline,
-        custom_status=chosen.custom_status,
-        custom_status_until=wall_of(chosen.custom_status_until),
-        activity=chosen.activity,
+        intent=preferences.intent,
+        until=wall_of(preferences.until),
+        appear_offline=preferences.appear_offline,
+        custom_status=preferences.custom_status,
+        custom_status_until=wall_of(preferences.custom_status_until),
+        activity=preferences.activity,
     )
 
 
-def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[PublicView]:
-    """The views that others get one after another, so that *public* follows *truth*.
+def advance(public: PublicView, actual: ActualState, now_wall: float) -> Sequence[PublicView]:
+    """The views that others get one after another, so that *public* follows *actual*.
 
     Empty where nothing that others see has changed; when a text will end is not
     seen. The versions are those of *public*: the caller numbers what it
@@ -71,23 +71,23 @@ def advance(public: PublicView, truth: Truth, now_wall: float) -> Sequence[Publi
     gone could bring none; one that was named in the same breath follows as the
     next change.
     """
-    if truth.status is Status.OFFLINE:
+    if actual.status is Status.OFFLINE:
         return [go_offline(public, now_wall)] if public.is_visible else []
     alike = PublicView(
         public.user_id,
-        truth.username,
-        truth.status,
-        truth.custom_status,
+        actual.username,
+        actual.status,
+        actual.custom_status,
         public.custom_status_until,
-        truth.activity,
+        actual.activity,
         public.version,
     )
     if alike == public:
         return []
-    until = truth.custom_status_until
+    until = actual.custom_status_until
     is_same = alike.custom_status_until == until
     shown = alike if is_same else attrs.evolve(alike, custom_status_until=until)
-    if public.is_visible or truth.activity is None:
+    if public.is_visible or actual.activity is None:
         return [shown]
     return [attrs.evolve(shown, activity=None), shown]
 

@@ -5,13 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from presence.core.events import Expelled
-from presence.core.memberships import Shift
+from presence.core.memberships import MembershipDelta
 from presence.core.types import EVERYONE, PublicView, ServerId, UserId
-from presence.errors import Refused
-from presence.live.listener import EndReason
+from presence.errors import InvalidInput
 from presence.live.messages import Introduce, Remove
 from presence.live.node import Node
 from presence.live.ports import Revocation, UnreadableRow
+from presence.live.subscriber import EndReason
 
 ASK_TIMEOUT = 10.0
 NO_VIEWS: Final[Mapping[UserId, PublicView]] = MappingProxyType({})
@@ -28,7 +28,7 @@ class NoSuchUser(Exception):
 class Administration:
     """Changes made by hand, shown to others at once. Each returns the ticket to wait for.
 
-    Raises `NoSuchServer`, `NoSuchUser`, `Refused`, or what `ask` of the
+    Raises `NoSuchServer`, `NoSuchUser`, `InvalidInput`, or what `ask` of the
     user's actor raises.
     """
 
@@ -63,7 +63,7 @@ class Administration:
     async def put_members(self, server_id: ServerId, user_ids: Sequence[UserId]) -> int:
         """*user_ids* replace the members that administration made."""
         self._require_server(server_id)
-        shown = {view.user_id: view for view in await self._node.roster.views(user_ids)}
+        shown = {view.user_id: view for view in await self._node.public_views.views(user_ids)}
         for user_id in user_ids:
             if user_id not in shown:
                 await self.put_user(user_id, None)
@@ -83,7 +83,7 @@ class Administration:
     async def delete_user(self, user_id: UserId) -> int:
         """End the user's connections, forget it, refuse the tokens it has."""
         await self._require_user(user_id)
-        self._node.directory.end_all(user_id, EndReason.DISCONNECTED)
+        self._node.connections.end_all(user_id, EndReason.DISCONNECTED)
         now = self._node.clock.now().wall
         return await self._node.users.ask(
             user_id, lambda reply: Remove(now, reply), timeout=ASK_TIMEOUT
@@ -96,18 +96,20 @@ class Administration:
         """
         revocation = Revocation(user_id, self._node.clock.now().wall)
         self._node.revocations[user_id] = revocation
-        self._node.directory.end_all(user_id, EndReason.TOKEN)
+        self._node.connections.end_all(user_id, EndReason.TOKEN)
         return self._node.writer.save_revocation(revocation)
 
     async def disconnect(self, user_id: UserId) -> None:
         """End the user's connections and leases; it is gone at once."""
         await self._require_user(user_id)
-        self._node.directory.end_all(user_id, EndReason.DISCONNECTED)
+        self._node.connections.end_all(user_id, EndReason.DISCONNECTED)
         self._node.users.tell_nowait(user_id, Expelled(), slot="expelled")
 
     # -- details -----------------------------------------------------------------------------
 
-    def _make(self, shifts: Iterable[Shift], views: Mapping[UserId, PublicView] = NO_VIEWS) -> int:
+    def _make(
+        self, shifts: Iterable[MembershipDelta], views: Mapping[UserId, PublicView] = NO_VIEWS
+    ) -> int:
         """Show, store and tell what an administrator changed about some users at once.
 
         *views*: of those who may not be in the table yet.
@@ -115,15 +117,15 @@ class Administration:
         shifts = list(shifts)
         # First: whoever leaves is to hear of all whom it loses sight of, as they were seen.
         for shift in shifts:
-            self._node.reseat(shift)
+            self._node.sync_subscriptions(shift)
         ticket = 0
         for shift in shifts:
-            newest = self._node.roster.shown_now(shift.user_id) or views.get(shift.user_id)
-            ticket = self._node.announce_shift(shift, newest) or ticket
+            newest = self._node.public_views.peek(shift.user_id) or views.get(shift.user_id)
+            ticket = self._node.announce_delta(shift, newest) or ticket
         return ticket
 
     async def _introduce_if_new(self, user_id: UserId) -> PublicView:
-        while not (views := await self._node.roster.views([user_id])):
+        while not (views := await self._node.public_views.views([user_id])):
             await self.put_user(user_id, None)
         return views[0]
 
@@ -134,7 +136,7 @@ class Administration:
 
     async def _require_user(self, user_id: UserId) -> None:
         """The user exists, though others may never have been told of it."""
-        if user_id in self._node.records or await self._node.roster.views([user_id]):
+        if user_id in self._node.records or await self._node.public_views.views([user_id]):
             return
         try:
             record = await self._node.writer.read_user(user_id)
@@ -146,4 +148,4 @@ class Administration:
 
 def _refuse_everyone(server_id: ServerId) -> None:
     if server_id == EVERYONE:
-        raise Refused("server id", "everyone is kept by the server itself")
+        raise InvalidInput("server id", "everyone is kept by the server itself")

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Set
 
 from actors import Broadcaster
-from presence.core.memberships import Memberships, Shift
+from presence.core.memberships import MembershipDelta, Memberships
 from presence.core.types import PublicView, ServerId, UserId
 from presence.core.versions import Versions
-from presence.live.directory import Directory
-from presence.live.listener import (
+from presence.live.connections import ConnectionRegistry
+from presence.live.subscriber import (
     Announcement,
-    Listener,
     MemberAdded,
     MemberRemoved,
     News,
     PresenceChanged,
+    Subscriber,
 )
 
 NOBODY: Set[ServerId] = frozenset()
@@ -29,38 +29,38 @@ class Fanout:
         self,
         broadcaster: Broadcaster[ServerId, Announcement],
         memberships: Memberships,
-        directory: Directory,
+        connections: ConnectionRegistry,
         versions: Versions,
     ) -> None:
         self.broadcaster = broadcaster
         self._memberships = memberships
-        self._directory = directory
+        self._connections = connections
         self._versions = versions
 
-    def subscribe(self, listener: Listener, servers: Iterable[ServerId], since: int) -> None:
-        """From now on *listener* is told what happens in *servers* after version *since*."""
-        self.broadcaster.subscribe(listener, servers, since=since)
+    def subscribe(self, subscriber: Subscriber, servers: Iterable[ServerId], since: int) -> None:
+        """From now on *subscriber* is told what happens in *servers* after version *since*."""
+        self.broadcaster.subscribe(subscriber, servers, since=since)
 
-    def unsubscribe(self, listener: Listener) -> None:
-        self.broadcaster.unsubscribe(listener)
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        self.broadcaster.unsubscribe(subscriber)
 
-    def join(self, listener: Listener, server_id: ServerId, since: int) -> None:
+    def join(self, subscriber: Subscriber, server_id: ServerId, since: int) -> None:
         """One more server for a listener that is subscribed."""
-        self.broadcaster.join(listener, server_id, since=since)
+        self.broadcaster.join(subscriber, server_id, since=since)
 
-    def leave(self, listener: Listener, server_id: ServerId) -> None:
-        self.broadcaster.leave(listener, server_id)
+    def leave(self, subscriber: Subscriber, server_id: ServerId) -> None:
+        self.broadcaster.leave(subscriber, server_id)
 
-    def servers_of(self, listener: Listener) -> Set[ServerId]:
-        """The servers whose news *listener* is told."""
-        return self.broadcaster.topics_of(listener)
+    def servers_of(self, subscriber: Subscriber) -> Set[ServerId]:
+        """The servers whose news *subscriber* is told."""
+        return self.broadcaster.topics_of(subscriber)
 
-    def change_lane(self, listener: Listener, change: Callable[[], None]) -> None:
-        """Call *change*, after which *listener* is spoken to in another dialect.
+    def change_lane(self, subscriber: Subscriber, change: Callable[[], None]) -> None:
+        """Call *change*, after which *subscriber* is spoken to in another dialect.
 
         What goes out at this moment it may get again, in the new one.
         """
-        self.broadcaster.change_lane(listener, change)
+        self.broadcaster.change_lane(subscriber, change)
 
     def announce(
         self,
@@ -75,7 +75,7 @@ class Fanout:
         A MemberAdded carries the view and stands for the status event of the
         same change; so does it where the name changed.
         """
-        shown_in = self._memberships.shown_servers_of(view.user_id)
+        shown_in = self._memberships.public_servers_of(view.user_id)
         introduced = shown_in if view.username != before.username else appeared
         others = shown_in - introduced if introduced else shown_in
         if others:
@@ -87,17 +87,17 @@ class Fanout:
 
     def repeat(self, view: PublicView) -> None:
         """The user said again what it is; nothing changed, so it has no version of its own."""
-        shown_in = self._memberships.shown_servers_of(view.user_id)
+        shown_in = self._memberships.public_servers_of(view.user_id)
         # Newer than what was, for whoever came since the last change; older than what will be.
-        stamp = self._versions.latest + 0.5
-        self._publish(PresenceChanged(view, view, is_forwarded=True), stamp, shown_in)
+        sequence = self._versions.latest + 0.5
+        self._publish(PresenceChanged(view, view, is_forwarded=True), sequence, shown_in)
 
-    def announce_appeared(self, shift: Shift, view: PublicView) -> None:
+    def announce_appeared(self, shift: MembershipDelta, view: PublicView) -> None:
         """The user is seen in more servers, while its public view did not change."""
         for server_id in sorted(shift.appeared):
             self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
 
-    def announce_vanished(self, shift: Shift, before: PublicView | None) -> None:
+    def announce_vanished(self, shift: MembershipDelta, before: PublicView | None) -> None:
         """The user is no longer seen in some servers, where it was seen as *before*."""
         for server_id in sorted(shift.vanished):
             news = MemberRemoved(server_id, shift.user_id, before)
@@ -106,18 +106,18 @@ class Fanout:
     def _publish(
         self,
         news: News,
-        stamp: float,
+        sequence: float,
         topics: Set[ServerId],
         except_topics: Set[ServerId] = NOBODY,
     ) -> None:
-        announcement = Announcement(news, int(stamp))
+        announcement = Announcement(news, int(sequence))
         self.broadcaster.publish(
             announcement.key,
             announcement,
             topics=topics,
-            stamp=stamp,
+            sequence=sequence,
             except_topics=except_topics,
-            except_readers=self._directory.listeners_of(_user_of(news)),
+            except_readers=self._connections.subscribers_of(_user_of(news)),
         )
 
 

@@ -5,7 +5,7 @@ from presence.core.events import Commanded, Connected, Event
 from presence.core.types import SelfView
 from presence.core.value import value
 from presence.live.claims import Claims
-from presence.live.listener import Listener
+from presence.live.subscriber import Subscriber
 
 
 @value
@@ -14,7 +14,7 @@ class Arrive:
 
     connected: Connected
     claims: Claims
-    listener: Listener
+    subscriber: Subscriber
     reply: Reply[None]
 
 
@@ -67,7 +67,7 @@ class Look:
 
 
 @value
-class Reseat:
+class SyncSubscriptions:
     """The user belongs to more servers now: its connections are to get their snapshots."""
 
 
@@ -92,4 +92,4 @@ class ReadAgain:
     """The user's row could not be read; it may be readable now."""
 
 
-Message = Event | Arrive | Command | Look | Reseat | Introduce | Remove | ReadAgain
+Message = Event | Arrive | Command | Look | SyncSubscriptions | Introduce | Remove | ReadAgain

@@ -11,19 +11,19 @@ import attrs
 
 from actors import DynamicSupervisor, Shards, Timer
 from presence.core.events import Effect, Publish, Save, ShowSelf, Stalled, TimePassed, WakeAt
-from presence.core.memberships import Memberships, Shift
+from presence.core.memberships import MembershipDelta, Memberships
 from presence.core.record import Record
-from presence.core.restoration import Run
+from presence.core.restore import Incarnation
 from presence.core.types import EVERYONE, PublicView, SelfView, ServerId, UserId
 from presence.core.visibility import end_public_text, enter_quarantine
 from presence.live.claims import Claims
 from presence.live.clock import Clock
-from presence.live.directory import Directory
+from presence.live.connections import ConnectionRegistry
 from presence.live.fanout import Fanout
-from presence.live.messages import Message, Reseat
+from presence.live.messages import Message, SyncSubscriptions
+from presence.live.persistence.writer import Writer
 from presence.live.ports import Revocation
-from presence.live.views.roster import Roster
-from presence.live.writer import Writer
+from presence.live.views.public_views import PublicViews
 
 
 @attrs.define(eq=False)
@@ -31,15 +31,15 @@ class Node:
     """One node's tables and services. Made in `app`, before anybody is let in."""
 
     clock: Clock
-    run: Run
+    incarnation: Incarnation
     memberships: Memberships
-    roster: Roster
-    directory: Directory
+    public_views: PublicViews
+    connections: ConnectionRegistry
     fanout: Fanout
     writer: Writer
     timer: Timer[object]
     revocations: dict[UserId, Revocation]
-    is_everyone_sealed: bool
+    hides_unknown_users: bool
     """A corrupt store was put away: who has no row may have been hidden."""
     is_draining: bool = False
     records: Shards[UserId, Record] = attrs.field(factory=Shards)
@@ -92,19 +92,23 @@ class Node:
             self.fanout.repeat(view)
             return
         shows = view.is_visible
-        shift = self.memberships.show_claims(view.user_id) if shows else Shift(view.user_id)
+        shift = (
+            self.memberships.publish_claims(view.user_id)
+            if shows
+            else MembershipDelta(view.user_id)
+        )
         self._save_rows(shift)
-        self.roster.put(view, is_first=change.is_first)
-        self.roster.shift(shift)
+        self.public_views.put(view, is_first=change.is_first)
+        self.public_views.shift(shift)
         appeared = shift.appeared
         if change.is_first:
-            appeared = self.memberships.shown_servers_of(view.user_id)
+            appeared = self.memberships.public_servers_of(view.user_id)
         self.fanout.announce(change.before, view, appeared, is_forwarded=change.is_forwarded)
         self.fanout.announce_vanished(shift, change.before)
 
     def _show_self(self, user_id: UserId, view: SelfView) -> None:
-        for listener in self.directory.welcomed(user_id):
-            listener.show_self(view)
+        for subscriber in self.connections.welcomed(user_id):
+            subscriber.show_self(view)
 
     # -- quarantine --------------------------------------------------------------------------
 
@@ -130,7 +134,7 @@ class Node:
         view, now = self._view_known_of(user_id), self.clock.now()
         if view is None or self.is_draining:  # a stop publishes nothing
             return
-        record, versions = self.records.get(user_id), self.run.versions
+        record, versions = self.records.get(user_id), self.incarnation.versions
         self.carry_out(user_id, enter_quarantine(view, record, versions, now.wall))
         if view.custom_status_until is not None:
             self.timer.set(
@@ -142,20 +146,20 @@ class Node:
     def _end_public_text(self, user_id: UserId) -> None:
         view, record = self._view_known_of(user_id), self.records.get(user_id)
         if view is not None and not self.is_draining:
-            self.carry_out(user_id, end_public_text(view, record, self.run.versions))
+            self.carry_out(user_id, end_public_text(view, record, self.incarnation.versions))
 
     def _view_known_of(self, user_id: UserId) -> PublicView | None:
         """What others see of a user that has an actor; None where nothing was ever told."""
         record = self.records.get(user_id)
-        return self.roster.shown_now(user_id) or (None if record is None else record.view)
+        return self.public_views.peek(user_id) or (None if record is None else record.view)
 
     def settle(self) -> None:
         """The restart grace is over: who did not return starts afresh, also after a crash."""
-        self.writer.settle(self.run.versions.start_number)
+        self.writer.settle(self.incarnation.versions.epoch)
 
     # -- memberships -------------------------------------------------------------------------
 
-    def claim(self, user_id: UserId, servers: Sequence[ServerId]) -> Shift:
+    def claim(self, user_id: UserId, servers: Sequence[ServerId]) -> MembershipDelta:
         """A token's claim holds from now on; others see it with the next visible status."""
         for server_id in servers:
             if server_id != EVERYONE and server_id not in self.memberships.names:
@@ -164,57 +168,57 @@ class Node:
         self._save_rows(shift)
         return shift
 
-    def show_claims(self, view: PublicView) -> None:
+    def publish_claims(self, view: PublicView) -> None:
         """A claim of a user who is visible is seen at once."""
-        self.announce_shift(self.memberships.show_claims(view.user_id), view)
+        self.announce_delta(self.memberships.publish_claims(view.user_id), view)
 
-    def announce_shift(self, shift: Shift, view: PublicView | None) -> int:
+    def announce_delta(self, shift: MembershipDelta, view: PublicView | None) -> int:
         """Memberships changed as others see them: count, store and tell; returns the ticket.
 
         *view* may be None where nobody sees the user appear.
         """
         ticket = self._save_rows(shift)
-        self.roster.shift(shift)
+        self.public_views.shift(shift)
         if view is not None:
             self.fanout.announce_appeared(shift, view)
-        self.fanout.announce_vanished(shift, self.roster.shown_now(shift.user_id))
+        self.fanout.announce_vanished(shift, self.public_views.peek(shift.user_id))
         return ticket
 
-    def vanish(self, shift: Shift) -> None:
+    def vanish(self, shift: MembershipDelta) -> None:
         """A user is deleted: it is no longer seen anywhere."""
         user_id = shift.user_id
-        everywhere = shift.vanished | self.memberships.shown_servers_of(user_id)
-        before = self.roster.shown_now(user_id)
-        self.roster.forget(user_id, everywhere)
+        everywhere = shift.vanished | self.memberships.public_servers_of(user_id)
+        before = self.public_views.peek(user_id)
+        self.public_views.forget(user_id, everywhere)
         self.fanout.announce_vanished(attrs.evolve(shift, vanished=everywhere), before)
 
-    def forget_user(self, revocation: Revocation, shift: Shift) -> int:
+    def forget_user(self, revocation: Revocation, shift: MembershipDelta) -> int:
         """Delete what is stored of a user, but for when and at which version that was."""
         self._save_rows(shift)
         self.revocations[revocation.user_id] = revocation
         self.writer.save_revocation(revocation)
         return self.writer.forget_user(revocation.user_id)
 
-    def reseat(self, shift: Shift) -> None:
+    def sync_subscriptions(self, shift: MembershipDelta) -> None:
         """Tell the user's own connections which servers it left; joining takes its actor."""
-        self.unseat(shift.user_id)
-        if self.directory.count_of(shift.user_id) and shift.joined:
-            self.users.tell_nowait(shift.user_id, Reseat(), slot="reseat")
+        self.unsubscribe_from_left_servers(shift.user_id)
+        if self.connections.count_of(shift.user_id) and shift.joined:
+            self.users.tell_nowait(shift.user_id, SyncSubscriptions(), slot="reseat")
 
-    def unseat(self, user_id: UserId) -> None:
+    def unsubscribe_from_left_servers(self, user_id: UserId) -> None:
         """From now on the user's connections hear nothing of servers that it left."""
         present = self.memberships.servers_of(user_id)
-        for listener in self.directory.welcomed(user_id):
-            for server_id in sorted(self.fanout.servers_of(listener) - present):
-                self.fanout.leave(listener, server_id)
-                listener.remove_server(server_id)
+        for subscriber in self.connections.welcomed(user_id):
+            for server_id in sorted(self.fanout.servers_of(subscriber) - present):
+                self.fanout.leave(subscriber, server_id)
+                subscriber.remove_server(server_id)
 
     def is_revoked(self, claims: Claims) -> bool:
         """True if the token was issued before its user was revoked or deleted."""
         revocation = self.revocations.get(claims.user_id)
         return revocation is not None and claims.issued_at <= revocation.revoked_at
 
-    def _save_rows(self, shift: Shift) -> int:
+    def _save_rows(self, shift: MembershipDelta) -> int:
         ticket = 0
         for row in shift.rows:
             if row.is_empty:

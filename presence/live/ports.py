@@ -26,10 +26,10 @@ class Revocation:
 
 
 @value
-class Opening:
+class StartupState:
     """What the store holds at the start of a run, read once before anybody is let in.
 
-    `settled_start` is the last run that outlived its restart grace: intents of
+    `settled_epoch` is the last run that outlived its restart grace: intents of
     users attached in an earlier run than that are over. `text_ends` are the
     public texts of users that end by themselves, as Unix times. `leased` are
     the users whom a lease holds that has not ended, as others see them: some
@@ -41,13 +41,13 @@ class Opening:
     hold of them, so that there is one table of millions and not two.
     """
 
-    start_number: int
-    settled_start: int
+    epoch: int
+    settled_epoch: int
     servers: Mapping[ServerId, str]
     memberships: MembershipTable
     revocations: Sequence[Revocation]
     text_ends: Mapping[UserId, float]
-    shown_count: int
+    announced_count: int
     was_moved_aside: bool
     leased: Mapping[UserId, PublicView] = attrs.field(factory=dict)
 
@@ -67,7 +67,7 @@ class Batch:
     servers: Mapping[ServerId, str | None] = attrs.field(factory=dict)
     memberships: Mapping[tuple[UserId, ServerId], MembershipRow | None] = attrs.field(factory=dict)
     revocations: Mapping[UserId, Revocation] = attrs.field(factory=dict)
-    settled_start: int | None = None
+    settled_epoch: int | None = None
     is_last: bool = False
 
 
@@ -84,19 +84,19 @@ class Store(Protocol):
     finished first.
     """
 
-    async def open(self, now_wall: float) -> Opening:
+    async def open(self, now_wall: float) -> StartupState:
         """Create or migrate, count the start, show everybody offline, and report.
 
         Whoever was shown online is now offline, last seen at the newest
         `committed_at`, but for those whom a lease still shows; public and true
         texts whose time has passed are cleared. Each view so changed gets a
         version of the new run, from
-        `start_number * 2**32 + 1` on; `Opening` tells nothing of how many, so
+        `epoch * 2**32 + 1` on; `StartupState` tells nothing of how many, so
         see `read_latest_version`.
 
         Where no batch was the last of the run before, something newer than
         what is stored may have been told of anybody. So from then on every
-        view has at least the version `start_number * 2**32`, or who heard the
+        view has at least the version `epoch * 2**32`, or who heard the
         newer one would take the stored one for old. Raises `presence.errors.DataUnusable` where
         the data cannot be used or another server uses it.
         """
@@ -110,7 +110,7 @@ class Store(Protocol):
     async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]:
         """Views of those of *user_ids* that are shown; unreadable rows are shown offline, bare."""
 
-    async def read_shown_ids(self, after: str, limit: int) -> Sequence[UserId]:
+    async def read_announced_ids(self, after: str, limit: int) -> Sequence[UserId]:
         """The next ids of shown users greater than *after*, in order (by code point)."""
 
     async def write(self, batch: Batch) -> None:

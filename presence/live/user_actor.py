@@ -26,7 +26,7 @@ from presence.core.events import (
     TimePassed,
     TooManyDevices,
 )
-from presence.core.restoration import (
+from presence.core.restore import (
     LiveConnection,
     new_user,
     restored_user,
@@ -34,11 +34,10 @@ from presence.core.restoration import (
 )
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, UserId
-from presence.core.user import User
+from presence.core.user.user import User
 from presence.errors import StoreUnavailable
 from presence.live.claims import Claims
-from presence.live.journal import Journal
-from presence.live.listener import EndReason, Listener, Welcome
+from presence.live.deferred_events import DeferredEvents
 from presence.live.messages import (
     Applied,
     Arrive,
@@ -50,11 +49,12 @@ from presence.live.messages import (
     Oneself,
     ReadAgain,
     Remove,
-    Reseat,
+    SyncSubscriptions,
     Unattached,
 )
 from presence.live.node import Node
 from presence.live.ports import Revocation, UnreadableRow
+from presence.live.subscriber import EndReason, Subscriber, Welcome
 
 READ_AGAIN_AFTER = 1.0
 
@@ -67,17 +67,17 @@ class UserActor(Behaviour[Message]):
         self._node = node
         self._user: User
         self._ticket = 0
-        self._journal: Journal | None = None
+        self._deferred: DeferredEvents | None = None
         """Kept while the store cannot be read; the user is a stand-in then, and hidden."""
 
     async def started(self) -> None:
         """Restore the user: from its last record after a crash, else from the store."""
-        live = self._node.directory.live(self._id)
+        live = self._node.connections.live(self._id)
         try:
             self._user = await self._read(live)
         except StoreUnavailable:
-            self._user = unreadable_user(self._id, await self._shown_view(), self._node.run)
-            self._journal = Journal()
+            self._user = unreadable_user(self._id, await self._shown_view(), self._node.incarnation)
+            self._deferred = DeferredEvents()
             self._read_soon()
         self._wait_for_release()
         if self._user.is_unreadable:
@@ -85,14 +85,14 @@ class UserActor(Behaviour[Message]):
                 self._apply(Connected(link.connection, link.device, link.state))
         if self._user.is_created:
             self._apply(TimePassed())
-        await self._reseat()
+        await self._sync_subscriptions()
 
     async def stopped(self) -> None:
         self._node.records.pop(self._id, None)
 
     @property
     def is_idle(self) -> bool:
-        if self._journal is not None or not self._user.attendance.is_over:
+        if self._deferred is not None or not self._user.devices.is_over:
             return False
         return self._user.is_forgettable(self._node.clock.now().mono)
 
@@ -104,8 +104,8 @@ class UserActor(Behaviour[Message]):
                 await self._command(message)
             case Look(reply):
                 reply.answer(Oneself(self._user.self_view, self._user.lease_until))
-            case Reseat():
-                await self._reseat()
+            case SyncSubscriptions():
+                await self._sync_subscriptions()
             case Introduce() | Remove():
                 self._administer(message)
             case ReadAgain():
@@ -114,14 +114,14 @@ class UserActor(Behaviour[Message]):
                 self._obey(message)
             case Ended(connection=connection):
                 # First: should handling it fail, the connection must not live for ever.
-                self._node.directory.note_end_heard(self._id, connection)
+                self._node.connections.note_end_handled(self._id, connection)
                 self._apply(message)
             case Released():
                 self._node.release(self._id)
                 self._apply(message)
             case Expelled():
                 # Once more: some may have come since the administrator had them ended.
-                self._node.directory.end_all(self._id, EndReason.DISCONNECTED)
+                self._node.connections.end_all(self._id, EndReason.DISCONNECTED)
                 self._apply(message)
             case _:
                 self._apply(message)
@@ -137,50 +137,50 @@ class UserActor(Behaviour[Message]):
 
     def _apply(self, event: Event) -> list[Effect]:
         now = self._node.clock.now()
-        if self._journal is not None and not isinstance(event, TimePassed | Stalled):
-            self._journal.note(event, now)
+        if self._deferred is not None and not isinstance(event, TimePassed | Stalled):
+            self._deferred.note(event, now)
             if isinstance(event, Commanded):
                 return []  # whatever it asks for, what is stored may hide the user
         effects = self._user.react(event, now)
         self._node.carry_out(self._id, effects)  # others wait for it, the rest has time
         self._ticket = self._node.carry_out(self._id, self._user.conclude(now)) or self._ticket
-        self._node.directory.note_states(self._id, self._user.attendance)
+        self._node.connections.note_states(self._id, self._user.devices)
         return effects
 
     async def _arrive(self, message: Arrive) -> None:
-        listener = message.listener
+        subscriber = message.subscriber
         if self._node.is_revoked(message.claims):  # since the door let it in
-            listener.end(EndReason.TOKEN)
-        elif self._node.directory.is_open(listener):
+            subscriber.end(EndReason.TOKEN)
+        elif self._node.connections.is_open(subscriber):
             await self._accept(message.claims)
             effects = self._apply(message.connected)
             if any(isinstance(effect, TooManyDevices) for effect in effects):
-                listener.end(EndReason.TOO_MANY_DEVICES)
+                subscriber.end(EndReason.TOO_MANY_DEVICES)
             else:
-                await self._welcome(listener)
+                await self._welcome(subscriber)
         message.reply.answer(None)
 
-    async def _welcome(self, listener: Listener) -> None:
+    async def _welcome(self, subscriber: Subscriber) -> None:
         node = self._node
 
         def greet(snapshots: list[ServerSnapshot]) -> None:
             # Runs without a pause: nothing is lost between snapshot and subscription.
-            latest = node.run.versions.latest
+            latest = node.incarnation.versions.latest
             present = node.memberships.servers_of(self._id)
             servers = [snapshot for snapshot in snapshots if snapshot.id in present]
-            if node.directory.welcome(listener):
-                listener.welcome(Welcome(self._user.self_view, servers, latest))
-                node.fanout.subscribe(listener, [each.id for each in servers], since=latest)
+            if node.connections.welcome(subscriber):
+                subscriber.welcome(Welcome(self._user.self_view, servers, latest))
+                node.fanout.subscribe(subscriber, [each.id for each in servers], since=latest)
 
-        await node.roster.snapshots(node.memberships.servers_of(self._id), greet)
+        await node.public_views.snapshots(node.memberships.servers_of(self._id), greet)
 
     def _obey(self, message: Commanded) -> None:
         """A connection that was never let in, or was expelled, has nothing to say."""
-        if message.connection is not None and self._user.attendance.has(message.connection):
+        if message.connection is not None and self._user.devices.has(message.connection):
             self._apply(message)
 
     async def _command(self, message: Command) -> None:
-        if self._journal is not None:
+        if self._deferred is not None:
             message.reply.fail(StoreUnavailable("the user cannot be read now"))
             return
         if self._node.is_revoked(message.claims):
@@ -201,43 +201,43 @@ class UserActor(Behaviour[Message]):
 
     async def _accept(self, claims: Claims) -> None:
         """The claims of the user's token: others see them while the user is visible."""
-        if self._journal is not None:
-            self._journal.note_claims(claims)
+        if self._deferred is not None:
+            self._deferred.note_claims(claims)
             return
         claimed = self._claimed_by(claims)
         self._apply(claimed)
         if claimed.has_servers:
             self._node.claim(self._id, claims.servers or ())
             if self._user.public.is_visible:
-                self._node.show_claims(self._user.public)
-            await self._reseat()
+                self._node.publish_claims(self._user.public)
+            await self._sync_subscriptions()
 
     def _claimed_by(self, claims: Claims) -> Claimed:
         """Of several tokens the claim of the newest holds, among equals that of the last used."""
         holds = claims.servers is not None and claims.issued_at >= self._user.claims_at
         return Claimed(claims.issued_at, claims.name, has_servers=holds)
 
-    async def _reseat(self) -> None:
+    async def _sync_subscriptions(self) -> None:
         """Bring the user's connections to the servers that it belongs to now."""
         node, present = self._node, self._node.memberships.servers_of(self._id)
-        node.unseat(self._id)
+        node.unsubscribe_from_left_servers(self._id)
         joined: set[ServerId] = set()
-        for listener in node.directory.welcomed(self._id):
-            joined |= present - node.fanout.servers_of(listener)
+        for subscriber in node.connections.welcomed(self._id):
+            joined |= present - node.fanout.servers_of(subscriber)
         if joined:
-            await node.roster.snapshots(joined, self._seat)
+            await node.public_views.snapshots(joined, self._add_servers)
 
-    def _seat(self, snapshots: list[ServerSnapshot]) -> None:
+    def _add_servers(self, snapshots: list[ServerSnapshot]) -> None:
         node, present = self._node, self._node.memberships.servers_of(self._id)
-        for listener in node.directory.welcomed(self._id):
-            absent = present - node.fanout.servers_of(listener)
+        for subscriber in node.connections.welcomed(self._id):
+            absent = present - node.fanout.servers_of(subscriber)
             for snapshot in snapshots:
                 if snapshot.id in absent:
-                    node.fanout.join(listener, snapshot.id, node.run.versions.latest)
-                    listener.add_server(snapshot)
+                    node.fanout.join(subscriber, snapshot.id, node.incarnation.versions.latest)
+                    subscriber.add_server(snapshot)
 
     def _administer(self, message: Introduce | Remove) -> None:
-        if self._journal is not None:
+        if self._deferred is not None:
             message.reply.fail(StoreUnavailable("the user cannot be read now"))
             return
         match message:
@@ -250,14 +250,14 @@ class UserActor(Behaviour[Message]):
     def _remove(self, revoked_at: float) -> int:
         """Gone, then forgotten; tokens issued until now are refused."""
         node = self._node
-        node.directory.end_all(self._id, EndReason.DISCONNECTED)
+        node.connections.end_all(self._id, EndReason.DISCONNECTED)
         self._apply(Expelled())
         last_version = self._user.public.version
         shift = node.memberships.remove_user(self._id)
-        if self._user.is_shown:
+        if self._user.is_announced:
             node.vanish(shift)
         revocation = Revocation(self._id, revoked_at, last_version)
-        self._user = new_user(self._id, node.run)
+        self._user = new_user(self._id, node.incarnation)
         node.wake(self._id, None)
         node.records.pop(self._id, None)
         return node.forget_user(revocation, shift)
@@ -271,13 +271,13 @@ class UserActor(Behaviour[Message]):
             record = node.records.get(self._id) or await node.writer.read_user(self._id)
         except UnreadableRow:
             # Fail closed: it may say that the user is hidden.
-            return unreadable_user(self._id, await self._shown_view(), node.run)
+            return unreadable_user(self._id, await self._shown_view(), node.incarnation)
         if record is None:
-            return new_user(self._id, node.run, is_sealed=node.is_everyone_sealed)
-        shown = node.roster.shown_now(self._id)
+            return new_user(self._id, node.incarnation, forced_hidden=node.hides_unknown_users)
+        shown = node.public_views.peek(self._id)
         if shown is not None and shown.version > record.view.version:
-            record = attrs.evolve(record, view=shown, is_shown=True)
-        return restored_user(record, node.run, node.clock.now(), live)
+            record = attrs.evolve(record, view=shown, is_announced=True)
+        return restored_user(record, node.incarnation, node.clock.now(), live)
 
     def _wait_for_release(self) -> None:
         """After a quarantine others see the user once all that waited has been handled.
@@ -291,7 +291,7 @@ class UserActor(Behaviour[Message]):
 
     async def _shown_view(self) -> PublicView | None:
         """What others get; past the roster, which must not know that its own user asks."""
-        shown = self._node.roster.shown_now(self._id)
+        shown = self._node.public_views.peek(self._id)
         if shown is not None:
             return shown
         try:
@@ -301,24 +301,24 @@ class UserActor(Behaviour[Message]):
 
     async def _read_again(self) -> None:
         """Put the stored user in the place of the stand-in, as if it had always been there."""
-        journal = self._journal
-        if journal is None:
+        deferred = self._deferred
+        if deferred is None:
             return
         try:
             self._user = await self._read([])
         except StoreUnavailable:
             self._read_soon()
             return
-        self._journal = None
+        self._deferred = None
         self._wait_for_release()
-        for claims in journal.claims:
+        for claims in deferred.claims:
             claimed = self._claimed_by(claims)
             self._user.apply(claimed, self._node.clock.now())  # to be told with all the rest
             if claimed.has_servers:
                 self._node.claim(self._id, claims.servers or ())
-        self._user = journal.lived_by(self._user)
+        self._user = deferred.replay_onto(self._user)
         self._apply(TimePassed())
-        await self._reseat()
+        await self._sync_subscriptions()
 
     def _read_soon(self) -> None:
         at = self._node.clock.now().mono + READ_AGAIN_AFTER

@@ -15,7 +15,7 @@ from actors import (
     PendingReader,
 )
 from actors.broadcast.broadcaster import BATCH
-from actors.broadcast.rhythm import BUSY_TURN, GATHER_AT_MOST, IDLE_TURN, YIELD_AT_MOST
+from actors.broadcast.round_pacer import BUSY_TURN, GATHER_AT_MOST, IDLE_TURN, YIELD_AT_MOST
 
 
 class Recorder:
@@ -59,7 +59,7 @@ async def test_a_value_goes_to_the_readers_of_its_topics_once_each():
     broadcaster.subscribe(both, ["a", "b"])
     broadcaster.subscribe(one, ["a"])
     broadcaster.subscribe(other, ["c"])
-    broadcaster.publish("u1", "online", topics=["a", "b"], stamp=1)
+    broadcaster.publish("u1", "online", topics=["a", "b"], sequence=1)
     await run_out(broadcaster)
     assert (both.got, one.got, other.got) == ([("u1", "online")], [("u1", "online")], [])
     assert broadcaster.statistics() == BroadcasterStatistics(3, 0, 2, 0)
@@ -71,7 +71,7 @@ async def test_a_sleeping_broadcaster_wakes_for_a_value(nursery):
     await nursery.start(broadcaster.run)
     for n in (1, 2):
         await wait_all_tasks_blocked()
-        broadcaster.publish("u1", n, topics=["a"], stamp=n)
+        broadcaster.publish("u1", n, topics=["a"], sequence=n)
     await wait_all_tasks_blocked()
     assert reader.got == [("u1", 1), ("u1", 2)]
     broadcaster.close()
@@ -80,8 +80,8 @@ async def test_a_sleeping_broadcaster_wakes_for_a_value(nursery):
 async def test_a_newer_value_replaces_the_waiting_one_and_goes_to_the_end():
     broadcaster, reader = Broadcaster(), Recorder()
     broadcaster.subscribe(reader, ["a"])
-    for stamp, (key, value) in enumerate([("u1", "old"), ("u2", "x"), ("u1", "new")], start=1):
-        broadcaster.publish(key, value, topics=["a"], stamp=stamp)
+    for sequence, (key, value) in enumerate([("u1", "old"), ("u2", "x"), ("u1", "new")], start=1):
+        broadcaster.publish(key, value, topics=["a"], sequence=sequence)
     assert broadcaster.statistics().waiting == 2
     await run_out(broadcaster)
     assert reader.got == [("u2", "x"), ("u1", "new")]
@@ -90,11 +90,11 @@ async def test_a_newer_value_replaces_the_waiting_one_and_goes_to_the_end():
 async def test_a_newer_value_is_merged_with_the_one_that_waits_and_with_no_other():
     broadcaster, reader, late = Broadcaster(merge=str.__add__), Recorder(), Recorder()
     broadcaster.subscribe(reader, ["a", "b"])
-    broadcaster.publish("u1", "1", topics=["a"], stamp=1)
-    broadcaster.publish("u2", "x", topics=["a"], stamp=2)
+    broadcaster.publish("u1", "1", topics=["a"], sequence=1)
+    broadcaster.publish("u2", "x", topics=["a"], sequence=2)
     broadcaster.subscribe(late, ["a", "b"], since=2)
-    broadcaster.publish("u1", "2", topics=["b"], stamp=3)
-    broadcaster.publish("u1", "3", topics=["b"], stamp=4)
+    broadcaster.publish("u1", "2", topics=["b"], sequence=3)
+    broadcaster.publish("u1", "3", topics=["b"], sequence=4)
     await run_out(broadcaster)
     # Audience and stamp are those of the newest: who came in between gets nothing older.
     assert (reader.got, late.got) == ([("u2", "x"), ("u1", "123")], [("u1", "123")])
@@ -103,9 +103,9 @@ async def test_a_newer_value_is_merged_with_the_one_that_waits_and_with_no_other
 async def test_what_is_going_out_is_not_merged():
     broadcaster, reader = Broadcaster(merge=str.__add__), Fragile(crashes=1)
     broadcaster.subscribe(reader, ["a"])
-    broadcaster.publish("u1", "1", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "1", topics=["a"], sequence=1)
     await run_to_crash(broadcaster)
-    broadcaster.publish("u1", "2", topics=["a"], stamp=2)
+    broadcaster.publish("u1", "2", topics=["a"], sequence=2)
     await run_out(broadcaster)
     assert reader.got == [("u1", "1"), ("u1", "2")]
 
@@ -124,7 +124,7 @@ def test_the_topics_of_a_reader_are_those_that_it_joined():
 @pytest.mark.parametrize(("since", "is_offered"), [(4, True), (5, False), (6, False)])
 async def test_a_reader_gets_only_what_is_newer_than_its_snapshot(since, is_offered):
     broadcaster, reader = Broadcaster(), Recorder()
-    broadcaster.publish("u1", "x", topics=["a"], stamp=5)
+    broadcaster.publish("u1", "x", topics=["a"], sequence=5)
     broadcaster.subscribe(reader, ["a"], since=since)
     await run_out(broadcaster)
     assert bool(reader.got) is is_offered
@@ -134,8 +134,8 @@ async def test_each_topic_has_its_own_since():
     broadcaster, reader = Broadcaster(), Recorder()
     broadcaster.subscribe(reader, ["a"], since=1)
     broadcaster.join(reader, "b", since=10)
-    broadcaster.publish("u1", "old for b", topics=["b"], stamp=5)
-    broadcaster.publish("u2", "new for a", topics=["a", "b"], stamp=6)
+    broadcaster.publish("u1", "old for b", topics=["b"], sequence=5)
+    broadcaster.publish("u2", "new for a", topics=["a", "b"], sequence=6)
     await run_out(broadcaster)
     assert reader.got == [("u2", "new for a")]
 
@@ -147,7 +147,7 @@ async def test_excepted_readers_and_readers_of_excepted_topics_are_left_out():
     broadcaster.subscribe(itself, ["a"])
     broadcaster.subscribe(blocked, ["a", "blocked"])
     broadcaster.publish(
-        "u1", "x", topics=["a"], stamp=1, except_topics=["blocked"], except_readers=[itself]
+        "u1", "x", topics=["a"], sequence=1, except_topics=["blocked"], except_readers=[itself]
     )
     await run_out(broadcaster)
     assert (plain.got, itself.got, blocked.got) == ([("u1", "x")], [], [])
@@ -173,7 +173,7 @@ async def test_a_closed_broadcaster_takes_nothing_more():
     broadcaster = Broadcaster()
     broadcaster.close()
     with pytest.raises(ActorStopped):
-        broadcaster.publish("u1", "x", topics=["a"], stamp=1)
+        broadcaster.publish("u1", "x", topics=["a"], sequence=1)
 
 
 async def test_closing_a_sleeping_broadcaster_ends_it(nursery):
@@ -192,7 +192,7 @@ async def interrupt_a_walk(broadcaster, act):
         broadcaster.subscribe(reader, ["a"])
     last = Recorder()
     broadcaster.subscribe(last, ["a"])
-    broadcaster.publish("u1", "x", topics=["a"], stamp=5)
+    broadcaster.publish("u1", "x", topics=["a"], sequence=5)
     broadcaster.close()
 
     async with trio.open_nursery() as nursery:
@@ -227,8 +227,8 @@ async def test_a_crashed_walk_is_repeated_and_nothing_that_waits_is_lost():
     broadcaster, first, fragile = Broadcaster(), Recorder(), Fragile(1)
     broadcaster.subscribe(first, ["a"])
     broadcaster.subscribe(fragile, ["a"])
-    broadcaster.publish("u1", "x", topics=["a"], stamp=1)
-    broadcaster.publish("u2", "y", topics=["a"], stamp=2)
+    broadcaster.publish("u1", "x", topics=["a"], sequence=1)
+    broadcaster.publish("u2", "y", topics=["a"], sequence=2)
     broadcaster.close()
     await run_to_crash(broadcaster)
     assert broadcaster.statistics().waiting == 2
@@ -242,8 +242,8 @@ async def test_a_value_that_crashes_three_times_is_dropped_and_reported():
     broadcaster = Broadcaster(on_dropped=lambda key, value: dropped.append((key, value)))
     fragile = Fragile(3)
     broadcaster.subscribe(fragile, ["a"])
-    broadcaster.publish("poison", "x", topics=["a"], stamp=1)
-    broadcaster.publish("u2", "y", topics=["a"], stamp=2)
+    broadcaster.publish("poison", "x", topics=["a"], sequence=1)
+    broadcaster.publish("u2", "y", topics=["a"], sequence=2)
     broadcaster.close()
     for _ in range(3):
         await run_to_crash(broadcaster)
@@ -256,9 +256,9 @@ async def test_a_value_that_crashes_three_times_is_dropped_and_reported():
 async def test_a_newer_value_published_after_a_crash_goes_out_after_the_older():
     broadcaster, fragile = Broadcaster(), Fragile(1)
     broadcaster.subscribe(fragile, ["a"])
-    broadcaster.publish("u1", "old", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "old", topics=["a"], sequence=1)
     await run_to_crash(broadcaster)
-    broadcaster.publish("u1", "new", topics=["a"], stamp=2)
+    broadcaster.publish("u1", "new", topics=["a"], sequence=2)
     await run_out(broadcaster)
     assert fragile.got == [("u1", "old"), ("u1", "new")]
 
@@ -312,10 +312,10 @@ def test_the_last_value_of_each_key_reaches_all_who_stay(steps):
             broadcaster.subscribe(reader, ["all"])
         async with trio.open_nursery() as nursery:
             await nursery.start(broadcaster.run)
-            for stamp, (step, who, topic) in enumerate(steps, start=1):
+            for sequence, (step, who, topic) in enumerate(steps, start=1):
                 if step == "publish":
-                    broadcaster.publish(who, stamp, topics=[topic, "all"], stamp=stamp)
-                    last[who] = stamp
+                    broadcaster.publish(who, sequence, topics=[topic, "all"], sequence=sequence)
+                    last[who] = sequence
                 elif step == "pause":
                     await wait_all_tasks_blocked()
                 else:
@@ -323,8 +323,8 @@ def test_the_last_value_of_each_key_reaches_all_who_stay(steps):
             broadcaster.close()
         for reader in readers:
             assert dict(reader.got) == last
-            stamps = [stamp for _, stamp in reader.got]
-            assert stamps == sorted(set(stamps))
+            sequences = [sequence for _, sequence in reader.got]
+            assert sequences == sorted(set(sequences))
 
     trio.run(live)
 
@@ -336,7 +336,7 @@ async def test_other_tasks_run_between_many_small_shares_too():
         reader = Recorder()
         readers.append(reader)
         broadcaster.subscribe(reader, [number])
-        broadcaster.publish(number, "x", topics=[number], stamp=5)
+        broadcaster.publish(number, "x", topics=[number], sequence=5)
     broadcaster.close()
 
     async with trio.open_nursery() as nursery:
@@ -363,18 +363,18 @@ async def test_who_answers_to_a_round_is_in_the_next_one_with_what_waited(mock_c
             rounds.append([value for _, value in packet])
             clock.jump(10)
             if len(rounds) == 1:
-                broadcaster.publish("u2", "meanwhile", topics=["a"], stamp=6)
+                broadcaster.publish("u2", "meanwhile", topics=["a"], sequence=6)
 
     broadcaster = Broadcaster()
     broadcaster.subscribe(Slow(), ["a"])
-    broadcaster.publish("u1", "first", topics=["a"], stamp=5)
+    broadcaster.publish("u1", "first", topics=["a"], sequence=5)
 
     async def answer():
         while not rounds:
             await trio.lowlevel.checkpoint()
         for _ in range(5):
             await trio.lowlevel.checkpoint()
-        broadcaster.publish("u3", "answer", topics=["a"], stamp=7)
+        broadcaster.publish("u3", "answer", topics=["a"], sequence=7)
         clock.jump(GATHER_AT_MOST)
         broadcaster.close()
 
@@ -403,18 +403,18 @@ async def test_between_two_rounds_it_is_the_turn_of_others(mock_clock, turn, tog
             rounds.append([key for key, _ in packet])
             clock.jump(YIELD_AT_MOST)
             if len(rounds) == 1:
-                broadcaster.publish("meanwhile", "x", topics=["a"], stamp=6)
+                broadcaster.publish("meanwhile", "x", topics=["a"], sequence=6)
 
     broadcaster = Broadcaster()
     broadcaster.subscribe(Slow(), ["a"])
-    broadcaster.publish("first", "x", topics=["a"], stamp=5)
+    broadcaster.publish("first", "x", topics=["a"], sequence=5)
 
     async def come(rest):
         while not rounds:
             await trio.lowlevel.checkpoint()
         while len(rounds) < 2:
             clock.jump(turn)
-            broadcaster.publish(len(rounds), next(rest), topics=["a"], stamp=7)
+            broadcaster.publish(len(rounds), next(rest), topics=["a"], sequence=7)
             await trio.lowlevel.checkpoint()
         broadcaster.close()
 
@@ -458,7 +458,7 @@ async def test_a_reader_in_another_lane_gets_what_waits_in_that_one():
     old, new = Marked("old"), Marked("new")
     reader = Speaker(old)
     broadcaster.subscribe(reader, ["a", "b"])
-    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "online", topics=["a"], sequence=1)
     broadcaster.change_lane(reader, lambda: reader.speak(new))
     assert broadcaster.topics_of(reader) == {"a", "b"}
     await run_out(broadcaster)
@@ -479,7 +479,7 @@ async def test_a_reader_that_changes_its_lane_during_a_walk_loses_nothing_and_he
     readers += [Speaker(old) for _ in range(BATCH + 1)]
     for reader in readers:
         broadcaster.subscribe(reader, ["a"])
-    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "online", topics=["a"], sequence=1)
     await run_out(broadcaster)
     assert readers[-1].got == [("new", "u1", "online")]
     assert all(reader.got == [("old", "u1", "online")] for reader in readers[:-1])
@@ -522,7 +522,7 @@ async def test_who_takes_the_place_of_one_who_left_during_a_walk_gets_nothing_th
     lane.then = replace_the_last
     for reader in readers:
         broadcaster.subscribe(reader, ["a"])
-    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "online", topics=["a"], sequence=1)
     await run_out(broadcaster)
     assert (heir.got, readers[-1].got) == ([], [])
     assert all(reader.got == [("", "u1", "online")] for reader in readers[:-1])
@@ -535,7 +535,7 @@ async def test_a_reader_without_topics_can_join_one_after_it_changed_its_lane():
     broadcaster.subscribe(reader, [])
     broadcaster.change_lane(reader, lambda: reader.speak(new))
     broadcaster.join(reader, "a")
-    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "online", topics=["a"], sequence=1)
     await run_out(broadcaster)
     assert reader.got == [("new", "u1", "online")]
 
@@ -545,7 +545,7 @@ async def test_a_reader_that_is_not_subscribed_changes_its_lane_and_stays_so():
     reader, new = Speaker(Marked("old")), Marked("new")
     broadcaster.change_lane(reader, lambda: reader.speak(new))
     broadcaster.join(reader, "a")
-    broadcaster.publish("u1", "online", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "online", topics=["a"], sequence=1)
     await run_out(broadcaster)
     assert (reader.lane, reader.got) == (new, [])
 
@@ -557,12 +557,12 @@ async def test_who_leaves_a_topic_gets_what_was_published_to_it_before(nursery):
     broadcaster = Broadcaster()
     reader = Recorder()
     broadcaster.subscribe(reader, ["a", "b"])
-    broadcaster.publish("u1", "offline", topics=["a"], stamp=1)
-    broadcaster.publish("u2", "offline", topics=["b"], stamp=2)
-    broadcaster.publish("u3", "offline", topics=["a"], except_readers=[reader], stamp=3)
+    broadcaster.publish("u1", "offline", topics=["a"], sequence=1)
+    broadcaster.publish("u2", "offline", topics=["b"], sequence=2)
+    broadcaster.publish("u3", "offline", topics=["a"], except_readers=[reader], sequence=3)
     broadcaster.leave(reader, "a")
     assert reader.got == [("u1", "offline")]
-    broadcaster.publish("u4", "offline", topics=["a"], stamp=4)
+    broadcaster.publish("u4", "offline", topics=["a"], sequence=4)
     await run_out(broadcaster)
     assert reader.got == [("u1", "offline"), ("u2", "offline")]
 
@@ -577,7 +577,7 @@ async def test_who_leaves_a_topic_during_a_walk_gets_what_is_going_out():
     first = Speaker(Marked("m", leave))
     broadcaster.subscribe(first, ["a"])
     broadcaster.subscribe(last, ["a"])
-    broadcaster.publish("u1", "offline", topics=["a"], stamp=1)
+    broadcaster.publish("u1", "offline", topics=["a"], sequence=1)
     await run_out(broadcaster)
     assert last.got == [("u1", "offline")]
 
@@ -598,7 +598,7 @@ async def resting(nursery, mock_clock):
 
 def publish(broadcaster, *keys):
     for key in keys:
-        broadcaster.publish(key, "online", topics=["a"], stamp=1)
+        broadcaster.publish(key, "online", topics=["a"], sequence=1)
 
 
 async def test_a_lone_value_has_gone_out_when_publish_returns(resting):

@@ -154,7 +154,7 @@ def test_passing_over_what_was_set_later_is_bounded_at_each_step():
             deadlines.set(key, at)
     deadlines.set("due", 2)
     steps = 0
-    while not deadlines.settle(2, limit=100):
+    while not deadlines.prune_stale(2, limit=100):
         steps += 1
     assert steps == 10
     assert deadlines.pop_due(2, limit=10) == ["due"]
@@ -166,7 +166,7 @@ def test_the_next_deadline_is_never_told_too_late():
         for key in range(1_000):
             deadlines.set(key, at)
     assert deadlines.next_at() == 1  # there are too many to look through
-    while not deadlines.settle(1, limit=100):
+    while not deadlines.prune_stale(1, limit=100):
         pass
     assert deadlines.next_at() == 9
 
@@ -180,7 +180,7 @@ def test_settling_changes_nothing_but_the_work_left(steps, limit):
                 table.set(number, at)
             elif step == "cancel":
                 table.cancel(number)
-        settled.settle(at, limit)
+        settled.prune_stale(at, limit)
         if step == "pop":
             assert deadlines.pop_due(at, number) == settled.pop_due(at, number)
         assert deadlines.next_at() == settled.next_at()

@@ -14,12 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presence.adapters.store_memory import MemoryStore
-from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.store_sqlite.store import SqliteStore
 from presence.core.events import REST_DEVICE
 from presence.core.record import Record
 from presence.core.types import DeviceId, PublicView, ServerId, State, Status, Text, UserId
 from presence.errors import StoreUnavailable
-from presence.live.ports import Batch, MembershipRow, MembershipTable, Opening, Revocation, Store
+from presence.live.ports import (
+    Batch,
+    MembershipRow,
+    MembershipTable,
+    Revocation,
+    StartupState,
+    Store,
+)
 
 MakeStore = Callable[[], Store]
 STARTS_APART = 2**32
@@ -37,12 +44,12 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
 @contextlib.asynccontextmanager
 async def run_of(
     make_store: MakeStore, now: float = 1000.0
-) -> AsyncIterator[tuple[Store, Opening]]:
+) -> AsyncIterator[tuple[Store, StartupState]]:
     """One run of the server, ended in order."""
     store = make_store()
-    opening = await store.open(now)
+    startup = await store.open(now)
     try:
-        yield store, opening
+        yield store, startup
         await store.write(Batch(0.0, is_last=True))
     finally:
         await store.aclose()
@@ -53,7 +60,7 @@ def view_of(user_id: UserId, **changes: Any) -> PublicView:
 
 
 def record_of(view: PublicView, **changes: Any) -> Record:
-    return attrs.evolve(Record(view, view.username, is_shown=True), **changes)
+    return attrs.evolve(Record(view, view.username, is_announced=True), **changes)
 
 
 def users(*records: Record) -> dict[UserId, Record | None]:
@@ -69,7 +76,7 @@ FULL = record_of(
     intent_until=7000.25,
     former_intent=Status.AWAY,
     appear_offline=True,
-    is_sealed=True,
+    forced_hidden=True,
     attached_in=1,
     device_states={DeviceId("phone"): State.IDLE, REST_DEVICE: State.OFFLINE},
     awaited_states={DeviceId("laptop"): State.ONLINE},
@@ -79,20 +86,20 @@ FULL = record_of(
 
 
 async def test_a_new_store_is_empty_and_counts_its_first_start(make_store: MakeStore) -> None:
-    async with run_of(make_store) as (store, opening):
-        assert opening == Opening(
-            start_number=1,
-            settled_start=0,
+    async with run_of(make_store) as (store, startup):
+        assert startup == StartupState(
+            epoch=1,
+            settled_epoch=0,
             servers={},
             memberships=MembershipTable(),
             revocations=[],
             text_ends={},
-            shown_count=0,
+            announced_count=0,
             was_moved_aside=False,
         )
         assert await store.read_user(ADA) is None
         assert await store.read_views([ADA]) == {}
-        assert await store.read_shown_ids("", 10) == []
+        assert await store.read_announced_ids("", 10) == []
         assert await store.read_latest_version() == 0
 
 
@@ -110,11 +117,11 @@ async def test_a_deleted_user_is_gone(make_store: MakeStore) -> None:
         await store.write(Batch(1.0, users=users(FULL, record_of(view_of(BOB)))))
         await store.write(Batch(2.0, users={ADA: None, CY: None}))
         assert await store.read_user(ADA) is None
-        assert await store.read_shown_ids("", 10) == [BOB]
+        assert await store.read_announced_ids("", 10) == [BOB]
 
 
 async def test_only_users_who_are_shown_have_a_view(make_store: MakeStore) -> None:
-    shown, unshown = record_of(view_of(ADA)), record_of(view_of(BOB), is_shown=False)
+    shown, unshown = record_of(view_of(ADA)), record_of(view_of(BOB), is_announced=False)
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(shown, unshown)))
         assert await store.read_views([ADA, BOB, CY]) == {ADA: shown.view}
@@ -123,10 +130,10 @@ async def test_only_users_who_are_shown_have_a_view(make_store: MakeStore) -> No
 
 async def test_shown_ids_come_in_pages_by_code_point(make_store: MakeStore) -> None:
     ids = [UserId(name) for name in ("~", "Z", "a", "10", "9", "_", "aa", "=", "hidden")]
-    some = [record_of(view_of(user_id), is_shown=user_id != "hidden") for user_id in ids]
+    some = [record_of(view_of(user_id), is_announced=user_id != "hidden") for user_id in ids]
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(*some)))
-        pages = [await store.read_shown_ids(after, 3) for after in ("", "=", "aa", "~")]
+        pages = [await store.read_announced_ids(after, 3) for after in ("", "=", "aa", "~")]
         assert pages == [["10", "9", "="], ["Z", "_", "a"], ["~"], []]
 
 
@@ -147,26 +154,26 @@ async def test_everything_but_the_statuses_outlives_a_restart(make_store: MakeSt
     revocations = {ADA: Revocation(ADA, 55.5), BOB: Revocation(BOB, 56.0, last_version=77)}
     batch = Batch(
         900.0,
-        users=users(FULL, record_of(view_of(BOB), is_shown=False)),
+        users=users(FULL, record_of(view_of(BOB), is_announced=False)),
         servers={CHESS: "Chess", GO: "Go"},
         memberships={(row.user_id, row.server_id): row for row in memberships},
         revocations=revocations,
-        settled_start=1,
+        settled_epoch=1,
     )
     async with run_of(make_store) as (store, _):
         await store.write(batch)
-    async with run_of(make_store) as (store, opening):
-        assert attrs.evolve(opening, revocations=[]) == Opening(
-            start_number=2,
-            settled_start=1,
+    async with run_of(make_store) as (store, startup):
+        assert attrs.evolve(startup, revocations=[]) == StartupState(
+            epoch=2,
+            settled_epoch=1,
             servers={CHESS: "Chess", GO: "Go"},
             memberships=MembershipTable(memberships),
             revocations=[],
             text_ends={ADA: 5000.0},
-            shown_count=1,
+            announced_count=1,
             was_moved_aside=False,
         )
-        assert {row.user_id: row for row in opening.revocations} == revocations
+        assert {row.user_id: row for row in startup.revocations} == revocations
         view = attrs.evolve(
             FULL.view,
             status=Status.OFFLINE,
@@ -187,9 +194,9 @@ async def test_deleted_rows_do_not_outlive_a_restart(make_store: MakeStore) -> N
             2.0, users={ADA: None}, servers={CHESS: None}, memberships={(ADA, CHESS): None}
         )
         await store.write(gone)
-    async with run_of(make_store) as (store, opening):
-        assert (opening.servers, list(opening.memberships), opening.text_ends) == ({}, [], {})
-        assert opening.shown_count == 0
+    async with run_of(make_store) as (store, startup):
+        assert (startup.servers, list(startup.memberships), startup.text_ends) == ({}, [], {})
+        assert startup.announced_count == 0
 
 
 async def test_a_start_shows_nobody_online_and_leaves_the_others_alone(
@@ -225,13 +232,13 @@ async def test_who_is_shown_by_a_lease_stays_so_over_a_start(make_store: MakeSto
     does_not_count = leased(CY, 3000.0, State.OFFLINE)
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0, users=users(shown, over, does_not_count)))
-    async with run_of(make_store, now=2000.0) as (store, opening):
+    async with run_of(make_store, now=2000.0) as (store, startup):
         views = await store.read_views([ADA, BOB, CY])
         assert views[ADA] == shown.view
         assert await store.read_user(ADA) == shown
         for user_id in (BOB, CY):
             assert (views[user_id].status, views[user_id].last_seen) == (Status.OFFLINE, 900.0)
-        assert opening.leased == {ADA: views[ADA], CY: views[CY]}
+        assert startup.leased == {ADA: views[ADA], CY: views[CY]}
 
 
 async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store: MakeStore) -> None:
@@ -239,8 +246,8 @@ async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store: 
     hidden = leased(ADA, 2000.5, view=view, intent=Status.OFFLINE)
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0, users=users(hidden)))
-    async with run_of(make_store) as (store, opening):
-        assert opening.leased == {ADA: view}
+    async with run_of(make_store) as (store, startup):
+        assert startup.leased == {ADA: view}
         assert await store.read_user(ADA) == hidden
 
 
@@ -251,9 +258,9 @@ async def test_after_a_crash_the_version_of_who_is_leased_is_raised_too(
     await store.open(1000.0)
     await store.write(Batch(900.0, users=users(leased(ADA, 2000.5))))
     await store.aclose()
-    async with run_of(make_store) as (store, opening):
-        assert opening.leased[ADA].version == 2 * STARTS_APART
-        assert await store.read_views([ADA]) == opening.leased
+    async with run_of(make_store) as (store, startup):
+        assert startup.leased[ADA].version == 2 * STARTS_APART
+        assert await store.read_views([ADA]) == startup.leased
 
 
 async def test_a_text_that_ends_while_the_server_is_down_is_cleared_of_who_is_leased(
@@ -264,8 +271,8 @@ async def test_a_text_that_ends_while_the_server_is_down_is_cleared_of_who_is_le
     record = attrs.evolve(record, view=attrs.evolve(record.view, **text))
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0, users=users(record)))
-    async with run_of(make_store, now=2000.0) as (_, opening):
-        view = opening.leased[ADA]
+    async with run_of(make_store, now=2000.0) as (_, startup):
+        view = startup.leased[ADA]
         assert (view.status, view.custom_status) == (Status.AWAY, None)
         assert view.version == 2 * STARTS_APART + 1
 
@@ -304,9 +311,9 @@ async def test_a_start_clears_public_texts_whose_time_has_passed(make_store: Mak
     still_on = ends_at(CY, 2000.5)
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0, users=users(over, online, still_on)))
-    async with run_of(make_store, now=2000.0) as (store, opening):
+    async with run_of(make_store, now=2000.0) as (store, startup):
         views = dict(await store.read_views([ADA, BOB, CY]))
-        assert opening.text_ends == {CY: 2000.5}
+        assert startup.text_ends == {CY: 2000.5}
         assert {views[ADA].version, views[BOB].version} == {
             2 * STARTS_APART + 1,
             2 * STARTS_APART + 2,
@@ -386,7 +393,7 @@ async def test_a_closed_store_answers_nothing(make_store: MakeStore) -> None:
     for call in (
         store.read_user(ADA),
         store.read_views([ADA]),
-        store.read_shown_ids("", 1),
+        store.read_announced_ids("", 1),
         store.read_latest_version(),
         store.write(Batch(1.0)),
     ):
@@ -414,7 +421,7 @@ some_records = st.builds(
     Record,
     view=views,
     name=st.just("name"),
-    is_shown=st.booleans(),
+    is_announced=st.booleans(),
     custom_status=texts,
     custom_status_until=ends,
 )
@@ -427,7 +434,7 @@ batches = st.builds(
             for user, record in users.items()
         }
     ),
-    settled_start=st.none() | st.integers(0, 9),
+    settled_epoch=st.none() | st.integers(0, 9),
 )
 runs = st.lists(st.lists(batches, max_size=3), min_size=1, max_size=3)
 
@@ -445,15 +452,15 @@ def test_both_stores_answer_alike(runs: list[list[Batch]]) -> None:
 async def live(runs: list[list[Batch]], make_store: MakeStore) -> list[object]:
     told: list[object] = []
     for number, run in enumerate([*runs, []]):
-        async with run_of(make_store, now=1000.0 * number) as (store, opening):
-            told.append(opening)
+        async with run_of(make_store, now=1000.0 * number) as (store, startup):
+            told.append(startup)
             for batch in run:
                 await store.write(batch)
             told.append(await store.read_latest_version())
-            told.append(await store.read_shown_ids("", 2))
+            told.append(await store.read_announced_ids("", 2))
             records = [await store.read_user(user_id) for user_id in (ADA, BOB, CY)]
             seen = await store.read_views([ADA, BOB, CY])
-            assert seen == {r.view.user_id: r.view for r in records if r and r.is_shown}
+            assert seen == {r.view.user_id: r.view for r in records if r and r.is_announced}
             told.append([r and attrs.evolve(r, view=unnumbered(r.view)) for r in records])
     return told
 

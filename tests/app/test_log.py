@@ -8,16 +8,14 @@ import structlog
 
 from presence.log import (
     MAX_TEXT,
-    Count,
-    Counters,
-    Happening,
-    Level,
     Lines,
+    LogEvent,
     SuppressRepeats,
     get_log,
     hide_secrets,
     open_log,
 )
+from presence.metrics import Count, Counters, Gauge
 
 SIGNED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
@@ -42,7 +40,7 @@ def lines_of(stream):
 @pytest.mark.parametrize("log_format", ["json", "auto"])
 def test_a_line_is_json_where_nobody_sits_at_a_terminal(written, log_format):
     stream = written(log_format)
-    get_log().info(Happening.LISTENING, port=8080)
+    get_log().info(LogEvent.LISTENING, port=8080)
     [line] = lines_of(stream)
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "listening", "level": "info", "port": 8080}
@@ -55,15 +53,15 @@ def test_auto_means_console_on_a_terminal(written):
 
     stream = Terminal()
     open_log("auto", "info", stream)
-    get_log().info(Happening.LISTENING)
+    get_log().info(LogEvent.LISTENING)
     structlog.reset_defaults()
     assert not stream.getvalue().startswith("{")
 
 
 def test_what_is_below_the_level_is_not_written(written):
     stream = written("json", "warning")
-    get_log().info(Happening.LISTENING)
-    get_log().warning(Happening.DRAINING)
+    get_log().info(LogEvent.LISTENING)
+    get_log().warning(LogEvent.DRAINING)
     assert [line["event"] for line in lines_of(stream)] == ["draining"]
 
 
@@ -73,7 +71,7 @@ HOSTILE = "a\r\n2026 [info] forged\x1b[2J\x00\x7f\x9b\u2028\u202e\ud800z"
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_no_text_splits_a_line_or_reaches_the_terminal_raw(written, log_format):
     stream = written(log_format)
-    get_log().warning(Happening.STORE_WRITE_FAILED, reason=HOSTILE, more=[HOSTILE])
+    get_log().warning(LogEvent.STORE_WRITE_FAILED, reason=HOSTILE, more=[HOSTILE])
     text = stream.getvalue()
     assert text.endswith("\n")
     assert text[:-1].isprintable()
@@ -81,7 +79,7 @@ def test_no_text_splits_a_line_or_reaches_the_terminal_raw(written, log_format):
 
 def test_json_keeps_what_it_escapes(written):
     stream = written("json")
-    get_log().warning(Happening.STORE_WRITE_FAILED, reason=HOSTILE)
+    get_log().warning(LogEvent.STORE_WRITE_FAILED, reason=HOSTILE)
     assert lines_of(stream)[0]["reason"] == HOSTILE
 
 
@@ -90,7 +88,7 @@ def test_a_traceback_on_the_console_cannot_pass_for_other_lines(written):
     try:
         raise RuntimeError(HOSTILE)
     except RuntimeError:
-        get_log().exception(Happening.ACTOR_CRASHED)
+        get_log().exception(LogEvent.ACTOR_CRASHED)
     first, *rest = stream.getvalue().splitlines()
     assert "actor_crashed" in first
     assert any("RuntimeError" in row for row in rest)
@@ -102,7 +100,7 @@ def test_a_traceback_in_json_is_part_of_its_line(written):
     try:
         raise RuntimeError(f"token={SIGNED}")
     except RuntimeError:
-        get_log().exception(Happening.ACTOR_CRASHED)
+        get_log().exception(LogEvent.ACTOR_CRASHED)
     [line] = lines_of(stream)
     assert "RuntimeError: token=***" in line["exception"]
 
@@ -127,7 +125,7 @@ def test_a_traceback_in_json_is_part_of_its_line(written):
 )
 def test_a_token_is_never_written(written, log_format, fields):
     stream = written(log_format)
-    get_log().info(Happening.REQUEST_CRASHED, **fields)
+    get_log().info(LogEvent.REQUEST_CRASHED, **fields)
     text = stream.getvalue()
     assert "request_crashed" in text
     for secret in ("abcdef-secret", *SIGNED.split(".")[1:]):
@@ -194,7 +192,7 @@ def test_a_flood_of_one_event_hides_no_other():
 def test_a_flood_reaches_the_stream_as_ten_lines(written):
     stream = written("json")
     for _ in range(1000):
-        get_log().warning(Happening.STORE_WRITE_FAILED)
+        get_log().warning(LogEvent.STORE_WRITE_FAILED)
     assert 10 <= len(lines_of(stream)) <= 20  # 20: should this loop take over a second
 
 
@@ -215,7 +213,7 @@ def test_counters_are_rendered_by_name_and_kind():
     counters.add(Count.ACTOR_RESTARTS, amount=7)
     counters.add(Count.ACTOR_RESTARTS)
     counters.add(Count.FRAMES_DROPPED, "bad json")
-    counters.show(Level.LIVE_ACTORS, lambda: 3)
+    counters.show(Gauge.LIVE_ACTORS, lambda: 3)
     lines = counters.render().decode().splitlines()
     assert "presence_actor_restarts_total 8.0" in lines
     assert 'presence_frames_dropped_total{reason="bad json"} 1.0' in lines
@@ -235,5 +233,5 @@ def test_no_counter_can_carry_a_user(count):
 
 
 def test_every_name_is_given_once():
-    metrics = [item.metric for kind in (Count, Level) for item in kind]
-    assert len(metrics) == len(set(metrics)) == len(Count) + len(Level)
+    metrics = [item.metric for kind in (Count, Gauge) for item in kind]
+    assert len(metrics) == len(set(metrics)) == len(Count) + len(Gauge)

@@ -12,8 +12,8 @@ import trio
 
 from presence import app
 from presence.config import Config
-from presence.entrance import Ports
 from presence.errors import StartFailed
+from presence.listeners import Ports
 from presence.log import open_log
 
 

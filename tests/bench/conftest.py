@@ -21,7 +21,7 @@ from presence.dialects.voiceping.frames import (
     status_frame,
 )
 from presence.dialects.voiceping.message_pack import decode_array, encode_array
-from presence.dialects.voiceping.pipe_text import decode_text, encode_text
+from presence.dialects.voiceping.text import decode_text, encode_text
 
 
 class ScriptedServer:

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from bench.registered import hide, register
-from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.store_sqlite.store import SqliteStore
 from presence.core.types import UserId
 
 
@@ -27,14 +27,14 @@ async def test_who_is_hidden_comes_unseen(tmp_path, reading):
     await _in_thread(hide, tmp_path, ["1000000", "1000001"])
     record = await reading("1000001")
     assert record.is_hiding
-    assert not record.is_shown
+    assert not record.is_announced
     assert await reading("1") is None
 
 
 async def test_who_is_registered_was_seen_and_hides_nothing(tmp_path, reading):
     await _in_thread(register, tmp_path, 51)
     record = await reading("u00000050")
-    assert (record.is_shown, record.is_hiding) == (True, False)
+    assert (record.is_announced, record.is_hiding) == (True, False)
 
 
 async def _in_thread(store_users, *words):

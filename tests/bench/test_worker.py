@@ -10,7 +10,7 @@ from bench.worker import WorkerFailed, work
 from bench.workers.connections import CountingConnection, Tally
 from bench.workers.store import Stored, make_record
 from bench.workers.sweep import Crowd
-from presence.adapters.store_sqlite import SqliteStore
+from presence.adapters.store_sqlite.store import SqliteStore
 from presence.core.types import UserId
 from presence.live.ports import Batch
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import attrs
 
-from presence.core.changes import UNSET, Change
 from presence.core.events import (
     Commanded,
     Connected,
@@ -24,7 +23,7 @@ from presence.core.events import (
     WakeAt,
 )
 from presence.core.record import Record
-from presence.core.restoration import LiveConnection, Run, new_user, restored_user
+from presence.core.restore import Incarnation, LiveConnection, new_user, restored_user
 from presence.core.rules import Rules
 from presence.core.types import (
     ConnectionId,
@@ -36,7 +35,8 @@ from presence.core.types import (
     Status,
     UserId,
 )
-from presence.core.user import User
+from presence.core.user.patch import UNSET, PresencePatch
+from presence.core.user.user import User
 from presence.core.versions import Versions
 
 ALICE = UserId("alice")
@@ -48,11 +48,11 @@ MOST_WAKES = 50
 """More than that at one instant is a rule that spins."""
 
 
-def run_of(start_number: int = 1, *, began_at: float = 0.0, settled: int = 0, **rules) -> Run:
+def run_of(epoch: int = 1, *, began_at: float = 0.0, settled: int = 0, **rules) -> Incarnation:
     """A run of the server that has accepted connections since *began_at*."""
-    chosen = Rules(**rules)
-    ends_at = began_at + chosen.restart_grace_after
-    return Run(Versions(start_number), chosen, settled, ends_at)
+    preferences = Rules(**rules)
+    ends_at = began_at + preferences.restart_grace_after
+    return Incarnation(Versions(epoch), preferences, settled, ends_at)
 
 
 def as_stored(record: Record, committed_at: float, versions: Versions, now: float) -> Record:
@@ -73,7 +73,7 @@ def as_stored(record: Record, committed_at: float, versions: Versions, now: floa
     return attrs.evolve(record, view=view)
 
 
-def later(change: Change, by: float) -> Change:
+def later(change: PresencePatch, by: float) -> PresencePatch:
     """*change* with its ends, which are seconds from now, put *by* seconds later."""
     until, text_until = change.until, change.custom_status_until
     return attrs.evolve(
@@ -102,7 +102,7 @@ class Life:
         self,
         user: User | None = None,
         *,
-        run: Run | None = None,
+        run: Incarnation | None = None,
         now: float = START,
         wall: float = WALL,
     ) -> None:
@@ -188,18 +188,18 @@ class Life:
 
     def say(self, connection: ConnectionId, **fields) -> list[Effect]:
         """Command a change over *connection*; it may wait."""
-        return self.do(Commanded(Change(**fields), connection, may_wait=True))
+        return self.do(Commanded(PresencePatch(**fields), connection, may_wait=True))
 
     def patch(self, **fields) -> list[Effect]:
         """Command a change over REST; over the rate it is refused."""
-        return self.do(Commanded(Change(**fields), None, may_wait=False))
+        return self.do(Commanded(PresencePatch(**fields), None, may_wait=False))
 
     def crash(self) -> None:
         """The actor dies; a fresh one knows the last record and what is connected."""
-        devices = self.user.attendance.devices
+        devices = self.user.devices.by_id
         live = [
-            LiveConnection(key, name, devices[name].connections[key], devices[name].pulse)
-            for key, name in self.user.attendance.connections.items()
+            LiveConnection(key, name, devices[name].connections[key], devices[name].ping_state)
+            for key, name in self.user.devices.connections.items()
         ]
         self.user = restored_user(self.record, self.run, self.now, live)
         self.wake_at = None
@@ -207,11 +207,11 @@ class Life:
 
     def restart(self, after: float = 0.0) -> Record:
         """The server dies and starts again, *after* seconds later; what it starts from."""
-        versions, died_at = Versions(self.run.versions.start_number + 1), self.now.wall
+        versions, died_at = Versions(self.run.versions.epoch + 1), self.now.wall
         self.mono += after
         stored = as_stored(self.record, died_at, versions, self.now.wall)
         grace_ends_at = self.mono + self.run.rules.restart_grace_after
-        self.run = Run(versions, self.run.rules, self.run.settled_start, grace_ends_at)
+        self.run = Incarnation(versions, self.run.rules, self.run.settled_epoch, grace_ends_at)
         self.devices.clear()
         self.user = restored_user(stored, self.run, self.now)
         self.wake_at = None

@@ -9,9 +9,9 @@ import copy
 
 import attrs
 
-from presence.core.changes import UNSET, Change
 from presence.core.events import REST_DEVICE
 from presence.core.types import State, Status
+from presence.core.user.patch import UNSET, PresencePatch
 
 ONLINE, OFF = Status.ONLINE, Status.OFFLINE
 FOREVER = float("inf")
@@ -19,7 +19,7 @@ REST = REST_DEVICE
 
 
 @attrs.define
-class Tie:
+class MembershipEntry:
     """One reason why a device is attached: open, grace, poll or lease."""
 
     device: str
@@ -35,7 +35,7 @@ class Said:
     """A command, over a connection or (None) over REST; ends are monotonic times."""
 
     connection: int | None
-    change: Change
+    change: PresencePatch
     is_sign_of_life: bool = attrs.field()
 
     @is_sign_of_life.default
@@ -66,11 +66,11 @@ class NaiveUser:
 
     now: float
     view: Seen
-    is_sealed: bool = False
-    is_shown: bool = False
+    forced_hidden: bool = False
+    is_announced: bool = False
     name: str = "alice"
     named_at: float = 0.0
-    ties: list[Tie] = attrs.field(factory=list)
+    entries: list[MembershipEntry] = attrs.field(factory=list)
     swept_at: dict[str, float] = attrs.field(factory=dict)
     swept: set[str] = attrs.field(factory=set)
     awaited: dict[str, State] | None = None
@@ -84,7 +84,7 @@ class NaiveUser:
     text_until: float | None = None
     activity: str | None = None
     public_text_until: float | None = None
-    waiting: list[Said] = attrs.field(factory=list)
+    pending: list[Said] = attrs.field(factory=list)
     visible_changes: list[float] = attrs.field(factory=list)
     hidden_changes: list[float] = attrs.field(factory=list)
     arrivals: list[float] = attrs.field(factory=list)
@@ -93,13 +93,13 @@ class NaiveUser:
     # -- section 2 ---------------------------------------------------------------------------
 
     def state_of(self, device: str) -> State:
-        return max((tie.state for tie in self.ties if tie.device == device), key=strength)
+        return max((entry.state for entry in self.entries if entry.device == device), key=strength)
 
     @property
     def status(self) -> Status:
-        if self.flag or self.is_sealed or self.intent is OFF:
+        if self.flag or self.forced_hidden or self.intent is OFF:
             return OFF
-        devices = {tie.device for tie in self.ties} - self.swept
+        devices = {entry.device for entry in self.entries} - self.swept
         states = [self.state_of(device) for device in devices]
         counted = [state for state in states if state is not State.OFFLINE]
         if not counted:
@@ -115,17 +115,21 @@ class NaiveUser:
     # -- devices -----------------------------------------------------------------------------
 
     def connect(self, connection: int, device: str, state: State | None, intent: Status | None):
-        if intent is not None and not self.ties and not self.is_sealed:
+        if intent is not None and not self.entries and not self.forced_hidden:
             keeps = self.awaited is not None and self.intent is not ONLINE
             if not keeps or intent is OFF:
                 self.intent, self.until, self.former = intent, None, ONLINE
         state = self.first_state(device, state)
-        self.ties = [tie for tie in self.ties if not (tie.device == device and tie.kind == "grace")]
-        for tie in self.ties:
-            if tie.device == device and tie.kind == "poll":
-                tie.state = state
+        self.entries = [
+            entry
+            for entry in self.entries
+            if not (entry.device == device and entry.kind == "grace")
+        ]
+        for entry in self.entries:
+            if entry.device == device and entry.kind == "poll":
+                entry.state = state
         self.bring_back(device)
-        self.ties.append(Tie(device, "open", state, connection))
+        self.entries.append(MembershipEntry(device, "open", state, connection))
         if self.status is not OFF:
             self.arrivals.append(self.now)
         self.settle()
@@ -139,39 +143,39 @@ class NaiveUser:
         return self.state_of(device) if self.is_attached(device) else State.ONLINE
 
     def is_attached(self, device: str) -> bool:
-        return any(tie.device == device for tie in self.ties)
+        return any(entry.device == device for entry in self.entries)
 
     def end(self, connection: int, ending: str) -> None:
-        for tie in [tie for tie in self.ties if tie.connection == connection]:
-            self.ties.remove(tie)
+        for entry in [entry for entry in self.entries if entry.connection == connection]:
+            self.entries.remove(entry)
             recent = [time for time in self.arrivals if time > self.now - 20]
             if ending == "clean" and len(recent) >= 5:
                 ending = "lost"
             if ending == "lost":
-                self.hold(tie.device, "grace", tie.state, 10.0)
+                self.hold(entry.device, "grace", entry.state, 10.0)
             elif ending == "poll":
-                self.hold(tie.device, "poll", tie.state, 30.0)
+                self.hold(entry.device, "poll", entry.state, 30.0)
             self.forget_detached()
         self.settle()
 
     def hold(self, device: str, kind: str, state: State, length: float) -> None:
-        self.ties.append(Tie(device, kind, state, None, length, self.now + length))
+        self.entries.append(MembershipEntry(device, kind, state, None, length, self.now + length))
 
     def forget_detached(self) -> None:
-        attached = {tie.device for tie in self.ties}
+        attached = {entry.device for entry in self.entries}
         self.swept &= attached
         self.swept_at = {key: at for key, at in self.swept_at.items() if key in attached}
-        if not self.ties and not self.awaited:
+        if not self.entries and not self.awaited:
             self.awaited = None
 
     def ping(self, connection: int) -> None:
-        for tie in self.ties:
-            if tie.connection == connection:
+        for entry in self.entries:
+            if entry.connection == connection:
                 sweep = 0.0
                 while sweep < self.now + 300.0:
                     sweep += 120.0
-                self.swept_at[tie.device] = sweep
-                self.swept.discard(tie.device)
+                self.swept_at[entry.device] = sweep
+                self.swept.discard(entry.device)
         self.settle()
 
     def bring_back(self, device: str) -> None:
@@ -180,7 +184,7 @@ class NaiveUser:
             self.swept_at.pop(device, None)
 
     def expel(self) -> None:
-        self.ties, self.awaited = [], None
+        self.entries, self.awaited = [], None
         self.forget_detached()
         self.settle()
 
@@ -194,7 +198,7 @@ class NaiveUser:
     def introduce(self, name: str | None) -> None:
         self.name = self.name if name is None else name
         username = self.view.username if name is None else name
-        if not self.is_shown or self.view.username != username:
+        if not self.is_announced or self.view.username != username:
             self.tell(attrs.evolve(self.view, username=username))
         self.settle()
 
@@ -212,12 +216,12 @@ class NaiveUser:
             self.supersede(said)
             self.perform([said])
             return True
-        together = [*self.waiting, said]
+        together = [*self.pending, said]
         if self.may_apply(together):
-            self.waiting = []
+            self.pending = []
             self.perform(together)
         elif may_wait:
-            self.waiting = together
+            self.pending = together
             self.settle()
         else:
             return False
@@ -225,7 +229,7 @@ class NaiveUser:
 
     def has_no_device_for(self, said: Said) -> bool:
         is_text = said.change.activity not in (UNSET, None)
-        is_alone = said.connection is None and said.change.intent is UNSET and not self.ties
+        is_alone = said.connection is None and said.change.intent is UNSET and not self.entries
         return is_text and is_alone
 
     def supersede(self, newest: Said) -> None:
@@ -236,19 +240,21 @@ class NaiveUser:
             for name in ("intent", "custom_status", "activity", "appear_offline")
             if getattr(change, name) is not UNSET
         ]
-        sets_text = any(said.change.custom_status is not UNSET for said in self.waiting)
+        sets_text = any(said.change.custom_status is not UNSET for said in self.pending)
         if change.custom_status is not UNSET or change.custom_status_until is not UNSET:
             names.append("custom_status_until")
-        waiting = [said.without(*names) for said in self.waiting]
+        pending = [said.without(*names) for said in self.pending]
         if change.state is not UNSET:
-            waiting = [
+            pending = [
                 said.without("state") if said.connection == newest.connection else said
-                for said in waiting
+                for said in pending
             ]
         if change.custom_status is UNSET and change.custom_status_until is not UNSET and sets_text:
-            end = Change(custom_status_until=change.custom_status_until)
-            waiting.append(Said(self.waiting[-1].connection, end))
-        self.waiting = [said for said in waiting if said.change != Change() or said.is_sign_of_life]
+            end = PresencePatch(custom_status_until=change.custom_status_until)
+            pending.append(Said(self.pending[-1].connection, end))
+        self.pending = [
+            said for said in pending if said.change != PresencePatch() or said.is_sign_of_life
+        ]
 
     def hides(self, commands: list[Said]) -> bool:
         changes = [said.change for said in commands]
@@ -283,17 +289,19 @@ class NaiveUser:
 
     def after(self, commands: list[Said]) -> "NaiveUser":
         tried = copy.copy(self)
-        tried.ties = [copy.copy(tie) for tie in self.ties]
+        tried.entries = [copy.copy(entry) for entry in self.entries]
         tried.swept, tried.swept_at = set(self.swept), dict(self.swept_at)
         tried.apply(commands)
         return tried
 
     def essence(self) -> tuple:
         """What a command must alter in order to be counted: not the ends of holds."""
-        ties = [(tie.device, tie.kind, tie.connection, tie.state) for tie in self.ties]
-        choices = (self.intent, self.until, self.former, self.flag, self.is_sealed)
+        entries = [
+            (entry.device, entry.kind, entry.connection, entry.state) for entry in self.entries
+        ]
+        preferences = (self.intent, self.until, self.former, self.flag, self.forced_hidden)
         texts = (self.text, self.text_until, self.activity)
-        return ties, self.swept, choices, texts
+        return entries, self.swept, preferences, texts
 
     def perform(self, commands: list[Said]) -> None:
         if self.alters(commands):
@@ -311,36 +319,36 @@ class NaiveUser:
             self.apply_texts(said.change)
         self.pass_choices()
 
-    def apply_lease(self, change: Change) -> None:
+    def apply_lease(self, change: PresencePatch) -> None:
         asked = 300.0 if change.lease is UNSET else change.lease
         length = asked if change.until is None else max(asked, change.until - self.now)
         length = min(length, 4 * 3600.0)
-        if change.intent is not UNSET and not self.ties:
+        if change.intent is not UNSET and not self.entries:
             self.hold(REST, "lease", State.ONLINE, length)
-        for tie in self.ties:
-            if tie.kind == "lease":
-                is_shorter = tie.ends_at > self.now + length
+        for entry in self.entries:
+            if entry.kind == "lease":
+                is_shorter = entry.ends_at > self.now + length
                 if not is_shorter or change.lease is not UNSET:
-                    tie.ends_at, tie.length = self.now + length, length
+                    entry.ends_at, entry.length = self.now + length, length
 
     def apply_status(self, said: Said) -> None:
         change = said.change
         if change.appear_offline is not UNSET:
             self.flag = change.appear_offline
-        for tie in self.ties:
-            if said.connection is not None and tie.connection == said.connection:
+        for entry in self.entries:
+            if said.connection is not None and entry.connection == said.connection:
                 if change.state is not UNSET:
-                    tie.state = change.state
+                    entry.state = change.state
                 if said.is_sign_of_life:
-                    self.bring_back(tie.device)
+                    self.bring_back(entry.device)
         if change.intent is not UNSET:
             if change.until is None:
                 self.former = ONLINE
             elif self.until is None:
                 self.former = self.intent
-            self.intent, self.until, self.is_sealed = change.intent, change.until, False
+            self.intent, self.until, self.forced_hidden = change.intent, change.until, False
 
-    def apply_texts(self, change: Change) -> None:
+    def apply_texts(self, change: PresencePatch) -> None:
         if change.custom_status is not UNSET:
             self.text, self.text_until = change.custom_status, None
         if change.custom_status_until is not UNSET and self.text is not None:
@@ -349,24 +357,24 @@ class NaiveUser:
             self.activity = change.activity
 
     def let_waiting_lapse(self) -> None:
-        for said in self.waiting:
+        for said in self.pending:
             activity = self.activity
             self.apply_texts(said.change)
             self.activity = activity
             self.pass_choices()
-        self.waiting = []
+        self.pending = []
 
     # -- what others see: section 3 ----------------------------------------------------------
 
     def settle(self, named: str | None = None) -> None:
-        if not self.ties:
+        if not self.entries:
             self.let_waiting_lapse()
             self.activity = None
             if self.awaited is None:
                 self.intent, self.until, self.former = ONLINE, None, ONLINE
         was_visible, is_visible = self.is_visible, self.status is not OFF
         if was_visible != is_visible:
-            self.turn(named if self.ties else None)
+            self.turn(named if self.entries else None)
         if is_visible:
             now = Seen(self.status, self.name, self.text, self.activity, None)
             if not was_visible and now.activity is not None:
@@ -386,15 +394,15 @@ class NaiveUser:
                     said.change, custom_status=UNSET, custom_status_until=UNSET, activity=UNSET
                 ),
             )
-            for said in self.waiting
+            for said in self.pending
         ]
         self.let_waiting_lapse()
-        self.waiting, self.activity = statuses, named
+        self.pending, self.activity = statuses, named
 
     def tell(self, view: Seen) -> None:
-        if view != self.view or not self.is_shown:
+        if view != self.view or not self.is_announced:
             self.told.append((self.now, view))
-        self.view, self.is_shown = view, True
+        self.view, self.is_announced = view, True
 
     # -- time --------------------------------------------------------------------------------
 
@@ -406,25 +414,25 @@ class NaiveUser:
         self.now = to
 
     def next_deadline(self) -> float:
-        times = [tie.ends_at for tie in self.ties]
+        times = [entry.ends_at for entry in self.entries]
         times += [at for device, at in self.swept_at.items() if device not in self.swept]
         times += [at for at in (self.until, self.text_until) if at is not None]
         if self.public_text_until is not None and not self.is_visible:
             times.append(self.public_text_until)
         if self.awaited is not None:
             times.append(self.awaited_until)
-        if self.waiting:
+        if self.pending:
             times.append(self.opens_at())
         return min(times, default=FOREVER)
 
     def opens_at(self) -> float:
-        if self.may_apply(self.waiting):
+        if self.may_apply(self.pending):
             return self.now
         tried = copy.copy(self)
         for tried.now in sorted(
             time + 20 for time in self.visible_changes + self.hidden_changes if time + 20 > self.now
         ):
-            if tried.may_apply(self.waiting):
+            if tried.may_apply(self.pending):
                 break
         return tried.now
 
@@ -434,7 +442,7 @@ class NaiveUser:
             self.public_text_until = None
             self.tell(attrs.evolve(self.view, text=None))
         self.pass_choices()
-        self.ties = [tie for tie in self.ties if tie.ends_at > now]
+        self.entries = [entry for entry in self.entries if entry.ends_at > now]
         for device, at in self.swept_at.items():
             if at <= now:
                 self.swept.add(device)
@@ -442,9 +450,9 @@ class NaiveUser:
             self.awaited = None
         self.forget_detached()
         self.settle()
-        if self.waiting and self.may_apply(self.waiting):
-            waiting, self.waiting = self.waiting, []
-            self.perform(waiting)
+        if self.pending and self.may_apply(self.pending):
+            pending, self.pending = self.pending, []
+            self.perform(pending)
 
     def pass_choices(self) -> None:
         if self.until is not None and self.until <= self.now:
@@ -456,9 +464,9 @@ class NaiveUser:
 
     def outlast_stall(self) -> None:
         """Deadlines of liveness that came due get their length, at most 45 s, once more."""
-        for tie in self.ties:
-            if tie.ends_at <= self.now:
-                tie.ends_at = self.now + min(tie.length, 45.0)
+        for entry in self.entries:
+            if entry.ends_at <= self.now:
+                entry.ends_at = self.now + min(entry.length, 45.0)
         for device, at in self.swept_at.items():
             if at <= self.now and device not in self.swept:
                 self.swept_at[device] = self.now + 45.0
@@ -474,11 +482,15 @@ class NaiveUser:
         """
         swept, swept_at = self.swept, self.swept_at
         self.forget_memory()
-        connected = {tie.device for tie in self.ties if tie.kind == "open"}
+        connected = {entry.device for entry in self.entries if entry.kind == "open"}
         self.swept = swept & connected
         self.swept_at = {key: at for key, at in swept_at.items() if key in connected}
-        held = {tie.device: self.state_of(tie.device) for tie in self.ties if tie.kind != "open"}
-        self.ties = [tie for tie in self.ties if tie.kind in ("open", "lease")]
+        held = {
+            entry.device: self.state_of(entry.device)
+            for entry in self.entries
+            if entry.kind != "open"
+        }
+        self.entries = [entry for entry in self.entries if entry.kind in ("open", "lease")]
         self.shorten_leases()
         for device, state in held.items():
             if not self.is_attached(device):
@@ -491,24 +503,26 @@ class NaiveUser:
 
     def shorten_leases(self) -> None:
         """All that is known of a lease is its end."""
-        for tie in self.ties:
-            if tie.kind == "lease":
-                tie.length = tie.ends_at - self.now
+        for entry in self.entries:
+            if entry.kind == "lease":
+                entry.length = entry.ends_at - self.now
 
     def forget_memory(self) -> None:
-        self.waiting, self.swept, self.swept_at = [], set(), {}
+        self.pending, self.swept, self.swept_at = [], set(), {}
         self.visible_changes, self.hidden_changes, self.arrivals = [], [], []
 
     def restart(self, after: float) -> None:
         """The server died, and starts again *after* seconds later."""
         leases = [
-            tie for tie in self.ties if tie.kind == "lease" and tie.ends_at > self.now + after
+            entry
+            for entry in self.entries
+            if entry.kind == "lease" and entry.ends_at > self.now + after
         ]
-        leased = {tie.device for tie in leases}
-        states = {tie.device: self.state_of(tie.device) for tie in self.ties}
+        leased = {entry.device for entry in leases}
+        states = {entry.device: self.state_of(entry.device) for entry in self.entries}
         awaited = (self.awaited or {}) | states
         awaited = {device: state for device, state in awaited.items() if device not in leased}
-        is_kept = bool(self.ties) or self.awaited is not None
+        is_kept = bool(self.entries) or self.awaited is not None
         if leases and not awaited:
             is_kept = False
         if self.is_visible and all(states[device] is State.OFFLINE for device in leased):
@@ -517,7 +531,7 @@ class NaiveUser:
         if self.public_text_until is not None and self.public_text_until <= self.now:
             self.public_text_until = None
             self.view = attrs.evolve(self.view, text=None)
-        self.ties, self.activity = leases, self.activity if leases else None
+        self.entries, self.activity = leases, self.activity if leases else None
         self.shorten_leases()
         self.forget_memory()
         if not is_kept:

@@ -78,21 +78,21 @@ def test_tables_with_other_reasons_differ():
 def test_users_of_the_same_servers_for_the_same_reasons_share_what_says_so():
     pairs = itertools.product(("ada", "bob"), (CHESS, GO))
     table = loaded(*((*pair, BY_ADMIN) for pair in pairs), ("carl", CHESS, BY_ADMIN))
-    assert table.ties["ada"] is table.ties["bob"]
-    assert table.ties["carl"][0] in table.ties["ada"]
+    assert table.entries["ada"] is table.entries["bob"]
+    assert table.entries["carl"][0] in table.entries["ada"]
 
 
 def test_users_of_one_server_share_even_where_others_have_more():
     table = loaded(("ada", CHESS, BY_ADMIN), ("ada", GO, BY_ADMIN), ("bob", GO, BY_ADMIN),
                    ("carl", GO, BY_ADMIN))  # fmt: skip
-    assert table.ties["bob"] is table.ties["carl"]
+    assert table.entries["bob"] is table.entries["carl"]
 
 
 @given(ROWS)
 def test_one_string_per_user_serves_every_server(rows):
     table = loaded(*((*pair, reasons) for pair, reasons in rows.items()))
     members = itertools.chain.from_iterable(map(table.members_of, ALL_SERVERS))
-    assert len({id(each) for each in (*table.ties, *members)}) == len(table.ties)
+    assert len({id(each) for each in (*table.entries, *members)}) == len(table.entries)
 
 
 def test_a_server_of_very_many_is_loaded_whole():
@@ -100,7 +100,7 @@ def test_a_server_of_very_many_is_loaded_whole():
     table = loaded(("user7", CHESS, BY_CLAIM), *((user_id, GO, BY_ADMIN) for user_id in users))
     assert table.shown == {GO: set(users)}
     assert table.reasons_of("user7") == {CHESS: BY_CLAIM, GO: BY_ADMIN}
-    assert table.ties["user8"] is table.ties["user9"]
+    assert table.entries["user8"] is table.entries["user9"]
 
 
 def test_who_belongs_nowhere_and_what_has_no_members_is_not_held():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from presence.core.memberships import MembershipRow, Memberships, Shift
+from presence.core.memberships import MembershipDelta, MembershipRow, Memberships
 from presence.core.types import EVERYONE
 
 CHESS, GO = "chess", "go"
@@ -32,13 +32,13 @@ def row(user_id, server_id, made_by=""):
 
 
 def test_a_claim_is_true_at_once_and_seen_when_it_is_shown(memberships):
-    assert memberships.claim("ada", [CHESS]) == Shift(
+    assert memberships.claim("ada", [CHESS]) == MembershipDelta(
         "ada", joined={CHESS}, rows=(row("ada", CHESS, "claim"),)
     )
     assert memberships.servers_of("ada") == {CHESS, EVERYONE}
-    assert memberships.shown_servers_of("ada") == {EVERYONE}
+    assert memberships.public_servers_of("ada") == {EVERYONE}
     assert memberships.members_of(CHESS) == set()
-    assert memberships.show_claims("ada") == Shift(
+    assert memberships.publish_claims("ada") == MembershipDelta(
         "ada", appeared={CHESS}, rows=(row("ada", CHESS, "claim shown"),)
     )
     assert memberships.members_of(CHESS) == {"ada"}
@@ -46,12 +46,12 @@ def test_a_claim_is_true_at_once_and_seen_when_it_is_shown(memberships):
 
 def test_a_claim_that_was_taken_back_is_seen_until_that_is_shown(memberships):
     memberships.claim("ada", [CHESS])
-    memberships.show_claims("ada")
-    assert memberships.claim("ada", []) == Shift(
+    memberships.publish_claims("ada")
+    assert memberships.claim("ada", []) == MembershipDelta(
         "ada", left={CHESS}, rows=(row("ada", CHESS, "shown"),)
     )
     assert memberships.members_of(CHESS) == {"ada"}
-    assert memberships.show_claims("ada") == Shift(
+    assert memberships.publish_claims("ada") == MembershipDelta(
         "ada", vanished={CHESS}, rows=(row("ada", CHESS),)
     )
     assert memberships.members_of(CHESS) == set()
@@ -60,42 +60,44 @@ def test_a_claim_that_was_taken_back_is_seen_until_that_is_shown(memberships):
 def test_what_is_claimed_and_taken_back_in_secret_is_never_seen(memberships):
     memberships.claim("ada", [CHESS])
     memberships.claim("ada", [])
-    assert memberships.show_claims("ada") == Shift("ada")
+    assert memberships.publish_claims("ada") == MembershipDelta("ada")
 
 
 def test_what_an_administrator_makes_is_seen_at_once(memberships):
-    assert memberships.admit("ada", CHESS) == Shift(
+    assert memberships.admit("ada", CHESS) == MembershipDelta(
         "ada", joined={CHESS}, appeared={CHESS}, rows=(row("ada", CHESS, "admin"),)
     )
-    assert memberships.admit("ada", CHESS) == Shift("ada")
+    assert memberships.admit("ada", CHESS) == MembershipDelta("ada")
 
 
 def test_a_claim_takes_back_nothing_of_an_administrator(memberships):
     memberships.admit("ada", CHESS)
     memberships.claim("ada", [CHESS])
-    assert memberships.claim("ada", []) == Shift("ada", rows=(row("ada", CHESS, "admin"),))
+    assert memberships.claim("ada", []) == MembershipDelta(
+        "ada", rows=(row("ada", CHESS, "admin"),)
+    )
     assert memberships.servers_of("ada") == {CHESS, EVERYONE}
 
 
 def test_who_is_dismissed_is_gone_whoever_made_it_a_member(memberships):
     memberships.claim("ada", [CHESS])
-    memberships.show_claims("ada")
+    memberships.publish_claims("ada")
     memberships.admit("ada", CHESS)
-    assert memberships.dismiss("ada", CHESS) == Shift(
+    assert memberships.dismiss("ada", CHESS) == MembershipDelta(
         "ada", left={CHESS}, vanished={CHESS}, rows=(row("ada", CHESS),)
     )
 
 
 def test_dismissing_from_a_claim_that_nobody_saw_is_seen_by_nobody(memberships):
     memberships.claim("ada", [CHESS])
-    assert memberships.dismiss("ada", CHESS) == Shift(
+    assert memberships.dismiss("ada", CHESS) == MembershipDelta(
         "ada", left={CHESS}, rows=(row("ada", CHESS),)
     )
 
 
 def test_a_list_replaces_what_administration_made_and_no_more(memberships):
     memberships.claim("ada", [CHESS])
-    memberships.show_claims("ada")
+    memberships.publish_claims("ada")
     for user_id in ("bob", "carl"):
         memberships.admit(user_id, CHESS)
     shifts = memberships.replace(CHESS, ["carl", "dora", "ada"])
@@ -170,7 +172,7 @@ class Model:
         self.by_claim = {pair for pair in self.by_claim if pair[0] != user_id}
         self.by_claim |= {(user_id, server_id) for server_id in servers}
 
-    def show_claims(self, user_id):
+    def publish_claims(self, user_id):
         self.shown = {pair for pair in self.shown if pair[0] != user_id}
         self.shown |= {pair for pair in self.by_claim if pair[0] == user_id}
 
@@ -198,7 +200,7 @@ SOME_USERS = st.sampled_from(USERS)
 SOME_SERVERS = st.sampled_from(SERVERS)
 OPERATIONS = st.one_of(
     st.tuples(st.just("claim"), SOME_USERS, st.lists(SOME_SERVERS)),
-    st.tuples(st.just("show_claims"), SOME_USERS),
+    st.tuples(st.just("publish_claims"), SOME_USERS),
     st.tuples(st.just("admit"), SOME_USERS, SOME_SERVERS),
     st.tuples(st.just("dismiss"), SOME_USERS, SOME_SERVERS),
     st.tuples(st.just("replace"), SOME_SERVERS, st.lists(SOME_USERS)),
@@ -231,7 +233,7 @@ def test_memberships_are_what_the_naive_model_says(operations):
         for each in (each for shift in shifts for each in shift.rows):
             stored[each.user_id, each.server_id] = each
         assert pairs_of(memberships.servers_of) == model.true_pairs
-        assert pairs_of(memberships.shown_servers_of) == model.shown_pairs
+        assert pairs_of(memberships.public_servers_of) == model.shown_pairs
         for server_id in SERVERS:
             members = {user_id for user_id, of in model.shown_pairs if of == server_id}
             assert memberships.members_of(server_id) == members
@@ -239,7 +241,7 @@ def test_memberships_are_what_the_naive_model_says(operations):
     rows = [each for each in stored.values() if not each.is_empty]
     anew = Memberships({}, rows, has_everyone=False)
     assert pairs_of(anew.servers_of) == model.true_pairs
-    assert pairs_of(anew.shown_servers_of) == model.shown_pairs
+    assert pairs_of(anew.public_servers_of) == model.shown_pairs
     for user_id in USERS:
-        one, other = anew.show_claims(user_id), memberships.show_claims(user_id)
+        one, other = anew.publish_claims(user_id), memberships.publish_claims(user_id)
         assert set(one.rows) == set(other.rows)

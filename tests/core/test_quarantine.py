@@ -4,11 +4,11 @@ import attrs
 import pytest
 from core_life import Life
 
-from presence.core.changes import Change
 from presence.core.events import Commanded, Ended, Ending, Publish, Released, Save, ShowSelf
 from presence.core.record import Record
-from presence.core.restoration import LiveConnection, restored_user
+from presence.core.restore import LiveConnection, restored_user
 from presence.core.types import PublicView, State, Status, Text, UserId
+from presence.core.user.patch import PresencePatch
 from presence.core.versions import Versions
 from presence.core.visibility import end_public_text, enter_quarantine
 
@@ -18,7 +18,7 @@ HIDDEN = attrs.evolve(VIEW, status=Status.OFFLINE, activity=None, last_seen=1_00
 RECORD = Record(
     view=VIEW,
     name="Alice",
-    is_shown=True,
+    is_announced=True,
     custom_status=DINNER,
     activity=Text("chess"),
     intent=Status.DND,
@@ -113,7 +113,8 @@ def test_what_holds_then_is_told_once_and_without_the_activity():
     "make",
     [
         pytest.param(
-            lambda phone: Commanded(Change(intent=Status.OFFLINE), phone, may_wait=True), id="hid"
+            lambda phone: Commanded(PresencePatch(intent=Status.OFFLINE), phone, may_wait=True),
+            id="hid",
         ),
         pytest.param(lambda phone: Ended(phone, Ending.CLEAN), id="left"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.text import MAX_CODE_POINTS, clean_text, clean_username
-from presence.errors import Refused
+from presence.errors import InvalidInput
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -132,7 +132,7 @@ NO_STRING = "custom_status must be a string or null"
     ],
 )
 def test_an_unusable_text_is_refused_by_name(raw, problem):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidInput) as refusal:
         clean_text(raw, "custom_status")
     assert (str(refusal.value), refusal.value.field) == (problem, "custom_status")
 
@@ -141,7 +141,7 @@ def test_an_unusable_text_is_refused_by_name(raw, problem):
 def test_ten_megabytes_are_refused_without_looking_at_them(char):
     raw = char * (10_000_000 // len(char))
     started_at = time.perf_counter()
-    with pytest.raises(Refused, match="longer than 128"):
+    with pytest.raises(InvalidInput, match="longer than 128"):
         clean_text(raw, "activity")
     assert time.perf_counter() - started_at < 0.5
 
@@ -156,7 +156,7 @@ def test_no_code_point_composes_from_more_than_four():
 def test_cleaning_twice_changes_nothing_more(raw):
     try:
         cleaned = clean_text(raw, "activity")
-    except Refused:
+    except InvalidInput:
         return
     assert clean_text(cleaned, "activity") == cleaned
 
@@ -165,7 +165,7 @@ def test_cleaning_twice_changes_nothing_more(raw):
 def test_a_clean_text_is_short_normal_and_fit_for_every_wire(raw):
     try:
         cleaned = clean_text(raw, "activity")
-    except Refused:
+    except InvalidInput:
         return
     if cleaned is not None:
         assert cleaned.encode().decode() == cleaned
@@ -178,18 +178,18 @@ def test_every_single_code_point_is_stable_empty_or_refused():
     for code in [*range(0x20000), *range(0xE0000, 0xE0200)]:
         try:
             cleaned = clean_text(chr(code), "activity")
-        except Refused:
+        except InvalidInput:
             continue
         assert clean_text(cleaned, "activity") == cleaned
 
 
 @pytest.mark.parametrize("raw", [None, "", " ", "\u3164", "\u200b"])
 def test_a_username_must_print_something(raw):
-    with pytest.raises(Refused, match=r"^name must not be empty or blank$"):
+    with pytest.raises(InvalidInput, match=r"^name must not be empty or blank$"):
         clean_username(raw, "name")
 
 
 def test_a_username_is_cleaned_like_any_text():
     assert clean_username("Zoe\u0301\u200b") == "Zo\u00e9"
-    with pytest.raises(Refused, match=r"^username is longer than 128"):
+    with pytest.raises(InvalidInput, match=r"^username is longer than 128"):
         clean_username("x" * 129)

@@ -13,7 +13,6 @@ from core_life import Life, Told, later
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from presence.core.changes import UNSET, Change
 from presence.core.events import (
     Claimed,
     Commanded,
@@ -24,6 +23,7 @@ from presence.core.events import (
     Introduced,
 )
 from presence.core.types import ConnectionId, DeviceId, State, Status, Text
+from presence.core.user.patch import UNSET, PresencePatch
 
 ANCHOR = ConnectionId(1)
 """The connection that stays open in secret, so that what was chosen lives on."""
@@ -52,7 +52,7 @@ class Stall:
 class Patch:
     """A bot of the user's sets a text or an activity over REST; ends are seconds from now."""
 
-    change: Change
+    change: PresencePatch
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ class Say:
     """A command over a connection (or, where *number* is None, over REST), so many times."""
 
     number: int | None
-    change: Change
+    change: PresencePatch
     times: int = 1
 
 
@@ -94,14 +94,14 @@ class Crash:
     """The actor of the user dies."""
 
 
-def changes(**named) -> st.SearchStrategy[Change]:
+def changes(**named) -> st.SearchStrategy[PresencePatch]:
     texts = {
         "until": ENDS,
         "custom_status": UNNAMED | TEXTS,
         "custom_status_until": UNNAMED | ENDS,
         "activity": UNNAMED | TEXTS,
     }
-    return st.builds(Change, **texts | named)
+    return st.builds(PresencePatch, **texts | named)
 
 
 PUBLIC_TEXTS = st.builds(Patch, changes(until=st.none()))
@@ -150,7 +150,7 @@ def secrets(hidden_by: str) -> st.SearchStrategy:
 # -- doing it --------------------------------------------------------------------------------
 
 
-def command(life: Life, change: Change, connection: ConnectionId | None) -> None:
+def command(life: Life, change: PresencePatch, connection: ConnectionId | None) -> None:
     wall = later(change, life.now.wall)
     if connection is None:
         wall = attrs.evolve(wall, state=UNSET)
@@ -192,11 +192,11 @@ def do_secret(life: Life, step) -> None:
             life.crash()
 
 
-def open_life(opening) -> Life:
+def open_life(startup) -> Life:
     """The part that both runs share: one connection, seen by all."""
     life = Life()
     life.connect("phone")
-    for step in opening:
+    for step in startup:
         if isinstance(step, Say):
             for count in range(step.times):
                 activity = step.change.activity if count % 2 == 0 else Text(f"{count}")
@@ -206,7 +206,7 @@ def open_life(opening) -> Life:
     return life
 
 
-def hide(life: Life, hidden_by: str, along: Change) -> None:
+def hide(life: Life, hidden_by: str, along: PresencePatch) -> None:
     """Hide by hand; *along* are texts of the same command."""
     how = {
         "flag": {"appear_offline": True},
@@ -230,8 +230,8 @@ def return_to_sight(life: Life) -> None:
     life.wait(100.0)
 
 
-def run_gone(opening, steps, goes_by_hand: bool) -> list[Told]:
-    life = open_life(opening)
+def run_gone(startup, steps, goes_by_hand: bool) -> list[Told]:
+    life = open_life(startup)
     if goes_by_hand:
         life.end(ANCHOR)
         life.do(Expelled())  # a lease that the opening may have made
@@ -246,8 +246,8 @@ def run_gone(opening, steps, goes_by_hand: bool) -> list[Told]:
     return life.told
 
 
-def run_hidden(opening, steps, hidden_by: str, along: Change) -> list[Told]:
-    life = open_life(opening)
+def run_hidden(startup, steps, hidden_by: str, along: PresencePatch) -> list[Told]:
+    life = open_life(startup)
     hide(life, hidden_by, along)
     for is_secret, step in steps:
         (do_secret if is_secret else do_public)(life, step)
@@ -258,13 +258,13 @@ def run_hidden(opening, steps, hidden_by: str, along: Change) -> list[Told]:
 
 @st.composite
 def histories(draw, hidden_by: str):
-    opening = draw(st.lists(OPENING, max_size=4))
+    startup = draw(st.lists(OPENING, max_size=4))
     public = PUBLIC
     if hidden_by == "flag":
         # Alone the flag outlasts these; with it the anchor may go as well.
         public = PUBLIC | st.builds(Restart, SECONDS) | st.builds(Expelled)
     step = st.tuples(st.just(False), public) | st.tuples(st.just(True), secrets(hidden_by))
-    return opening, draw(st.lists(step, max_size=12))
+    return startup, draw(st.lists(step, max_size=12))
 
 
 @pytest.mark.parametrize("hidden_by", HIDDEN_BY)
@@ -273,21 +273,21 @@ def histories(draw, hidden_by: str):
 def test_others_cannot_tell_a_hidden_user_from_one_who_is_gone(
     hidden_by, data, along, goes_by_hand
 ):
-    opening, steps = data.draw(histories(hidden_by))
-    gone = run_gone(opening, steps, goes_by_hand)
-    assert run_hidden(opening, steps, hidden_by, along) == gone
+    startup, steps = data.draw(histories(hidden_by))
+    gone = run_gone(startup, steps, goes_by_hand)
+    assert run_hidden(startup, steps, hidden_by, along) == gone
 
 
 # -- the law can fail ------------------------------------------------------------------------
 
 
-def told_of(*steps, opening=(), hidden_by="intent", along=Change()):  # noqa: B008  # a value
-    return run_hidden(opening, [(True, step) for step in steps], hidden_by, along)
+def told_of(*steps, startup=(), hidden_by="intent", along=PresencePatch()):  # noqa: B008  # a value
+    return run_hidden(startup, [(True, step) for step in steps], hidden_by, along)
 
 
 def test_the_transcripts_hold_what_was_public():
-    opening = [Say(1, Change(custom_status=Text("a"), custom_status_until=100.0))]
-    transcript = run_gone(opening, [], goes_by_hand=True)
+    startup = [Say(1, PresencePatch(custom_status=Text("a"), custom_status_until=100.0))]
+    transcript = run_gone(startup, [], goes_by_hand=True)
     assert [
         (each.change.view.status.value, each.change.view.custom_status) for each in transcript
     ] == [
@@ -302,4 +302,6 @@ def test_the_transcripts_hold_what_was_public():
 
 
 def test_a_user_who_shows_itself_is_told_apart():
-    assert told_of(Say(0, Change(intent=Status.ONLINE))) != run_gone([], [], goes_by_hand=True)
+    assert told_of(Say(0, PresencePatch(intent=Status.ONLINE))) != run_gone(
+        [], [], goes_by_hand=True
+    )

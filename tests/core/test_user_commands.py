@@ -3,9 +3,9 @@
 import pytest
 from core_life import START, Life, run_of
 
-from presence.core.changes import Change
 from presence.core.events import Commanded, Ended, Ending, NotAttached, OverRate
 from presence.core.types import ConnectionId, State, Status, Text
+from presence.core.user.patch import PresencePatch
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 ALTERNATING = [DND, ONLINE, DND, ONLINE, DND]
@@ -273,7 +273,7 @@ def test_a_connection_that_stays_as_it_is_takes_back_its_state_and_no_other(life
     life.say(2, state=State.IDLE)
     life.say(1, state=State.ONLINE)
     life.wait(20.0)
-    assert life.user.attendance.states == {"phone": State.ONLINE, "laptop": State.IDLE}
+    assert life.user.devices.states == {"phone": State.ONLINE, "laptop": State.IDLE}
     assert life.take_statuses() == [ONLINE]
 
 
@@ -281,7 +281,7 @@ def test_what_is_taken_back_altogether_waits_no_more(life):
     spend_budget(life)
     life.say(1, intent=ONLINE)
     life.patch(intent=DND)
-    assert life.user.pace.waiting is None
+    assert life.user.rate_limit.pending is None
     life.wait(100.0)
     assert life.take_told() == []
 
@@ -327,7 +327,9 @@ def test_an_activity_needs_a_device_or_a_status(fields, is_refused):
     effects = life.patch(**fields)
     assert (NotAttached() in effects) is is_refused
     assert life.user.is_created is not is_refused
-    assert life.user.choices.custom_status == (None if is_refused else fields.get("custom_status"))
+    assert life.user.preferences.custom_status == (
+        None if is_refused else fields.get("custom_status")
+    )
 
 
 @pytest.mark.parametrize("held_by", ["connection", "grace", "lease"])
@@ -463,7 +465,7 @@ def test_a_late_command_of_a_connection_that_ended_sets_no_status(life):
     life.end(1)
     life.end(2)
     life.take_told()
-    change = Change(intent=DND, activity=Text("chess"), custom_status=Text("hi"))
+    change = PresencePatch(intent=DND, activity=Text("chess"), custom_status=Text("hi"))
     life.do(Commanded(change, ConnectionId(2), may_wait=True))
     assert life.take_told() == []
     life.connect()

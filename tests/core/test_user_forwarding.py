@@ -3,9 +3,9 @@
 import pytest
 from core_life import Life, run_of
 
-from presence.core.changes import Change
 from presence.core.events import Publish
 from presence.core.types import State, Status
+from presence.core.user.patch import PresencePatch
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 
@@ -119,7 +119,7 @@ def test_a_swept_device_that_says_its_status_comes_back_with_one_publication(lif
 
 
 def test_merging_keeps_that_one_of_them_is_to_be_forwarded():
-    said, quiet = Change(intent=DND, is_forwarded=True), Change(activity="chess")
+    said, quiet = PresencePatch(intent=DND, is_forwarded=True), PresencePatch(activity="chess")
     assert said.merged_with(quiet).is_forwarded
     assert quiet.merged_with(said).is_forwarded
     assert not quiet.merged_with(quiet).is_forwarded

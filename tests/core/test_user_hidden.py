@@ -5,7 +5,7 @@ import pytest
 from core_life import ALICE, START, WALL, Life, run_of
 
 from presence.core.events import Claimed, Introduced
-from presence.core.restoration import new_user, unreadable_user
+from presence.core.restore import new_user, unreadable_user
 from presence.core.types import PublicView, State, Status, Text
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -157,7 +157,7 @@ def test_a_hidden_newcomer_is_never_told_of(life):
     newcomer.say(1, custom_status=HI)
     newcomer.end(1)
     newcomer.wait(1000.0)
-    assert (newcomer.told, newcomer.record.is_shown) == ([], False)
+    assert (newcomer.told, newcomer.record.is_announced) == ([], False)
 
 
 def test_a_bot_that_keeps_setting_a_text_cannot_tell_gone_from_hidden(life):
@@ -184,7 +184,7 @@ def test_what_an_administrator_does_is_told_of_hidden_and_gone_alike(life):
 def sealed() -> Life:
     """A user who may have been hidden: what was stored of it is lost."""
     run = run_of()
-    return Life(new_user(ALICE, run, is_sealed=True), run=run)
+    return Life(new_user(ALICE, run, forced_hidden=True), run=run)
 
 
 @pytest.fixture
@@ -217,12 +217,12 @@ def test_a_status_set_by_hand_unseals(request, kind, over_rest):
     else:
         life.say(1, intent=DND)
     assert life.take_statuses() == [DND]
-    assert not life.record.is_sealed
+    assert not life.record.forced_hidden
 
 
 def test_a_seal_is_stored(sealed):
     sealed.end(sealed.connect())
-    assert sealed.record.is_sealed
+    assert sealed.record.forced_hidden
     sealed.restart()
     sealed.connect()
     assert sealed.take_told() == []

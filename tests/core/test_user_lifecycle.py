@@ -536,7 +536,7 @@ def test_a_hidden_newcomer_is_stored_but_not_shown(life):
     life.do(Claimed(100.0, "Alice"))
     life.connect(state=State.OFFLINE)
     assert life.take_told() == []
-    assert (life.record.is_shown, life.record.name) == (False, "Alice")
+    assert (life.record.is_announced, life.record.name) == (False, "Alice")
     assert life.record.view.username == "alice"
 
 
@@ -602,7 +602,7 @@ def test_an_administrator_creates_a_user_at_once(life):
     life.do(Introduced("Alice"))
     [told] = life.take_told()
     assert (told.is_first, told.view.username, told.view.status) == (True, "Alice", OFF)
-    assert (life.record.is_shown, life.record.name) == (True, "Alice")
+    assert (life.record.is_announced, life.record.name) == (True, "Alice")
 
 
 def test_an_introduction_that_changes_nothing_is_told_to_nobody(life):

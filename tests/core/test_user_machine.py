@@ -7,7 +7,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from presence.core.changes import UNSET, Change
 from presence.core.events import (
     Claimed,
     Commanded,
@@ -23,8 +22,9 @@ from presence.core.events import (
     Save,
     ShowSelf,
 )
-from presence.core.restoration import new_user
+from presence.core.restore import new_user
 from presence.core.types import ConnectionId, DeviceId, State, Status, Text
+from presence.core.user.patch import UNSET, PresencePatch
 
 DEVICES = st.sampled_from(["phone", "laptop", "tablet"])
 STATES = st.none() | st.sampled_from(State)
@@ -36,7 +36,7 @@ TEXTS = st.none() | st.sampled_from([Text("a"), Text("b"), Text("c")])
 UNNAMED = st.just(UNSET)
 
 CHANGES = st.builds(
-    Change,
+    PresencePatch,
     intent=UNNAMED | st.sampled_from(Status),
     until=ENDS,
     state=UNNAMED | st.sampled_from(State),
@@ -58,11 +58,11 @@ class UserMachine(RuleBasedStateMachine):
         self.last_version = 0
         self.last_view = self.life.view
 
-    @initialize(is_sealed=st.sampled_from([False, False, False, True]))
-    def begin(self, is_sealed):
+    @initialize(forced_hidden=st.sampled_from([False, False, False, True]))
+    def begin(self, forced_hidden):
         run = run_of()
-        self.life = Life(new_user(ALICE, run, is_sealed=is_sealed), run=run)
-        self.model.is_sealed = is_sealed
+        self.life = Life(new_user(ALICE, run, forced_hidden=forced_hidden), run=run)
+        self.model.forced_hidden = forced_hidden
 
     def pick(self, number: int) -> ConnectionId:
         connections = list(self.life.devices)
@@ -180,7 +180,7 @@ class UserMachine(RuleBasedStateMachine):
         self.life.crash()
         self.model.crash()
 
-    @precondition(lambda self: len({tie.device for tie in self.model.ties}) > 1)
+    @precondition(lambda self: len({entry.device for entry in self.model.entries}) > 1)
     @rule(device=DEVICES, ending=st.sampled_from(Ending))
     def crash_amid_a_return(self, device, ending):
         """One device has returned from a restart, others are awaited, and it leaves again."""
@@ -241,7 +241,7 @@ class UserMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_shown_who_is_not_attached(self):
-        assert bool(self.model.ties) or not self.life.view.is_visible
+        assert bool(self.model.entries) or not self.life.view.is_visible
 
 
 def without_end(view):

@@ -204,7 +204,7 @@ def test_the_connections_of_a_device_are_swept_as_one_over_a_crash(swept):
     swept.crash()
     swept.take_told()
     swept.end(second)
-    assert (swept.take_told(), swept.user.attendance.devices["phone"].is_swept) == ([], True)
+    assert (swept.take_told(), swept.user.devices.by_id["phone"].is_swept) == ([], True)
 
 
 # -- the echo of the server's own ping ---------------------------------------------------------

@@ -4,20 +4,20 @@ import attrs
 import pytest
 
 from presence.core.types import PublicView, Status, Text, UserId
-from presence.core.visibility import Truth, advance, end_text
+from presence.core.visibility import ActualState, advance, end_text
 
 A, B = Text("a"), Text("b")
 VISIBLE = PublicView(UserId("alice"), "Alice", Status.DND, A, 2_000.0, B, version=7)
 HIDDEN = attrs.evolve(VISIBLE, status=Status.OFFLINE, activity=None, last_seen=1_000.0)
 
 
-def truth(**fields) -> Truth:
-    same = Truth(Status.DND, "Alice", A, 2_000.0, B)
+def actual(**fields) -> ActualState:
+    same = ActualState(Status.DND, "Alice", A, 2_000.0, B)
     return attrs.evolve(same, **fields)
 
 
 def test_what_is_as_others_see_it_is_not_told():
-    assert advance(VISIBLE, truth(), 1_500.0) == []
+    assert advance(VISIBLE, actual(), 1_500.0) == []
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,15 @@ def test_what_is_as_others_see_it_is_not_told():
     ],
 )
 def test_a_visible_users_changes_are_told_one_by_one(fields):
-    assert advance(VISIBLE, truth(**fields), 1_500.0) == [attrs.evolve(VISIBLE, **fields)]
+    assert advance(VISIBLE, actual(**fields), 1_500.0) == [attrs.evolve(VISIBLE, **fields)]
 
 
 def test_when_a_text_will_end_is_not_seen():
-    assert advance(VISIBLE, truth(custom_status_until=3_000.0), 1_500.0) == []
+    assert advance(VISIBLE, actual(custom_status_until=3_000.0), 1_500.0) == []
 
 
 def test_going_hidden_freezes_all_but_status_activity_and_last_seen():
-    hiding = truth(
+    hiding = actual(
         status=Status.OFFLINE,
         username="Ally",
         custom_status=B,
@@ -55,18 +55,18 @@ def test_going_hidden_freezes_all_but_status_activity_and_last_seen():
     [{"username": "Ally"}, {"custom_status": B}, {"custom_status": None}, {"activity": A}],
 )
 def test_nothing_that_is_done_while_hidden_is_told(fields):
-    assert advance(HIDDEN, truth(status=Status.OFFLINE, **fields), 1_500.0) == []
+    assert advance(HIDDEN, actual(status=Status.OFFLINE, **fields), 1_500.0) == []
 
 
 def test_on_becoming_visible_the_current_values_are_told_once():
-    now = truth(username="Ally", custom_status=B, custom_status_until=None, activity=None)
+    now = actual(username="Ally", custom_status=B, custom_status_until=None, activity=None)
     shown = PublicView(UserId("alice"), "Ally", Status.DND, B, None, None, 7, None)
     assert advance(HIDDEN, now, 1_500.0) == [shown]
 
 
 def test_an_activity_follows_as_the_next_change():
     first = PublicView(UserId("alice"), "Alice", Status.DND, A, 2_000.0, None, 7, None)
-    assert advance(HIDDEN, truth(), 1_500.0) == [first, attrs.evolve(first, activity=B)]
+    assert advance(HIDDEN, actual(), 1_500.0) == [first, attrs.evolve(first, activity=B)]
 
 
 def test_the_end_of_a_text_changes_nothing_else():

@@ -19,8 +19,8 @@ from actors import Timer
 from presence import app
 from presence.cli import main
 from presence.core.events import Commanded
-from presence.core.user import User
-from presence.net.wire.seats import Seats
+from presence.core.user.user import User
+from presence.transport.sockets.fd_table import FdTable
 
 BOOM = re.compile(r"boom-(\d+)(?:-(\w+))?")
 IS_FOR_EVER = "FAULTS_FOR_EVER" in os.environ
@@ -54,10 +54,10 @@ def crash_at_most(times, what):
         raise Fault(f"fault {crashes[what]} of {times}")
 
 
-def write_to_all(self, packet, seats):
-    true_write(self, packet, seats[:1])
+def write_to_all(self, packet, fd_table):
+    true_write(self, packet, fd_table[:1])
     crash_if_wanted("walk")  # some have got it and others have not
-    true_write(self, packet, seats[1:])
+    true_write(self, packet, fd_table[1:])
 
 
 def tell_due(self, now):
@@ -72,7 +72,7 @@ def crash_if_wanted(what):
 
 
 true_react, User.react = User.react, react
-true_write, Seats.write_to_all = Seats.write_to_all, write_to_all
+true_write, FdTable.write_to_all = FdTable.write_to_all, write_to_all
 true_tell_due, Timer._tell_due = Timer._tell_due, tell_due
 
 app.QUARANTINE_AFTER = float(os.environ.get("QUARANTINE_AFTER", app.QUARANTINE_AFTER))

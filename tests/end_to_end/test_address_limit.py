@@ -1,7 +1,7 @@
 """One address may hold so many connections, whatever it says of itself."""
 
 import pytest
-from wire_client import ANSWER_WITHIN, Refused, WireClient, wait_until
+from wire_client import ANSWER_WITHIN, InvalidInput, WireClient, wait_until
 
 LIMIT = 200
 TRIES = 20
@@ -27,7 +27,7 @@ def join(port, number):
 
 
 def refusal(port, number):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidInput) as refused:
         join(port, number)
     return refused.value
 
@@ -63,5 +63,5 @@ def test_a_reset_connection_makes_room_too(full):
 def let_in(port, number):
     try:
         return join(port, number)
-    except Refused:
+    except InvalidInput:
         return None

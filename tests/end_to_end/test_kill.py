@@ -100,8 +100,8 @@ class Story:
     def begin(self):
         """Everybody is seen once; then two users hide, in the two ways there are."""
         self.observer = self.server.client("observer")
-        for user, wishes in RETURNS.items():
-            self.clients[user] = self.server.client(user, **wishes)
+        for user, params in RETURNS.items():
+            self.clients[user] = self.server.client(user, **params)
         self._patch(LEASED, {"status": "online"})
         self._patch("flagged", {"appear_offline": True})
         self.clients["hidden"].set("offline")
@@ -225,8 +225,8 @@ class Story:
         online = [each["user_id"] for each in everyone["members"] if each["status"] != "offline"]
         is_leased_shown = self.stored[LEASED]["status"] != "offline"
         assert online == ([LEASED, "observer"] if is_leased_shown else ["observer"])
-        for user, wishes in RETURNS.items():
-            self.clients[user] = self.server.client(user, **wishes)
+        for user, params in RETURNS.items():
+            self.clients[user] = self.server.client(user, **params)
             self._check_self_view(user, self.clients[user].self_view)
         self._check_self_view(LEASED, self.server.request("GET", "/users/@me", user=LEASED)[2])
         assert self.clients["hidden"].self_view["status"] == "offline"

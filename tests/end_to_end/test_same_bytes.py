@@ -15,7 +15,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from wire_client import PING, TEXT, Refused, WireClient, frame, wait_until
+from wire_client import PING, TEXT, InvalidInput, WireClient, frame, wait_until
 
 SETTINGS = {
     "grace_after": 3,
@@ -364,7 +364,7 @@ class Hidden:
         who = "user=dora" if token is None else f"token={token}"
         try:
             return stage.come_as_dora(f"/ws?{who}&device={device}{self.wish}")
-        except Refused as refused:
+        except InvalidInput as refused:
             if refused.status != 429:
                 raise
             return None

@@ -17,7 +17,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 CONTINUATION, TEXT, CLOSE, PING, PONG = 0x0, 0x1, 0x8, 0x9, 0xA
 
 
-class Refused(Exception):
+class InvalidInput(Exception):
     """The upgrade was answered with something else than 101."""
 
     def __init__(self, head):
@@ -207,7 +207,7 @@ class WireClient:
         head, _, rest = answer.partition(b"\r\n\r\n")
         self.received += rest
         if not head.startswith(b"HTTP/1.1 101 "):
-            raise Refused(head)
+            raise InvalidInput(head)
         return head
 
 

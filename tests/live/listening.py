@@ -5,7 +5,7 @@ import trio
 from actors import EACH_VALUE
 from presence.core.events import Ending
 from presence.core.types import DeviceId
-from presence.live.listener import MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.subscriber import MemberAdded, MemberRemoved, PresenceChanged
 
 
 def say(view):
@@ -69,7 +69,7 @@ class FakeListener:
         self.claims = claims
         self.user_id = claims.user_id
         self.issued_at = claims.issued_at
-        self.connection = living.node.directory.new_connection()
+        self.connection = living.node.connections.new_connection()
         self.device = DeviceId(device or f"~{self.connection}")
         self.dialect = dialect
         self.told = []

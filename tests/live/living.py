@@ -10,21 +10,21 @@ from trio.testing import wait_all_tasks_blocked
 
 from presence.adapters.store_memory import MemoryStore
 from presence.app import Server
-from presence.assembly import build_node
 from presence.config import Config
-from presence.core.changes import Change
 from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
 from presence.core.types import State
+from presence.core.user.patch import PresencePatch
 from presence.core.versions import Versions
-from presence.entrance import Ports
 from presence.errors import StoreUnavailable
+from presence.frontends.socket_session import merge_commands
+from presence.listeners import Ports
 from presence.live.administration import Administration
 from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.live.messages import Arrive, Command, Look
+from presence.live.persistence.writer import GATHER_FOR, Writer
 from presence.live.ports import UnreadableRow
-from presence.live.writer import GATHER_FOR, Writer
-from presence.net.session import merge_commands
+from presence.wiring import build_node
 
 WALL = 1_000_000.0
 """Unix time at which the virtual clock of a run begins."""
@@ -44,8 +44,8 @@ class FaultyStore:
     views_read: list = attrs.field(factory=list)
 
     async def open(self, now_wall):
-        opening = await self.inner.open(now_wall)
-        return attrs.evolve(opening, was_moved_aside=self.was_moved_aside)
+        startup = await self.inner.open(now_wall)
+        return attrs.evolve(startup, was_moved_aside=self.was_moved_aside)
 
     async def read_latest_version(self):
         return await self.inner.read_latest_version()
@@ -62,8 +62,8 @@ class FaultyStore:
         await self._take_time()
         return found
 
-    async def read_shown_ids(self, after, limit):
-        found = await self.inner.read_shown_ids(after, limit)
+    async def read_announced_ids(self, after, limit):
+        found = await self.inner.read_announced_ids(after, limit)
         await self._take_time()
         return found
 
@@ -110,10 +110,10 @@ class FakeEntrance:
 class DoorlessServer(Server):
     """The server of `presence.app`, with nobody at the door but the test."""
 
-    def __init__(self, config, opening, node):
-        super().__init__(config, opening, node)
+    def __init__(self, config, startup, node):
+        super().__init__(config, startup, node)
         self.crashes = []
-        self._entrance = FakeEntrance()
+        self._listeners = FakeEntrance()
 
     def _note_crash(self, name, error, restart_in):
         self.crashes.append((trio.current_time(), name, type(error).__name__))
@@ -129,7 +129,7 @@ class Living:
         self.nursery = nursery
         self.stop = stop.set
         self.admin = Administration(server.node)
-        self.listeners = []
+        self.subscribers = []
 
     @property
     def crashes(self):
@@ -139,51 +139,53 @@ class Living:
         self, user_id, device=None, *, state=None, intent=None, dialect=PLAIN, **claims
     ):
         """Open a connection and wait for what it gets first, and for what others hear of it."""
-        listener = self.start_connecting(user_id, device, state=state, dialect=dialect, **claims)
-        await self.arrive(listener, state, intent)
+        subscriber = self.start_connecting(user_id, device, state=state, dialect=dialect, **claims)
+        await self.arrive(subscriber, state, intent)
         await wait_all_tasks_blocked()
-        return listener
+        return subscriber
 
     def start_connecting(self, user_id, device=None, *, state=None, dialect=PLAIN, **claims):
         """A connection that the directory knows, and its user not yet."""
-        listener = FakeListener(self, self.claims(user_id, **claims), device, dialect)
-        self.listeners.append(listener)
-        self.node.directory.add(listener, state or State.ONLINE)
-        return listener
+        subscriber = FakeListener(self, self.claims(user_id, **claims), device, dialect)
+        self.subscribers.append(subscriber)
+        self.node.connections.add(subscriber, state or State.ONLINE)
+        return subscriber
 
-    async def arrive(self, listener, state=None, intent=None):
-        connected = Connected(listener.connection, listener.device, state, intent)
+    async def arrive(self, subscriber, state=None, intent=None):
+        connected = Connected(subscriber.connection, subscriber.device, state, intent)
         await self.node.users.ask(
-            listener.user_id,
-            lambda reply: Arrive(connected, listener.claims, listener, reply),
+            subscriber.user_id,
+            lambda reply: Arrive(connected, subscriber.claims, subscriber, reply),
             timeout=ASK_TIMEOUT,
-            slot=("arrive", listener.connection),
+            slot=("arrive", subscriber.connection),
         )
 
-    def leave(self, listener, ending=Ending.CLEAN):
+    def leave(self, subscriber, ending=Ending.CLEAN):
         """The connection ends, as that of a session does."""
-        listener.is_over = True
-        self.node.directory.remove(listener)
-        self.node.fanout.unsubscribe(listener)
+        subscriber.is_over = True
+        self.node.connections.remove(subscriber)
+        self.node.fanout.unsubscribe(subscriber)
         if not self.node.is_draining:
-            ended = Ended(listener.connection, ending)
-            slot = ("ended", listener.connection)
-            self.node.users.tell_nowait(listener.user_id, ended, slot=slot)
+            ended = Ended(subscriber.connection, ending)
+            slot = ("ended", subscriber.connection)
+            self.node.users.tell_nowait(subscriber.user_id, ended, slot=slot)
 
-    def command(self, listener, **change):
+    def command(self, subscriber, **change):
         """Say something over a connection."""
-        commanded = Commanded(Change(**change), listener.connection, may_wait=True)
-        slot = ("command", listener.connection)
-        self.node.users.hand_over(listener.user_id, commanded, slot=slot, merge=merge_commands)
+        commanded = Commanded(PresencePatch(**change), subscriber.connection, may_wait=True)
+        slot = ("command", subscriber.connection)
+        self.node.users.handle_inline(
+            subscriber.user_id, commanded, slot=slot, merge=merge_commands
+        )
 
-    def ping(self, listener):
-        slot = ("pinged", listener.connection)
-        self.node.users.tell_nowait(listener.user_id, Pinged(listener.connection), slot=slot)
+    def ping(self, subscriber):
+        slot = ("pinged", subscriber.connection)
+        self.node.users.tell_nowait(subscriber.user_id, Pinged(subscriber.connection), slot=slot)
 
     async def patch(self, user_id, *, servers=None, name=None, issued_at=None, **change):
         """Ask for a change over REST; the answer."""
         claims = self.claims(user_id, servers=servers, name=name, issued_at=issued_at)
-        commanded = Commanded(Change(**change), None, may_wait=False)
+        commanded = Commanded(PresencePatch(**change), None, may_wait=False)
         return await self.node.users.ask(
             user_id, lambda reply: Command(commanded, claims, reply), timeout=ASK_TIMEOUT
         )
@@ -203,7 +205,7 @@ class Living:
 
     async def views(self, *user_ids):
         """What others get of users now, as lines."""
-        return [say(view) for view in await self.node.roster.views(user_ids)]
+        return [say(view) for view in await self.node.public_views.views(user_ids)]
 
     async def settle(self):
         """Let everything happen that happens without time passing."""
@@ -220,32 +222,32 @@ class Living:
 
     def take_all(self):
         """What each connection was told since this was last asked."""
-        return [listener.take() for listener in self.listeners]
+        return [subscriber.take() for subscriber in self.subscribers]
 
     # -- what must hold whenever nothing changes any more ------------------------------------
 
     async def check_beliefs(self):
         """Every client of a full dialect believes what is so, and was told nothing wrong."""
         await self.settle()
-        for listener in self.listeners:
-            assert (listener.user_id, listener.wrong) == (listener.user_id, [])
-            is_full = listener.dialect is PLAIN and not listener.is_over
-            if is_full and self.node.directory.is_open(listener):
-                await self._check_beliefs_of(listener)
+        for subscriber in self.subscribers:
+            assert (subscriber.user_id, subscriber.wrong) == (subscriber.user_id, [])
+            is_full = subscriber.dialect is PLAIN and not subscriber.is_over
+            if is_full and self.node.connections.is_open(subscriber):
+                await self._check_beliefs_of(subscriber)
 
-    async def _check_beliefs_of(self, listener):
-        wanted = self.node.memberships.servers_of(listener.user_id)
-        snapshots = await self.node.roster.snapshots(wanted, lambda snapshots: snapshots)
+    async def _check_beliefs_of(self, subscriber):
+        wanted = self.node.memberships.servers_of(subscriber.user_id)
+        snapshots = await self.node.public_views.snapshots(wanted, lambda snapshots: snapshots)
         truth = {each.id: each for each in snapshots}
-        assert listener.servers.keys() == truth.keys()
-        for server_id, believed in listener.servers.items():
+        assert subscriber.servers.keys() == truth.keys()
+        for server_id, believed in subscriber.servers.items():
             if not truth[server_id].is_large:
                 members = {view.user_id: view for view in truth[server_id].members}
-                assert others(believed, listener) == others(members, listener)
+                assert others(believed, subscriber) == others(members, subscriber)
 
 
-def others(views, listener):
-    return {key: say(view) for key, view in views.items() if key != listener.user_id}
+def others(views, subscriber):
+    return {key: say(view) for key, view in views.items() if key != subscriber.user_id}
 
 
 @asynccontextmanager
@@ -253,8 +255,8 @@ async def open_living(store=None, **settings) -> AsyncIterator[Living]:
     """Start a node on *store* and stop it again, as `presence.app` does."""
     store = FaultyStore() if store is None else store
     clock = Clock(wall=lambda: WALL + trio.current_time())
-    opening = await store.open(clock.now().wall)
-    versions = Versions(opening.start_number)
+    startup = await store.open(clock.now().wall)
+    versions = Versions(startup.epoch)
     versions.latest = max(versions.latest, await store.read_latest_version())
     writer = Writer(
         store,
@@ -263,7 +265,7 @@ async def open_living(store=None, **settings) -> AsyncIterator[Living]:
         on_recovery=lambda failures, seconds: None,
     )
     config = Config(**settings)
-    server = DoorlessServer(config, opening, build_node(config, clock, opening, versions, writer))
+    server = DoorlessServer(config, startup, build_node(config, clock, startup, versions, writer))
     stop, is_ready = trio.Event(), trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run, lambda port: is_ready.set(), stop)

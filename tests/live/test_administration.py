@@ -4,7 +4,7 @@ import pytest
 from living import WALL, open_living
 
 from presence.core.types import Status
-from presence.errors import Refused
+from presence.errors import InvalidInput
 from presence.live.administration import NoSuchServer, NoSuchUser
 from presence.live.ports import Revocation
 
@@ -64,9 +64,9 @@ async def test_everyone_and_unknown_servers_are_refused(living, admin, autojump_
         lambda: admin.delete_server("everyone"),
         lambda: admin.delete_member("everyone", "ada"),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidInput):
             change()
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidInput):
         await admin.put_member("everyone", "ada")
     for change in (
         lambda: admin.delete_server("chess"),
@@ -205,7 +205,7 @@ async def test_a_later_user_of_a_deleted_id_is_new_and_its_versions_go_on(store,
         bob = await living.connect("bob", servers=("chess",), name="Robert", issued_at=50.0)
         living.command(bob, custom_status="lunch", appear_offline=True)
         await living.wait(1)
-        (before,) = await living.node.roster.views(["bob"])
+        (before,) = await living.node.public_views.views(["bob"])
         await living.admin.delete_user("bob")
         revocation = Revocation("bob", WALL + 1.0, before.version)
         assert living.node.revocations == {"bob": revocation}
@@ -219,7 +219,7 @@ async def test_a_later_user_of_a_deleted_id_is_new_and_its_versions_go_on(store,
         await living.settle()
         assert ada.take() == ["+everyone bob online"]
         assert bob.lines == ["READY online: everyone[ada online, bob online]"]
-        (view,) = await living.node.roster.views(["bob"])
+        (view,) = await living.node.public_views.views(["bob"])
         assert view.version > before.version
 
 
@@ -302,8 +302,8 @@ async def test_a_connection_that_was_on_its_way_is_disconnected_too(living, admi
     before = living.start_connecting("bob")
     await admin.disconnect("bob")
     between = living.start_connecting("bob")
-    for listener in (before, between):
-        living.nursery.start_soon(living.arrive, listener)
+    for subscriber in (before, between):
+        living.nursery.start_soon(living.arrive, subscriber)
     await living.wait(60)
     assert ada.take() == ["bob offline"]
     assert (before.lines, between.lines) == (["END DISCONNECTED"], ["END DISCONNECTED"])

@@ -8,12 +8,12 @@ from listening import NUMBERS, PLAIN
 from living import open_living
 
 from actors import EACH_VALUE, Broadcaster
-from presence.core.memberships import MembershipRow, Memberships, Shift
+from presence.core.memberships import MembershipDelta, MembershipRow, Memberships
 from presence.core.types import EVERYONE, PublicView, ServerId, Status
 from presence.core.versions import Versions
-from presence.live.directory import Directory
+from presence.live.connections import ConnectionRegistry
 from presence.live.fanout import Fanout
-from presence.live.listener import Announcement, MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.subscriber import Announcement, MemberAdded, MemberRemoved, PresenceChanged
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 CHESS, GO = ServerId("chess"), ServerId("go")
@@ -36,7 +36,7 @@ async def test_who_shares_several_servers_is_told_once(store, autojump_clock):
         living.command(bob, intent=DND)
         await living.settle()
         everybody = (ada, ada_again, carl, stranger, bob)
-        assert [listener.take() for listener in everybody] == [
+        assert [subscriber.take() for subscriber in everybody] == [
             ["bob dnd"],
             ["bob dnd"],
             ["bob dnd"],
@@ -164,7 +164,7 @@ def fanout(versions):
     rows = [MembershipRow("bob", server_id, by_admin=True) for server_id in (CHESS, GO)]
     memberships = Memberships({}, rows, has_everyone=False)
     broadcaster = Broadcaster(merge=Announcement.merged_with)
-    return Fanout(broadcaster, memberships, Directory(), versions)
+    return Fanout(broadcaster, memberships, ConnectionRegistry(), versions)
 
 
 async def run_out(fanout):
@@ -259,7 +259,7 @@ async def test_of_who_vanished_it_is_told_how_it_was_seen(fanout, versions):
     reader.dialect = type("Asking", (), {"frame": lambda self, news, version: told.append(news)})()
     fanout.subscribe(reader, [CHESS], 0)
     busy = attrs.evolve(BOB, status=DND)
-    fanout.announce_vanished(Shift("bob", vanished={CHESS}), busy)
+    fanout.announce_vanished(MembershipDelta("bob", vanished={CHESS}), busy)
     await run_out(fanout)
     [news] = told
     assert news == MemberRemoved(CHESS, "bob", busy)

@@ -14,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from presence.core.events import Ending
 from presence.core.types import State, Status
 from presence.live.administration import NoSuchUser
-from presence.live.listener import MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.subscriber import MemberAdded, MemberRemoved, PresenceChanged
 from presence.live.views.user_pages import UserPages
 
 SERVERS = ("chess", "go")
@@ -58,8 +58,8 @@ def secret_leave(ending):
 
 
 async def secret_ping(living, mine):
-    for listener in mine:
-        living.ping(listener)
+    for subscriber in mine:
+        living.ping(subscriber)
 
 
 async def secret_look(living, mine):
@@ -164,12 +164,12 @@ STEPS = st.lists(
 
 async def answers_about_eve(living):
     """Every answer that an observer may ask for, as whole values."""
-    roster = living.node.roster
-    views = await roster.views(["ada", "eve", "bob", "nobody"])
-    pages = [await roster.page(each, "", 10) for each in ("everyone", *SERVERS)]
-    snapshots = await roster.snapshots(["everyone", *SERVERS], list)
+    public_views = living.node.public_views
+    views = await public_views.views(["ada", "eve", "bob", "nobody"])
+    pages = [await public_views.page(each, "", 10) for each in ("everyone", *SERVERS)]
+    snapshots = await public_views.snapshots(["everyone", *SERVERS], list)
     groups = ({"everyone"}, set(SERVERS))
-    lists = [await UserPages(roster).ids(each, "ada", 0, 10) for each in groups]
+    lists = [await UserPages(public_views).ids(each, "ada", 0, 10) for each in groups]
     may_see = [living.node.memberships.can_see(each, "eve") for each in ("ada", "bob")]
     return trio.current_time(), views, pages, snapshots, lists, may_see
 
@@ -224,13 +224,13 @@ async def live_one_run(store, begin, steps, is_hidden):
                     await secret(living, mine)
                 await wait_all_tasks_blocked()
             await living.wait(seconds)
-            mine = [listener for listener in mine if not listener.is_over]
+            mine = [subscriber for subscriber in mine if not subscriber.is_over]
             if public is not None:
                 await act_in_public(public, living, crowd)
             await wait_all_tasks_blocked()
             answers.append(await answers_about_eve(living))
         await living.check_beliefs()
-        return [sorted(listener.values, key=moment_and_subject) for listener in crowd], answers
+        return [sorted(subscriber.values, key=moment_and_subject) for subscriber in crowd], answers
 
 
 def moment_and_subject(told):
@@ -291,7 +291,7 @@ async def test_on_becoming_visible_there_is_one_event_with_what_is_so_now(autoju
         await living.patch("eve", appear_offline=False)
         await living.settle()
         assert ada.take() == ["+everyone eve=Evelyn dnd 'secret'"]
-        (view,) = await living.node.roster.views(["eve"])
+        (view,) = await living.node.public_views.views(["eve"])
         assert view.last_seen is None
         await living.check_beliefs()
 
@@ -304,9 +304,9 @@ async def test_a_hidden_user_keeps_no_view_in_the_table(store, autojump_clock):
     async with open_living(store, everyone_server=False) as living:
         store.unreadable_rows.add("eve")
         await living.look("eve")
-        assert living.node.roster.shown_now("eve") is None
+        assert living.node.public_views.peek("eve") is None
         store.unreadable_rows.clear()
         store.views_read.clear()
         await living.connect("eve")
-        assert living.node.roster.shown_now("eve") is None
+        assert living.node.public_views.peek("eve") is None
         assert store.views_read == []

@@ -10,11 +10,11 @@ from actors import ActorCrashed, Reply, RestartsExhausted
 from presence.app import QUARANTINE_AFTER
 from presence.core.events import Ending, Pinged
 from presence.core.types import Status
-from presence.core.user import User
-from presence.live.directory import Directory
+from presence.core.user.user import User
+from presence.live.connections import ConnectionRegistry
 from presence.live.messages import Remove
-from presence.live.views.roster import Roster
-from presence.live.writer import GATHER_FOR, Writer
+from presence.live.persistence.writer import GATHER_FOR, Writer
+from presence.live.views.public_views import PublicViews
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 
@@ -70,7 +70,7 @@ async def a_morning(living):
     living.leave(laptop)
     await living.wait(30)
     await living.check_beliefs()
-    return [listener.told for listener in (ada, carl, phone, laptop)]
+    return [subscriber.told for subscriber in (ada, carl, phone, laptop)]
 
 
 @pytest.mark.parametrize("crashes", [1, 2])
@@ -167,7 +167,7 @@ async def test_a_crash_before_the_snapshot_ends_only_that_connection(
 ):
     ada = await living.connect("ada")
     phone = await living.connect("bob", "phone")
-    Fault(monkeypatch, Directory, "welcome", lambda directory, listener: True)
+    Fault(monkeypatch, ConnectionRegistry, "welcome", lambda connections, subscriber: True)
     laptop = living.start_connecting("bob", "laptop")
     with pytest.raises(ActorCrashed):
         await living.arrive(laptop)
@@ -202,7 +202,7 @@ async def test_a_move_whose_telling_crashed_is_told_after_the_restart(
     bob = await living.connect("bob")
     await living.admin.put_member("go", "bob")
     await living.settle()
-    Fault(monkeypatch, Roster, "snapshots", lambda roster, servers, then: True)
+    Fault(monkeypatch, PublicViews, "snapshots", lambda public_views, servers, then: True)
     living.admin.delete_member("go", "bob")
     await living.admin.put_member("chess", "bob")
     await living.wait(1)
@@ -243,12 +243,12 @@ async def test_a_crash_of_a_user_that_cannot_be_read_loses_none_of_its_connectio
     assert ada.take()[1:] == ["+everyone bob online"]
 
 
-async def put_aside(living, monkeypatch, listener):
-    """Crash the actor of *listener*'s user until it is put into quarantine; takes 6 s."""
-    fault = poison_pings(monkeypatch, listener.user_id, times=4)
+async def put_aside(living, monkeypatch, subscriber):
+    """Crash the actor of *subscriber*'s user until it is put into quarantine; takes 6 s."""
+    fault = poison_pings(monkeypatch, subscriber.user_id, times=4)
     for _ in range(4):
         await living.wait(2)
-        living.ping(listener)
+        living.ping(subscriber)
     await living.settle()
     assert (fault.times, living.node.users.statistics().quarantined) == (0, 1)
 
@@ -280,7 +280,7 @@ async def test_who_is_put_aside_is_shown_offline_at_once_and_then_as_it_is_by_on
     await put_aside(living, monkeypatch, bob)
     went_at = trio.current_time()
     assert ada.take_timed() == [(went_at, "bob offline 'lunch'")]
-    (view,) = await living.node.roster.views(["bob"])
+    (view,) = await living.node.public_views.views(["bob"])
     assert view.last_seen == WALL + went_at
     await living.commit()
     stored = await store.inner.read_user("bob")
@@ -296,7 +296,7 @@ async def test_a_hidden_user_is_put_aside_unseen(living, autojump_clock, monkeyp
     living.command(bob, intent=OFFLINE)
     await living.settle()
     living.take_all()
-    versions, views = living.node.run.versions, await living.views("bob")
+    versions, views = living.node.incarnation.versions, await living.views("bob")
     latest = versions.latest
     await put_aside(living, monkeypatch, bob)
     await living.wait(QUARANTINE_AFTER + 1)
@@ -363,7 +363,7 @@ async def test_a_drain_of_one_who_is_put_aside_publishes_nothing(
         await living.wait(20)
         assert ada.take() == ["END STOPPING"]
     async with open_living(store) as living:
-        (view,) = await living.node.roster.views(["bob"])
+        (view,) = await living.node.public_views.views(["bob"])
         assert view.last_seen == WALL + went_at
         await living.connect("bob")
         assert await living.views("bob") == ["bob dnd"]
@@ -379,7 +379,7 @@ async def test_who_is_put_aside_during_a_drain_is_told_to_nobody(
             living.ping(bob)
             await living.wait(2)
         living.take_all()
-        living.server._entrance.goodbyes_take = 4.0
+        living.server._listeners.goodbyes_take = 4.0
         living.stop()
         living.ping(bob)
         await living.wait(1)
@@ -430,25 +430,25 @@ async def test_a_crash_of_the_broadcaster_loses_no_final_state(living, autojump_
     living.take_all()
     crashes = iter(["bob", "carl", "bob"])
     broken = [next(crashes)]
-    for listener in people:
-        offer = listener.offer
+    for subscriber in people:
+        offer = subscriber.offer
 
-        def faulty(packet, listener=listener, offer=offer):
-            if broken[0] == listener.user_id:
+        def faulty(packet, subscriber=subscriber, offer=offer):
+            if broken[0] == subscriber.user_id:
                 broken[0] = next(crashes, None)
                 raise RuntimeError("told to crash")
             offer(packet)
 
-        monkeypatch.setattr(listener, "offer", faulty)
+        monkeypatch.setattr(subscriber, "offer", faulty)
     living.command(people[0], intent=DND)
     await living.wait(1)
     living.command(people[0], intent=ONLINE)
     await living.wait(1)
     assert [name for _, name, _ in living.crashes] == ["broadcaster"] * 3
-    assert [listener.lines[-1] for listener in people[1:]] == ["ada online", "ada online"]
-    assert not any(line.startswith("END") for listener in people for line in listener.lines)
-    for listener in people:
-        listener.wrong.clear()  # a walk that crashed is begun again, so the same may come twice
+    assert [subscriber.lines[-1] for subscriber in people[1:]] == ["ada online", "ada online"]
+    assert not any(line.startswith("END") for subscriber in people for line in subscriber.lines)
+    for subscriber in people:
+        subscriber.wrong.clear()  # a walk that crashed is begun again, so the same may come twice
 
 
 async def test_a_crash_of_the_timer_loses_no_deadline_but_the_one_that_crashed_it(
@@ -563,10 +563,10 @@ async def test_a_drain_publishes_nothing_and_a_restart_shows_nobody_online(store
         assert ada.lines == [
             "READY online: everyone[ada online, bob offline 'lunch', carl offline]"
         ]
-        bob, carl = await living.node.roster.views(["bob", "carl"])
+        bob, carl = await living.node.public_views.views(["bob", "carl"])
         assert bob.last_seen == carl.last_seen
         assert WALL + stopped_at <= bob.last_seen < WALL + began_at
-        assert living.node.run.versions.start_number == 2
+        assert living.node.incarnation.versions.epoch == 2
         assert min(bob.version, carl.version) > 2 * 2**32
 
 
@@ -575,8 +575,8 @@ async def test_a_deadline_that_comes_during_the_drain_publishes_nothing(store, a
         await living.connect("ada")
         living.leave(await living.connect("bob"), Ending.LOST)
         await living.wait(8)
-        versions, before = living.node.run.versions, living.node.run.versions.latest
-        living.server._entrance.goodbyes_take = 5.0
+        versions, before = living.node.incarnation.versions, living.node.incarnation.versions.latest
+        living.server._listeners.goodbyes_take = 5.0
         living.stop()
         await living.wait(4)
         assert (versions.latest, await living.views("bob")) == (before, ["bob online"])
@@ -590,7 +590,7 @@ async def test_after_a_kill_nobody_is_online_and_the_texts_are_as_stored(store, 
         left_by_kill = copy.deepcopy(store)
     async with open_living(left_by_kill) as living:
         assert await living.views("bob") == ["bob offline 'lunch'"]
-        (view,) = await living.node.roster.views(["bob"])
+        (view,) = await living.node.public_views.views(["bob"])
         newest_commit = WALL + GATHER_FOR + 10.0
         assert view.last_seen == pytest.approx(newest_commit)
 
@@ -688,7 +688,7 @@ async def test_a_lease_shows_its_user_to_those_who_come_after_a_restart_until_it
         assert ada.lines == [
             "READY online: everyone[ada online, bob dnd 'bot' (chess), carl offline]"
         ]
-        (view,) = await living.node.roster.views(["bob"])
+        (view,) = await living.node.public_views.views(["bob"])
         assert (view.last_seen, view.version % 2**32 > 0) == (None, left is store)
         assert await living.lease_until("bob") == pytest.approx(600.0)
         await living.wait(700)
@@ -703,7 +703,7 @@ async def test_a_lease_that_ended_while_the_server_was_down_shows_nobody(store, 
         committed_by = WALL + trio.current_time()
     await trio.sleep(61)
     async with open_living(store) as living:
-        (view,) = await living.node.roster.views(["bob"])
+        (view,) = await living.node.public_views.views(["bob"])
         assert (view.status, view.last_seen <= committed_by) == (OFFLINE, True)
         ada = await living.connect("ada")
         await living.wait(100)
@@ -719,11 +719,11 @@ async def test_a_hidden_user_with_a_lease_stays_hidden_over_a_restart(store, aut
         left = die(living)
     async with open_living(left) as living:
         ada = await living.connect("ada")
-        latest = living.node.run.versions.latest
+        latest = living.node.incarnation.versions.latest
         await living.wait(300)
         await living.connect("bob")
         assert ada.take() == ["READY online: everyone[ada online, bob offline, dora offline]"]
-        assert living.node.run.versions.latest == latest
+        assert living.node.incarnation.versions.latest == latest
         await living.wait(700)
         assert await living.views("bob") == ["bob offline"]
 
@@ -752,7 +752,7 @@ async def test_a_member_of_a_server_who_is_held_by_a_lease_is_counted_after_a_re
     async with open_living(store, everyone_server=False) as living:
         ada = await living.connect("ada", servers=["chess"])
         assert ada.lines == ["READY online: chess[ada online, bob dnd]"]
-        snapshots = await living.node.roster.snapshots(["chess"], lambda taken: taken)
+        snapshots = await living.node.public_views.snapshots(["chess"], lambda taken: taken)
         assert snapshots[0].online_count == 2
 
 

@@ -129,7 +129,7 @@ async def test_a_connection_that_is_over_before_its_user_hears_of_it_is_never_sh
 ):
     ada = await living.connect("ada")
     bob = living.start_connecting("bob")
-    living.node.directory.remove(bob)
+    living.node.connections.remove(bob)
     await living.arrive(bob)
     living.leave(bob, Ending.LOST)
     await living.settle()
@@ -467,9 +467,9 @@ async def test_a_connection_whose_token_was_revoked_on_its_way_is_not_let_in(
     ada = await living.connect("ada")
     await living.connect("bob")
     late = living.start_connecting("bob", issued_at=living.node.clock.now().wall - 1)
-    living.node.directory.remove(late)
+    living.node.connections.remove(late)
     await living.admin.revoke("bob")
-    living.node.directory.add(late, None)
+    living.node.connections.add(late, None)
     await living.arrive(late)
     assert late.lines == ["END TOKEN"]
     await living.wait(20)
@@ -536,7 +536,7 @@ async def test_who_came_and_hid_while_it_could_not_be_read_was_never_seen(
         store.is_unreadable = True
         wishing = await living.connect("bob", "phone", intent=OFFLINE)
         other = await living.connect("bob", "laptop")
-        versions, before = living.node.run.versions, living.node.run.versions.latest
+        versions, before = living.node.incarnation.versions, living.node.incarnation.versions.latest
         await living.wait(1.5)
         living.command(other, intent=DND)
         await living.settle()

@@ -6,7 +6,7 @@ then they go on seeing the claim as it was shown last, so the two are kept
 apart. What an administrator changes is shown at once.
 """
 
+from presence.core.memberships.servers import MembershipDelta as MembershipDelta
 from presence.core.memberships.servers import Memberships as Memberships
-from presence.core.memberships.servers import Shift as Shift
 from presence.core.memberships.table import MembershipRow as MembershipRow
 from presence.core.memberships.table import MembershipTable as MembershipTable

@@ -17,7 +17,7 @@ from presence.core.value import value
 
 
 @value
-class Shift:
+class MembershipDelta:
     """What one change of memberships did to one user.
 
     `joined` and `left` are the servers of the user itself; `appeared` and
@@ -56,14 +56,18 @@ class Memberships:
 
     def servers_of(self, user_id: UserId) -> Set[ServerId]:
         """The servers that the user belongs to, as the user itself sees it."""
-        servers = {tie.server_id for tie in self._table.ties.get(user_id, ()) if tie.is_true}
+        servers = {
+            entry.server_id for entry in self._table.entries.get(user_id, ()) if entry.is_true
+        }
         if self.has_everyone:
             servers.add(EVERYONE)
         return servers
 
-    def shown_servers_of(self, user_id: UserId) -> Set[ServerId]:
+    def public_servers_of(self, user_id: UserId) -> Set[ServerId]:
         """The servers in which others see the user, once others were told of it at all."""
-        servers = {tie.server_id for tie in self._table.ties.get(user_id, ()) if tie.is_shown}
+        servers = {
+            entry.server_id for entry in self._table.entries.get(user_id, ()) if entry.is_announced
+        }
         if self.has_everyone:
             servers.add(EVERYONE)
         return servers
@@ -75,12 +79,12 @@ class Memberships:
     def can_see(self, viewer: UserId, target: UserId) -> bool:
         """True if the two have a server in common, as far as *viewer* may know."""
         return self.has_everyone or not self.servers_of(viewer).isdisjoint(
-            self.shown_servers_of(target)
+            self.public_servers_of(target)
         )
 
     # -- changes -----------------------------------------------------------------------------
 
-    def claim(self, user_id: UserId, servers: Iterable[ServerId]) -> Shift:
+    def claim(self, user_id: UserId, servers: Iterable[ServerId]) -> MembershipDelta:
         """A token's claim replaces the memberships that earlier claims made."""
         wanted = set(servers) - {EVERYONE}
         for server_id in wanted:
@@ -90,25 +94,25 @@ class Memberships:
         changed = {key: before.get(key, 0) ^ BY_CLAIM for key in wanted ^ claimed}
         return self._change(user_id, changed)
 
-    def show_claims(self, user_id: UserId) -> Shift:
+    def publish_claims(self, user_id: UserId) -> MembershipDelta:
         """The user is visible: others now see its claim as it is."""
         behind = {
-            tie.server_id: tie.reasons ^ BY_SHOWN_CLAIM
-            for tie in self._table.ties.get(user_id, ())
-            if tie.is_behind
+            entry.server_id: entry.reasons ^ BY_SHOWN_CLAIM
+            for entry in self._table.entries.get(user_id, ())
+            if entry.is_behind
         }
         return self._change(user_id, behind)
 
-    def admit(self, user_id: UserId, server_id: ServerId) -> Shift:
+    def admit(self, user_id: UserId, server_id: ServerId) -> MembershipDelta:
         """An administrator makes the user a member."""
         reasons = self._table.reasons(user_id, server_id) | BY_ADMIN
         return self._change(user_id, {server_id: reasons})
 
-    def dismiss(self, user_id: UserId, server_id: ServerId) -> Shift:
+    def dismiss(self, user_id: UserId, server_id: ServerId) -> MembershipDelta:
         """An administrator takes the membership back, whoever made it."""
         return self._change(user_id, {server_id: 0})
 
-    def replace(self, server_id: ServerId, members: Iterable[UserId]) -> list[Shift]:
+    def replace(self, server_id: ServerId, members: Iterable[UserId]) -> list[MembershipDelta]:
         """*members* replace those of the server that administration made."""
         before = {
             user_id: self._table.reasons(user_id, server_id)
@@ -124,22 +128,22 @@ class Memberships:
         """Create a server, or give it another name."""
         self.names[server_id] = name
 
-    def close_server(self, server_id: ServerId) -> list[Shift]:
+    def close_server(self, server_id: ServerId) -> list[MembershipDelta]:
         """Delete a server; everybody leaves it."""
         self.names.pop(server_id, None)
         members = sorted(self._table.members_of(server_id))
         return [self.dismiss(user_id, server_id) for user_id in members]
 
-    def remove_user(self, user_id: UserId) -> Shift:
+    def remove_user(self, user_id: UserId) -> MembershipDelta:
         """The user is deleted: it leaves every explicit server."""
         return self._change(user_id, dict.fromkeys(self._table.reasons_of(user_id), 0))
 
     # -- details -----------------------------------------------------------------------------
 
-    def _change(self, user_id: UserId, wanted: Mapping[ServerId, int]) -> Shift:
+    def _change(self, user_id: UserId, wanted: Mapping[ServerId, int]) -> MembershipDelta:
         """Give the user these reasons to belong to these servers, and say what that did."""
         if not wanted:  # as with almost every update of a status
-            return Shift(user_id)
+            return MembershipDelta(user_id)
         before = self._table.reasons_of(user_id)
         changed = {
             server_id: (before.get(server_id, 0), reasons)
@@ -147,17 +151,17 @@ class Memberships:
             if reasons != before.get(server_id, 0)
         }
         self._table.put(user_id, {server_id: new for server_id, (_, new) in changed.items()})
-        true_before, true_now, shown_before, shown_now = (
+        true_before, true_now, shown_before, peek = (
             {server_id for server_id, each in changed.items() if each[index] & reason}
             for reason in (IS_TRUE, IS_SHOWN)
             for index in (0, 1)
         )
-        return Shift(
+        return MembershipDelta(
             user_id=user_id,
             joined=true_now - true_before,
             left=true_before - true_now,
-            appeared=shown_now - shown_before,
-            vanished=shown_before - shown_now,
+            appeared=peek - shown_before,
+            vanished=shown_before - peek,
             rows=tuple(
                 MembershipRow.of(user_id, server_id, new) for server_id, (_, new) in changed.items()
             ),

@@ -61,20 +61,20 @@ class MembershipRow:
 
 
 @value(eq=False)
-class Tie:
+class MembershipEntry:
     """What binds a user to a server: one object per server and reasons, shared by many users."""
 
     server_id: ServerId
     reasons: int
     is_true: bool
     """The user belongs to the server, as it sees it itself."""
-    is_shown: bool
+    is_announced: bool
     """Others see the user there."""
     is_behind: bool
     """What others see is not what the claim says."""
 
     @classmethod
-    def of(cls, server_id: ServerId, reasons: int) -> "Tie":
+    def of(cls, server_id: ServerId, reasons: int) -> "MembershipEntry":
         is_behind = bool(reasons & BY_CLAIM) != bool(reasons & BY_SHOWN_CLAIM)
         return cls(server_id, reasons, bool(reasons & IS_TRUE), bool(reasons & IS_SHOWN), is_behind)
 
@@ -82,8 +82,8 @@ class Tie:
 MembershipGroup = tuple[ServerId, int, Sequence[UserId]]
 """A server, reasons, and some of the users who belong to it for exactly these."""
 
-_Ties = dict[UserId, tuple[Tie, ...]]
-_Found = dict[UserId, tuple[Tie, ...] | list[Tie]]
+_Entries = dict[UserId, tuple[MembershipEntry, ...]]
+_Found = dict[UserId, tuple[MembershipEntry, ...] | list[MembershipEntry]]
 """As far as groups are loaded: a tuple while one server is known of a user, then its own list."""
 
 
@@ -91,13 +91,13 @@ class MembershipTable(Iterable[MembershipRow]):
     """Memberships by user, and the members of each server. Equal where the rows are."""
 
     def __init__(self, rows: Iterable[MembershipRow] = ()) -> None:
-        self.ties: dict[UserId, tuple[Tie, ...]] = {}
+        self.entries: dict[UserId, tuple[MembershipEntry, ...]] = {}
         """What binds each user to its servers, in no particular order; for others to read."""
         self.shown: dict[ServerId, set[UserId]] = {}
         """The members that others see in each server; for others to read."""
         self._unshown: dict[ServerId, set[UserId]] = {}
         """Members of whom others do not know. Few servers have any."""
-        self._known: list[dict[ServerId, Tie]] = [{} for _ in _ALL_REASONS]
+        self._known: list[dict[ServerId, MembershipEntry]] = [{} for _ in _ALL_REASONS]
         for row in rows:
             self.put(row.user_id, {row.server_id: row.reasons})
 
@@ -113,9 +113,9 @@ class MembershipTable(Iterable[MembershipRow]):
         return table
 
     def __iter__(self) -> Iterator[MembershipRow]:
-        for user_id, ties in self.ties.items():
-            for tie in ties:
-                yield MembershipRow.of(user_id, tie.server_id, tie.reasons)
+        for user_id, entries in self.entries.items():
+            for entry in entries:
+                yield MembershipRow.of(user_id, entry.server_id, entry.reasons)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MembershipTable) and set(self) == set(other)
@@ -127,12 +127,12 @@ class MembershipTable(Iterable[MembershipRow]):
 
     def reasons(self, user_id: UserId, server_id: ServerId) -> int:
         """Why the user belongs to the server; 0: it does not."""
-        ties = self.ties.get(user_id, ())
-        return next((tie.reasons for tie in ties if tie.server_id == server_id), 0)
+        entries = self.entries.get(user_id, ())
+        return next((entry.reasons for entry in entries if entry.server_id == server_id), 0)
 
     def reasons_of(self, user_id: UserId) -> dict[ServerId, int]:
         """Why the user belongs to each of its servers."""
-        return {tie.server_id: tie.reasons for tie in self.ties.get(user_id, ())}
+        return {entry.server_id: entry.reasons for entry in self.entries.get(user_id, ())}
 
     def members_of(self, server_id: ServerId) -> Set[UserId]:
         """Everybody who has a row with the server, seen or not."""
@@ -143,17 +143,17 @@ class MembershipTable(Iterable[MembershipRow]):
 
     def put(self, user_id: UserId, changes: Mapping[ServerId, int]) -> None:
         """Why the user belongs to each server in *changes* from now on; 0: it does not."""
-        ties = {tie.server_id: tie for tie in self.ties.get(user_id, ())}
+        entries = {entry.server_id: entry for entry in self.entries.get(user_id, ())}
         for server_id, reasons in changes.items():
             if reasons:
-                ties[server_id] = self._tie(server_id, reasons)
+                entries[server_id] = self._entry(server_id, reasons)
             else:
-                ties.pop(server_id, None)
+                entries.pop(server_id, None)
             self._note_member(server_id, user_id, reasons)
-        if ties:
-            self.ties[user_id] = tuple(ties.values())
+        if entries:
+            self.entries[user_id] = tuple(entries.values())
         else:
-            self.ties.pop(user_id, None)
+            self.entries.pop(user_id, None)
 
     # -- details -----------------------------------------------------------------------------
 
@@ -161,23 +161,25 @@ class MembershipTable(Iterable[MembershipRow]):
         # Millions of users before anybody is let in: as little as can be for each of them.
         found: _Found = {}
         row_count = 0
-        adds: dict[Tie, Callable[[UserId], None]] = {}
+        adds: dict[MembershipEntry, Callable[[UserId], None]] = {}
         for server_id, reasons, users in groups:
-            tie = self._tie(server_id, reasons)
+            entry = self._entry(server_id, reasons)
             members = self._members(reasons).setdefault(server_id, set())
-            members.update(_tie_all(users, tie, found))
-            adds[tie] = members.add
+            members.update(_add_all(users, entry, found))
+            adds[entry] = members.add
             row_count += len(users)
-        self.ties = _settled(found, adds) if row_count > len(found) else cast("_Ties", found)
+        self.entries = (
+            _with_shared_entries(found, adds) if row_count > len(found) else cast("_Entries", found)
+        )
 
     def _members(self, reasons: int) -> dict[ServerId, set[UserId]]:
         return self.shown if reasons & IS_SHOWN else self._unshown
 
-    def _tie(self, server_id: ServerId, reasons: int) -> Tie:
-        tie = self._known[reasons].get(server_id)
-        if tie is None:
-            tie = self._known[reasons][server_id] = Tie.of(server_id, reasons)
-        return tie
+    def _entry(self, server_id: ServerId, reasons: int) -> MembershipEntry:
+        entry = self._known[reasons].get(server_id)
+        if entry is None:
+            entry = self._known[reasons][server_id] = MembershipEntry.of(server_id, reasons)
+        return entry
 
     def _note_member(self, server_id: ServerId, user_id: UserId, reasons: int) -> None:
         place = self._members(reasons) if reasons else None
@@ -189,40 +191,42 @@ class MembershipTable(Iterable[MembershipRow]):
                 if not members[server_id]:
                     del members[server_id]
         if server_id not in self.shown and server_id not in self._unshown:
-            for ties in self._known:
-                ties.pop(server_id, None)
+            for entries in self._known:
+                entries.pop(server_id, None)
 
 
-def _tie_all(users: Sequence[UserId], tie: Tie, found: _Found) -> Sequence[UserId]:
+def _add_all(users: Sequence[UserId], entry: MembershipEntry, found: _Found) -> Sequence[UserId]:
     """Tie each of *users* to one more server; gives those who had none before."""
-    alone = (tie,)
+    alone = (entry,)
     count_before = len(found)
     before = list(map(found.setdefault, users, repeat(alone)))
     if len(found) == count_before + len(users):
         return users
     new = []
-    for user_id, ties in zip(users, before, strict=True):
-        if ties is alone:
+    for user_id, entries in zip(users, before, strict=True):
+        if entries is alone:
             new.append(user_id)
-        elif isinstance(ties, list):
-            ties.append(tie)
+        elif isinstance(entries, list):
+            entries.append(entry)
         else:
-            found[user_id] = [*ties, tie]
+            found[user_id] = [*entries, entry]
     return new
 
 
-def _settled(found: _Found, adds: Mapping[Tie, Callable[[UserId], None]]) -> _Ties:
+def _with_shared_entries(
+    found: _Found, adds: Mapping[MembershipEntry, Callable[[UserId], None]]
+) -> _Entries:
     """The ties found, where users of the same servers share; they become members of all.
 
     Their first server has them as members already. The others get them only
     here, because a walk through the keys gives the very strings that it holds;
     looking up an equal one does not.
     """
-    shared: dict[tuple[Tie, ...], tuple[Tie, ...]] = {}
-    for user_id, ties in found.items():
-        if isinstance(ties, list):
-            for tie in ties[1:]:
-                adds[tie](user_id)
-            ties = tuple(ties)
-            found[user_id] = shared.setdefault(ties, ties)
-    return cast("_Ties", found)
+    shared: dict[tuple[MembershipEntry, ...], tuple[MembershipEntry, ...]] = {}
+    for user_id, entries in found.items():
+        if isinstance(entries, list):
+            for entry in entries[1:]:
+                adds[entry](user_id)
+            entries = tuple(entries)
+            found[user_id] = shared.setdefault(entries, entries)
+    return cast("_Entries", found)

@@ -3,34 +3,34 @@
 from collections.abc import Mapping
 from typing import Any
 
-from presence.core.changes import UNSET, Unset
 from presence.core.text import clean_text
 from presence.core.types import Status, Text
+from presence.core.user.patch import UNSET, Unset
 from presence.core.value import value
 from presence.dialects.together.times import parse_end
-from presence.errors import Refused
+from presence.errors import InvalidInput
 
 _STATUSES = {status.value: status for status in Status}
 
 
 def parse_status(raw: object, field: str = "status") -> Status:
-    """One of the four statuses, in lower case; anything else raises `Refused`."""
+    """One of the four statuses, in lower case; anything else raises `InvalidInput`."""
     # Not Status(raw): its error would print the value, which may be nested too deep for that.
     if isinstance(raw, str) and raw in _STATUSES:
         return _STATUSES[raw]
-    raise Refused(field, "must be one of online, away, dnd, offline")
+    raise InvalidInput(field, "must be one of online, away, dnd, offline")
 
 
 def parse_bool(raw: object, field: str) -> bool:
-    """True or false; numbers, null and strings raise `Refused`."""
+    """True or false; numbers, null and strings raise `InvalidInput`."""
     if not isinstance(raw, bool):
-        raise Refused(field, "must be true or false")
+        raise InvalidInput(field, "must be true or false")
     return raw
 
 
 @value
 class Texts:
-    """The text fields of one command: as in `core.changes.Change`."""
+    """The text fields of one command: as in `core.changes.PresencePatch`."""
 
     custom_status: Text | Unset | None
     custom_status_until: float | Unset | None
@@ -38,7 +38,7 @@ class Texts:
 
 
 def parse_texts(fields: Mapping[str, Any], now_wall: float) -> Texts:
-    """Read what *fields* says about texts, or raise `Refused`.
+    """Read what *fields* says about texts, or raise `InvalidInput`.
 
     A custom status that is null or blank has no end, whatever end is given.
     """

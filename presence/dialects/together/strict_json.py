@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from presence.errors import Refused
+from presence.errors import InvalidInput
 
 MAX_VALUES: Final = 1024
 """Far more values than any body or frame of ours has, but for long lists of ids."""
@@ -15,7 +15,7 @@ _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 def load_json(source: str | bytes, field: str = "body", *, max_values: int = MAX_VALUES) -> object:
-    """Parse one JSON document, or raise `Refused` naming *field*.
+    """Parse one JSON document, or raise `InvalidInput` naming *field*.
 
     A document that may hold more than *max_values* values is refused before it
     is parsed, by its commas and brackets: a small text of very many values
@@ -26,13 +26,13 @@ def load_json(source: str | bytes, field: str = "body", *, max_values: int = MAX
     """
     text = source if isinstance(source, bytes) else source.encode(errors="surrogatepass")
     if text.count(b",") + text.count(b"[") + text.count(b"{") > max_values:
-        raise Refused(field, "holds too many values")
+        raise InvalidInput(field, "holds too many values")
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Refused(field, "is not valid JSON") from None
+        raise InvalidInput(field, "is not valid JSON") from None
     if _has_repeated_key(text, value):
-        raise Refused(field, "names a key twice")
+        raise InvalidInput(field, "names a key twice")
     return value
 
 

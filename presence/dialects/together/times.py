@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from presence.errors import Refused
+from presence.errors import InvalidInput
 
 LONGEST_AHEAD: Final = 365 * 24 * 3600.0
 """How far ahead an end may lie, in seconds."""
@@ -18,7 +18,7 @@ def parse_end(raw: object, now_wall: float, field: str) -> float | None:
     """When something is to end, as Unix time; None for null: by no time.
 
     A number is seconds from now, a string an RFC 3339 time. What is not in the
-    future or more than a year ahead raises `Refused` naming *field*.
+    future or more than a year ahead raises `InvalidInput` naming *field*.
     """
     if raw is None:
         return None
@@ -28,20 +28,20 @@ def parse_end(raw: object, now_wall: float, field: str) -> float | None:
     elif isinstance(raw, str):
         ends_at = _parse_rfc_3339(raw, field)
     else:
-        raise Refused(field, "must be a number of seconds, an RFC 3339 time or null")
+        raise InvalidInput(field, "must be a number of seconds, an RFC 3339 time or null")
     # Written so that NaN is refused too.
     if not now_wall < ends_at <= now_wall + LONGEST_AHEAD:
-        raise Refused(field, "must lie in the future, at most 365 days ahead")
+        raise InvalidInput(field, "must lie in the future, at most 365 days ahead")
     return ends_at
 
 
 def _parse_rfc_3339(raw: str, field: str) -> float:
     if not _RFC_3339.fullmatch(raw):
-        raise Refused(field, "is not an RFC 3339 time")
+        raise InvalidInput(field, "is not an RFC 3339 time")
     try:
         return datetime.fromisoformat(raw.upper()).timestamp()
     except ValueError:
-        raise Refused(field, "is not an RFC 3339 time") from None
+        raise InvalidInput(field, "is not an RFC 3339 time") from None
 
 
 def format_time(at: float | None) -> str | None:

@@ -4,14 +4,14 @@ from collections.abc import Sequence, Set
 
 from presence.core.types import EVERYONE, ServerId, UserId
 from presence.core.value import value
-from presence.live.views.roster import Roster
+from presence.live.views.public_views import PublicViews
 
 STEP = 1_000
 """At most so many ids are read at once on the way to a page."""
 
 
 @value
-class _Landmark:
+class _PageCursor:
     """A place in a list: *position* ids are not greater than *after*.
 
     *turns* is how many turns had been counted then; None where nobody counts them.
@@ -29,9 +29,9 @@ class UserPages:
     again for each page. So many notes are kept as the list has steps.
     """
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
-        self._landmarks: dict[int, _Landmark] = {}
+    def __init__(self, public_views: PublicViews) -> None:
+        self._public_views = public_views
+        self._landmarks: dict[int, _PageCursor] = {}
         """Of `everyone`, by the number of whole steps before each when it was noted."""
 
     async def ids(
@@ -54,23 +54,23 @@ class UserPages:
             return False
         # No character of an id is greater than this, so nothing fits between it and *own*.
         before = own[:-1] + chr(ord(own[-1]) - 1) + "\x7f"
-        return own in await self._roster.ids_after(servers, before, 1)
+        return own in await self._public_views.ids_after(servers, before, 1)
 
     async def _ids_from(
         self, servers: Set[ServerId], position: int, count: int
     ) -> Sequence[UserId]:
-        place = self._nearest(position) if EVERYONE in servers else _Landmark(turns=None)
+        place = self._nearest(position) if EVERYONE in servers else _PageCursor(turns=None)
         while place.position < position:
             ahead = min(position - place.position, STEP)
-            ids = await self._roster.ids_after(servers, place.after, ahead)
+            ids = await self._public_views.ids_after(servers, place.after, ahead)
             if not ids:
                 return []
             place = self._passed(place, ids)
-        return await self._roster.ids_after(servers, place.after, count)
+        return await self._public_views.ids_after(servers, place.after, count)
 
     # -- landmarks ---------------------------------------------------------------------------
 
-    def _nearest(self, position: int) -> _Landmark:
+    def _nearest(self, position: int) -> _PageCursor:
         """The last known place of `everyone` that is not after *position*."""
         farthest = max(self._landmarks, default=0)
         for steps in range(min(position // STEP, farthest), -1, -1):
@@ -80,23 +80,23 @@ class UserPages:
                 self._landmarks[steps] = place
                 if place.position <= position:
                     return place
-        return _Landmark(self._roster.turnover.count)
+        return _PageCursor(self._public_views.recent_user_changes.count)
 
-    def _passed(self, place: _Landmark, ids: Sequence[UserId]) -> _Landmark:
+    def _passed(self, place: _PageCursor, ids: Sequence[UserId]) -> _PageCursor:
         """The place behind *ids*, which were read after *place* a moment ago."""
         now = self._as_now(place)
         if now is None:  # so many turns since that nobody knows where it is
-            return _Landmark(None, place.position + len(ids), ids[-1])
-        passed = _Landmark(now.turns, now.position + len(ids), ids[-1])
+            return _PageCursor(None, place.position + len(ids), ids[-1])
+        passed = _PageCursor(now.turns, now.position + len(ids), ids[-1])
         self._landmarks[passed.position // STEP] = passed
         return passed
 
-    def _as_now(self, place: _Landmark) -> _Landmark | None:
+    def _as_now(self, place: _PageCursor) -> _PageCursor | None:
         """The place after the turns since; None where not all of them are known."""
         if place.turns is None:
             return None
-        turnover = self._roster.turnover
-        gained = turnover.gained(place.turns, place.after)
+        recent_user_changes = self._public_views.recent_user_changes
+        gained = recent_user_changes.gained(place.turns, place.after)
         if gained is None:
             return None
-        return _Landmark(turnover.count, place.position + gained, place.after)
+        return _PageCursor(recent_user_changes.count, place.position + gained, place.after)

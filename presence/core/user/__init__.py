@@ -1,0 +1,1 @@
+"""One user: devices, preferences, and what changes them."""

@@ -1,0 +1,177 @@
+"""One device of a user: its connections, what holds it without one, its pings."""
+
+import enum
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from presence.core.rules import Rules
+from presence.core.status import strongest
+from presence.core.types import ConnectionId, Deadline, State
+from presence.core.value import value
+
+
+class HoldKind(enum.Enum):
+    """Why a device is attached without an open connection."""
+
+    GRACE = "grace"
+    POLL = "poll"
+    LEASE = "lease"
+
+
+@attrs.define
+class Hold:
+    """Keeps a device attached in *state* until *ends_at* (monotonic).
+
+    `until` is the Unix time of the end of a lease, which is told and stored;
+    the others have none. It is kept beside `ends_at` and not derived from it,
+    so that a jump of the wall clock makes no new record.
+    """
+
+    kind: HoldKind
+    state: State
+    length: float
+    ends_at: float
+    until: float | None = None
+
+    def put_off(self, ends_at: float) -> None:
+        """End at *ends_at* (monotonic) from now on."""
+        if self.until is not None:
+            self.until += ends_at - self.ends_at
+        self.ends_at = ends_at
+
+
+def sweep_of(silent_from: float, rules: Rules) -> float:
+    """The first sweep that finds a device silent for `ping_expires_after`.
+
+    Sweeps are every `sweep_every` seconds of the monotonic clock, at whole
+    multiples, so a device's deadline needs no register of sweeps. A device
+    silent for exactly that long is found.
+    """
+    expires_at = silent_from + rules.ping_expires_after
+    return math.ceil(expires_at / rules.sweep_every) * rules.sweep_every
+
+
+@value
+class PingState:
+    """The pings of one device, as the sweep sees them. Times are monotonic.
+
+    Without a `last_ping` no sweep looks at the device: it never pinged [000],
+    or was brought back by other means. `put_off_to`: a stall came between the
+    last ping and the sweep, which therefore comes at that time.
+    """
+
+    last_ping: float | None = None
+    is_swept: bool = False
+    put_off_to: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a sweep will look at the device."""
+        return self.last_ping is not None and not self.is_swept
+
+    def swept_at(self, rules: Rules) -> float | None:
+        """When a sweep will find the device silent; None if no sweep will."""
+        if self.last_ping is None or self.is_swept:
+            return None
+        return self.put_off_to or sweep_of(self.last_ping, rules)
+
+
+NEVER_PINGED: Final = PingState()
+
+
+@attrs.define
+class Device:
+    """One client installation of a user; attached while anything of it is left."""
+
+    connections: dict[ConnectionId, State] = attrs.field(factory=dict)
+    holds: tuple[Hold, ...] = ()
+    ping_state: PingState = NEVER_PINGED
+
+    @property
+    def is_swept(self) -> bool:
+        return self.ping_state.is_swept
+
+    @property
+    def is_attached(self) -> bool:
+        return bool(self.connections or self.holds)
+
+    @property
+    def states(self) -> list[State]:
+        """The states of its connections and holds."""
+        return [*self.connections.values(), *[hold.state for hold in self.holds]]
+
+    @property
+    def state(self) -> State:
+        """The strongest of them [001]."""
+        return strongest(self.states)
+
+    @property
+    def lease(self) -> Hold | None:
+        return next((hold for hold in self.holds if hold.kind is HoldKind.LEASE), None)
+
+    def connect(self, connection: ConnectionId, state: State) -> None:
+        """A connection opens: it takes over from those that were lost, and is a sign of life.
+
+        What a poll's timer holds is from now on what this connection says [001].
+        """
+        self.holds = tuple(hold for hold in self.holds if hold.kind is not HoldKind.GRACE)
+        for hold in self.holds:
+            if hold.kind is HoldKind.POLL:
+                hold.state = state
+        self.bring_back()
+        self.connections[connection] = state
+
+    def hold(self, kind: HoldKind, state: State, length: float, now: float) -> None:
+        """Stay attached in *state* for *length* seconds more; a hold of a length of 0 is none.
+
+        It stands for an earlier one of its kind and state, so that their number is bounded.
+        """
+        if length > 0:
+            others = [hold for hold in self.holds if (hold.kind, hold.state) != (kind, state)]
+            self.holds = (*others, Hold(kind, state, length, now + length))
+
+    def lease_until(self, end: Deadline, state: State, now: float) -> None:
+        """Be held in *state* by a lease until *end*, in place of any other lease."""
+        others = [hold for hold in self.holds if hold.kind is not HoldKind.LEASE]
+        lease = Hold(HoldKind.LEASE, state, end.mono - now, end.mono, end.wall)
+        self.holds = (*others, lease)
+
+    def ping(self, now: float) -> None:
+        """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""
+        self.ping_state = PingState(now)
+
+    def bring_back(self) -> None:
+        """Count again, without becoming something that the sweep looks at [ours]."""
+        if self.is_swept:
+            self.ping_state = NEVER_PINGED
+
+    def swept_at(self, rules: Rules) -> float | None:
+        """When a sweep will find this device silent; None if no sweep will."""
+        return self.ping_state.swept_at(rules)
+
+    def deadlines(self, rules: Rules) -> Iterator[float]:
+        """Every moment at which time alone changes this device."""
+        yield from (hold.ends_at for hold in self.holds)
+        swept_at = self.swept_at(rules)
+        if swept_at is not None:
+            yield swept_at
+
+    def pass_time(self, now: float, rules: Rules) -> None:
+        """Let what has come to its end be over."""
+        self.holds = tuple(hold for hold in self.holds if hold.ends_at > now)
+        swept_at = self.swept_at(rules)
+        if swept_at is not None and swept_at <= now:
+            self.ping_state = attrs.evolve(self.ping_state, is_swept=True)
+
+    def outlast_stall(self, now: float, rules: Rules) -> None:
+        """Put off what came due while the process stood still, each by its length at most."""
+        for hold in self.holds:
+            if hold.ends_at <= now:
+                hold.put_off(now + min(hold.length, rules.stall_grace_after))
+        swept_at = self.swept_at(rules)
+        if swept_at is not None and swept_at <= now:
+            patience = min(rules.ping_expires_after, rules.stall_grace_after)
+            self.ping_state = attrs.evolve(self.ping_state, put_off_to=now + patience)

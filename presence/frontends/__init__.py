@@ -1,0 +1,1 @@
+"""The ways in: one folder for each protocol, and what they share."""

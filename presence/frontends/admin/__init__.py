@@ -1,0 +1,1 @@
+"""Administration over REST, and the addresses for operators."""

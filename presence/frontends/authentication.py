@@ -1,0 +1,118 @@
+"""Who is asking: tokens, revocations, development users, and how often they may ask."""
+
+import math
+from collections.abc import Callable
+
+from presence.core.ids import parse_user_id
+from presence.core.types import UserId
+from presence.errors import InvalidInput, TokenRefused
+from presence.live.claims import Claims, Verify
+from presence.live.clock import Clock
+from presence.transport.admission import RequestRates
+from presence.transport.http.request import CLOSE, Headers, HttpError, Request, retry_after
+
+CHALLENGE = (("www-authenticate", "Bearer"),)
+MISSING = "missing"
+
+
+class Authentication:
+    """Reads the claims of a token, however it came: the same for all addresses and ports."""
+
+    def __init__(
+        self,
+        verify: Verify,
+        is_revoked: Callable[[Claims], bool],
+        rates: RequestRates,
+        clock: Clock,
+        *,
+        is_development: bool,
+        on_refused: Callable[[str], None],
+    ) -> None:
+        self._verify = verify
+        self._is_revoked = is_revoked
+        self._rates = rates
+        self._clock = clock
+        self._is_development = is_development
+        self._on_refused = on_refused
+
+    def claims_of(self, request: Request, token: str | None = None) -> Claims:
+        """The claims of the request's token, *token* or the bearer's; else raises 401."""
+        token = token or bearer_of(request)
+        if token is None and self._is_development and "user" in request.query:
+            return self._development_user(request.query["user"])
+        if token is None:
+            self._on_refused(MISSING)
+            raise HttpError(401, "a token is needed", CHALLENGE)
+        try:
+            return self.of_token(token)
+        except TokenRefused as refusal:
+            raise HttpError(401, str(refusal), CHALLENGE) from refusal
+
+    def of_token(self, token: str) -> Claims:
+        """The claims of *token*; else counts it and raises `TokenRefused`."""
+        try:
+            claims = self._verify(token, self._clock.now().wall)
+            if self._is_revoked(claims):
+                raise TokenRefused("revoked")
+        except TokenRefused as refusal:
+            self._on_refused(refusal.reason)
+            raise
+        return claims
+
+    def of_stranger(self, user_id: UserId | None) -> Claims:
+        """The claims of whoever shows no token but says to be *user_id*, if anybody.
+
+        Believed in development mode alone; else counts it and raises `TokenRefused`.
+        """
+        if user_id is None or not self._is_development:
+            self._on_refused(MISSING)
+            raise TokenRefused(MISSING)
+        return self._believed(user_id)
+
+    def of_request(self, request: Request) -> Claims:
+        """As `claims_of`, counted against the request rate of the user or the address."""
+        try:
+            claims = self.claims_of(request)
+        except HttpError:
+            self.count_refused(request.peer)
+            raise
+        if not claims.is_admin:
+            self._require_room(self._rates.take(("user", claims.user_id), self._now()))
+        return claims
+
+    def count_refused(self, peer: str) -> None:
+        """Count a request that is refused before its sender is known.
+
+        Above the rate of its address raises 429, which ends the connection.
+        """
+        self._require_room(self._rates.take_of_address(peer, self._now()), CLOSE)
+
+    def of_administrator(self, request: Request) -> Claims:
+        """As `of_request`; raises 403 for anybody but an administrator."""
+        claims = self.of_request(request)
+        if not claims.is_admin:
+            raise HttpError(403, "an admin token is needed")
+        return claims
+
+    def _now(self) -> float:
+        return self._clock.now().mono
+
+    def _require_room(self, wait: float | None, headers: Headers = ()) -> None:
+        if wait is not None:
+            raise HttpError(429, "too many requests", retry_after(wait) + headers)
+
+    def _development_user(self, raw: str) -> Claims:
+        try:
+            user_id = parse_user_id(raw, "user")
+        except InvalidInput as refusal:
+            raise HttpError(401, str(refusal), CHALLENGE) from refusal
+        return self._believed(user_id)
+
+    def _believed(self, user_id: UserId) -> Claims:
+        return Claims(user_id, expires_at=math.inf, issued_at=self._clock.now().wall)
+
+
+def bearer_of(request: Request) -> str | None:
+    """The token of the Authorization header, if it is a bearer's."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None

@@ -1,0 +1,83 @@
+"""Upgrades to WebSockets: the gateway of each protocol, and the checks before a session."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from presence.errors import InvalidInput
+from presence.frontends.authentication import Authentication
+from presence.frontends.socket_session import ConnectParams, Session
+from presence.frontends.user_limit import UserLimit
+from presence.live.claims import Claims
+from presence.live.node import Node
+from presence.transport.http.request import (
+    HttpError,
+    Request,
+    Response,
+    error_response,
+    retry_after,
+)
+from presence.transport.websocket.connection import WebSocket
+from presence.transport.websocket.upgrade import Admitted
+
+TOO_MANY = "too many connections of this user"
+
+
+class Gateway(Protocol):
+    """How one dialect reads an upgrade, and the session that it gives to who is let in."""
+
+    def takes(self, request: Request) -> bool:
+        """Whether the upgrade is for this dialect."""
+
+    def token_of(self, request: Request) -> str | None:
+        """The token, if it is anywhere but in the Authorization header."""
+
+    def subprotocol_of(self, request: Request) -> str | None:
+        """The subprotocol to answer, one of those offered."""
+
+    def connect_params_of(self, request: Request, claims: Claims) -> ConnectParams:
+        """What else the upgrade asks for; raises `InvalidInput`."""
+
+    def open_session(
+        self, socket: WebSocket, claims: Claims, params: ConnectParams, subprotocol: str | None
+    ) -> Session:
+        """The session on *socket*, of which *subprotocol* was answered; not yet running."""
+
+
+class Gateways:
+    """The door to all dialects over WebSocket; the first gateway that takes an upgrade has it."""
+
+    def __init__(
+        self,
+        node: Node,
+        authentication: Authentication,
+        user_limit: UserLimit,
+        gateways: Sequence[Gateway],
+    ) -> None:
+        self._node = node
+        self._authentication = authentication
+        self._user_limit = user_limit
+        self._gateways = gateways
+
+    async def admit(self, request: Request) -> Response | Admitted:
+        """Answer 404, 503, 401, 400 or 429, or admit."""
+        gateway = next((each for each in self._gateways if each.takes(request)), None)
+        if gateway is None:
+            return error_response(404, "not found")
+        if self._node.is_draining:
+            return error_response(503, "the server is stopping", retry_after(1))
+        try:
+            claims = self._authentication.claims_of(request, gateway.token_of(request))
+            params = gateway.connect_params_of(request, claims)
+        except HttpError as refusal:
+            return error_response(refusal.status, refusal.problem, refusal.headers)
+        except InvalidInput as refusal:
+            return error_response(400, str(refusal))
+        # No await from here to the first step of the session, which counts it.
+        if self._user_limit.has_enough(claims.user_id):
+            return error_response(429, TOO_MANY, retry_after(10))
+        chosen = gateway.subprotocol_of(request)
+
+        def serve(socket: WebSocket) -> Awaitable[object]:
+            return gateway.open_session(socket, claims, params, chosen).run()
+
+        return Admitted(chosen, serve)

@@ -1,0 +1,76 @@
+"""What a client may say in a second, for all dialects whose clients speak."""
+
+from presence.core.events import Ending
+from presence.core.sliding_window import SlidingWindow
+from presence.core.types import Status
+from presence.core.user.patch import EMPTY_PATCH, PresencePatch
+from presence.frontends.socket_session import ConnectParams, Session, Socket, SocketTimes
+from presence.live.claims import Claims
+from presence.live.node import Node
+from presence.live.subscriber import Dialect
+from presence.metrics import Count, Counters
+
+OVER_RATE = "over_rate"
+
+
+class RateLimitedSession(Session):
+    """A session whose client may send so many frames a second.
+
+    Above that changes of presence merge and wait, but hiding; what else is
+    sent is the dialect's to drop.
+    """
+
+    __slots__ = ("_counters", "_frames", "_postponed")
+
+    def __init__(
+        self,
+        node: Node,
+        socket: Socket,
+        speech: Dialect,
+        claims: Claims,
+        params: ConnectParams,
+        times: SocketTimes | None,
+        max_frames_per_second: int,
+        counters: Counters,
+    ) -> None:
+        super().__init__(node, socket, speech, claims, params, times)
+        self._frames = SlidingWindow(max_frames_per_second, 1.0)
+        self._postponed: PresencePatch = EMPTY_PATCH
+        self._counters = counters
+
+    def _take_frame(self, now: float) -> bool:
+        """Count one more frame; False, counting nothing, where it is one too many."""
+        if self._frames.is_full(now):
+            return False
+        self._frames.count(now)
+        return True
+
+    def _drop(self, reason: str) -> None:
+        """Note that a frame is not acted upon."""
+        self._counters.add(Count.FRAMES_DROPPED, reason)
+
+    def _submit(self, change: PresencePatch, *, may_go_now: bool) -> None:
+        """Have *change* made now or, above the frame rate, with all that waits; hiding is now."""
+        self._postponed = self._postponed.merged_with(change)
+        if may_go_now or change.intent is Status.OFFLINE:
+            self._send_postponed()
+        else:
+            self._wait_for_room()
+
+    def _leave(self, ending: Ending) -> None:
+        if not self._node.is_draining:
+            self._send_postponed()  # the last is never lost
+        super()._leave(ending)
+        self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
+
+    def _wait_for_room(self) -> None:
+        self._node.timer.set(
+            ("frames", self._connection),
+            self._frames.opens_at(),
+            lambda stalled: self._send_postponed(),
+        )
+
+    def _send_postponed(self) -> None:
+        change, self._postponed = self._postponed, EMPTY_PATCH
+        if change is not EMPTY_PATCH:
+            self.command(change)

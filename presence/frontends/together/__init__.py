@@ -1,0 +1,1 @@
+"""The Together protocol over WebSocket and REST."""

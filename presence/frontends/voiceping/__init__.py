@@ -1,0 +1,1 @@
+"""VoicePing over WebSocket, over lines of plain TCP, and its REST addresses."""

@@ -1,0 +1,268 @@
+"""One VoicePing connection: what its client says, and how it is answered [000].
+
+A WebSocket client is answered in the form that it last spoke, a pipe in lines.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+
+from presence.core.events import Ending, Pinged
+from presence.core.sliding_window import SlidingWindow
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import PublicView, SelfView, ServerId, Status
+from presence.core.user.patch import PresencePatch
+from presence.dialects.voiceping import inbound
+from presence.dialects.voiceping.codes import OFFLINE, code_of
+from presence.dialects.voiceping.frames import Frame, connection_ack, login_duplicated
+from presence.dialects.voiceping.message_pack import encode_array
+from presence.dialects.voiceping.pings import ping_payload
+from presence.dialects.voiceping.text import encode_text
+from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSession
+from presence.frontends.socket_session import SELF, ConnectParams, Socket, SocketTimes
+from presence.frontends.voiceping.encoder import VoicePingSpeech, newest_of_each
+from presence.live.claims import Claims
+from presence.live.node import Node
+from presence.live.subscriber import EndReason, Welcome
+from presence.metrics import Count, Counters
+from presence.transport.sockets.fd_table import FdTable
+from presence.transport.sockets.stream import SocketEnded
+from presence.transport.websocket.frame_limiter import PING
+from presence.transport.websocket.frames import binary_frame, text_frame
+
+MOST_BAD_FRAMES = 20
+BAD_FRAMES_WITHIN = 60.0
+TOO_MANY_BAD = (1008, "too many bad frames")
+NOT_PRESENCE = "not_presence"
+
+
+def _line(frame: Frame) -> bytes:
+    return encode_text(frame) + b"\n"
+
+
+def _text(frame: Frame) -> bytes:
+    return text_frame(encode_text(frame))
+
+
+def _array(frame: Frame) -> bytes:
+    return binary_frame(encode_array(frame))
+
+
+@attrs.frozen(eq=False)
+class SessionPlan:
+    """What the VoicePing sessions of all doors share; makes them.
+
+    `lines` is how a pipe is spoken to, `texts` and `arrays` a WebSocket.
+    """
+
+    node: Node
+    counters: Counters
+    max_frames_per_second: int
+    single_login: bool
+    fd_table: FdTable
+    lines: VoicePingSpeech = attrs.field(init=False)
+    texts: VoicePingSpeech = attrs.field(init=False)
+    arrays: VoicePingSpeech = attrs.field(init=False)
+
+    @lines.default
+    def _speech_of_lines(self) -> VoicePingSpeech:
+        return VoicePingSpeech(_line, self.fd_table)
+
+    @texts.default
+    def _speech_of_texts(self) -> VoicePingSpeech:
+        return VoicePingSpeech(_text, self.fd_table)
+
+    @arrays.default
+    def _speech_of_arrays(self) -> VoicePingSpeech:
+        return VoicePingSpeech(_array, self.fd_table)
+
+    def session(
+        self,
+        socket: Socket,
+        claims: Claims,
+        params: ConnectParams,
+        speech: VoicePingSpeech,
+        times: SocketTimes | None,
+    ) -> "VoicePingSession":
+        """A session on *socket*, counted as a connection; its client begins with *speech*."""
+        self.counters.add(Count.CONNECTIONS, "pipe" if speech is self.lines else "voiceping")
+        return VoicePingSession(self, socket, claims, params, speech, times)
+
+    def speech_for(self, message: str | bytes) -> VoicePingSpeech:
+        """How a WebSocket client is answered that spoke so."""
+        return self.texts if isinstance(message, str) else self.arrays
+
+
+class VoicePingSession(RateLimitedSession):
+    """What a VoicePing client may say: how it is, that it is alive, and a test.
+
+    More than 20 bad frames in a minute end the connection. What is for the
+    voice router is none, and takes nothing of the frame rate: pings go on
+    while somebody talks.
+    """
+
+    __slots__ = ("_bad_frames", "_code", "_has_said_offline", "_plan")
+
+    _speech: VoicePingSpeech
+
+    def __init__(
+        self,
+        plan: SessionPlan,
+        socket: Socket,
+        claims: Claims,
+        params: ConnectParams,
+        speech: VoicePingSpeech,
+        times: SocketTimes | None,
+    ) -> None:
+        super().__init__(
+            plan.node,
+            socket,
+            speech,
+            claims,
+            params,
+            times,
+            plan.max_frames_per_second,
+            plan.counters,
+        )
+        self._plan = plan
+        self._bad_frames = SlidingWindow(MOST_BAD_FRAMES, BAD_FRAMES_WITHIN)
+        self._code: int | None = None
+        """What the client last said or was told of its own user."""
+        self._has_said_offline = False
+
+    @property
+    def is_pipe(self) -> bool:
+        return self._speech is self._plan.lines
+
+    # -- what the client says ----------------------------------------------------------------
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._ending is not None:
+            return
+        self._answer_like(message)
+        command = inbound.read_message(message, self.user_id)
+        if isinstance(command, inbound.Ignored):
+            self._drop(NOT_PRESENCE)
+            return
+        now = self._node.clock.now().mono
+        is_within_rate = self._take_frame(now)
+        match command:
+            case inbound.SetStatus(PresencePatch(intent=Status() as intent) as change):
+                self._note_said(code_of(intent))
+                self._submit(change, may_go_now=is_within_rate)
+            case inbound.Dropped(reason):
+                self._drop_bad(reason, now)
+            case _ if not is_within_rate:
+                self._drop(OVER_RATE)
+            case inbound.Ping():
+                self._tell_ping(may_begin=True)
+            case inbound.ConnectionTest(payload):
+                ack = connection_ack(self.user_id, payload)
+                self._socket.stream.push(self._speech.encode(ack))
+
+    def on_control_frame(self, opcode: int, payload: bytes) -> None:
+        """Act on a PING or PONG of a WebSocket; must not wait.
+
+        A PONG may be the echo of our own ping, so it begins nothing.
+        """
+        if self._ending is not None:
+            return
+        match inbound.read_control(payload, self.user_id):
+            case inbound.Ping():
+                self._tell_ping(may_begin=opcode == PING)
+            case inbound.Dropped(reason):
+                self._drop_bad(reason, self._node.clock.now().mono)
+
+    def _answer_like(self, message: str | bytes) -> None:
+        """From now on the client is spoken to in the form that it speaks."""
+        speech = self._plan.speech_for(message)
+        if speech is self._speech or self.is_pipe:
+            return
+
+        def change() -> None:
+            self._speech = speech
+
+        self._node.fanout.change_lane(self, change)
+
+    def _note_said(self, code: int) -> None:
+        self._code = code
+        self._has_said_offline = code == OFFLINE
+
+    def _tell_ping(self, *, may_begin: bool) -> None:
+        # Two slots: an echo that comes behind a ping must not take its place.
+        slot = ("pinged" if may_begin else "echoed", self._connection)
+        pinged = Pinged(self._connection, may_begin=may_begin)
+        self._node.users.tell_nowait(self.user_id, pinged, slot=slot)
+
+    def _drop_bad(self, reason: inbound.DropReason, now: float) -> None:
+        self._drop(reason.value)
+        if self._bad_frames.is_full(now):
+            self._close(*TOO_MANY_BAD, Ending.LOST)
+        self._bad_frames.count(now)
+
+    # -- as the living part sees it ----------------------------------------------------------
+
+    def welcome(self, welcome: Welcome) -> None:
+        self._code = code_of(welcome.self_view.status)
+        self._show(self._present_in(snapshot.id for snapshot in welcome.servers))
+
+    def show_self(self, view: SelfView) -> None:
+        code = code_of(view.status)
+        if code != self._code:
+            self._code = code
+            self._socket.stream.offer(SELF, self._speech.status(self.user_id, view.status))
+
+    def add_server(self, snapshot: ServerSnapshot) -> None:
+        present = self._present_in([snapshot.id])
+        for view in present:  # this is newer than what waits of them
+            self._socket.stream.drop(view.user_id)
+        self._show(present)
+
+    def remove_server(self, server_id: ServerId) -> None:
+        """Say offline of those who were seen there, and are seen nowhere else."""
+        present = (view.user_id for view in self._present_in([server_id]))
+        gone = [
+            (key, self._speech.status(key, Status.OFFLINE)) for key in filter(self.is_gone, present)
+        ]
+        if gone:
+            self.outbox.offer_batch(newest_of_each(gone))
+
+    def _present_in(self, servers: Iterable[ServerId]) -> list[PublicView]:
+        """All others whom the user sees in *servers* and who are not offline."""
+        own = self.user_id
+        views = self._node.public_views.present_in(servers)
+        return [view for view in views if view.user_id != own]
+
+    def _show(self, views: list[PublicView]) -> None:
+        if views:
+            self._socket.stream.push_snapshot([self._speech.present(views)])
+
+    # -- its life ----------------------------------------------------------------------------
+
+    @property
+    def ping_payload(self) -> bytes:
+        return ping_payload(self.user_id)
+
+    async def _arrive(self) -> None:
+        await super()._arrive()
+        if self._plan.single_login and self._ending is None:
+            self._replace_others()
+
+    def _replace_others(self) -> None:
+        """The last login wins; who came later meanwhile stays, and so do other dialects."""
+        for other in self._node.connections.subscribers_of(self.user_id):
+            is_older = other.connection < self.connection and other.device != self.device
+            if is_older and isinstance(other, VoicePingSession):
+                other.give_way()
+
+    def give_way(self) -> None:
+        """Tell the client that its user has come from another device, and end."""
+        if self._ending is None:
+            self._socket.stream.push(self._speech.encode(login_duplicated(self.user_id)))
+            self.end(EndReason.REPLACED)
+
+    def _is_goodbye(self, ended: SocketEnded) -> bool:
+        """A pipe has no word for goodbye: it is one to say offline and then to close."""
+        stream = self._socket.stream
+        is_eof = stream.cut_reason is None and stream.violation is None
+        return ended.is_clean or (self.is_pipe and is_eof and self._has_said_offline)

@@ -1,0 +1,145 @@
+"""The open connections of each user."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from actors import Shards
+from presence.core.restore import LiveConnection
+from presence.core.types import ConnectionId, State, UserId
+from presence.core.user.device import NEVER_PINGED, PingState
+from presence.core.user.devices import Devices
+from presence.live.subscriber import EndReason, Subscriber
+
+
+@attrs.define
+class Attached:
+    """A connection and what it was last like, for rebuilding a crashed actor.
+
+    `is_ending`: it was told to end, and is no more than a socket that closes.
+    """
+
+    subscriber: Subscriber
+    state: State
+    ping_state: PingState = NEVER_PINGED
+    is_welcomed: bool = False
+    is_ending: bool = False
+
+
+class ConnectionRegistry:
+    """Finds the connections of a user. They stay here while the user's actor restarts."""
+
+    def __init__(self) -> None:
+        # Tuples: nearly all users have one connection or two.
+        self._by_user: Shards[UserId, tuple[Attached, ...]] = Shards()
+        self._ending: Shards[UserId, tuple[Attached, ...]] = Shards()
+        self._ids = itertools.count(1)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        for attached in self._by_user.values():
+            for entry in attached:
+                yield entry.subscriber
+
+    def new_connection(self) -> ConnectionId:
+        return ConnectionId(next(self._ids))
+
+    def count_of(self, user_id: UserId) -> int:
+        return len(self.of(user_id))
+
+    def add(self, subscriber: Subscriber, state: State) -> None:
+        """Note an open connection, before its user hears of it."""
+        user_id = subscriber.user_id
+        self._by_user[user_id] = (*self.of(user_id), Attached(subscriber, state))
+        self._count += 1
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Forget a connection that is over, but for an actor that has not heard of its end.
+
+        Until `note_end_handled` a fresh actor finds it as it was: its last words
+        may wait to be handled, before its end.
+        """
+        user_id = subscriber.user_id
+        entry = self._entry_of(subscriber)
+        if entry is not None:
+            self._count -= 1
+            _take_out(self._by_user, user_id, entry)
+            if entry.is_welcomed and not entry.is_ending:
+                self._ending[user_id] = (*(self._ending.get(user_id) or ()), entry)
+
+    def note_end_handled(self, user_id: UserId, connection: ConnectionId) -> None:
+        """The user's actor handles the end of *connection* now."""
+        for entry in self._ending.get(user_id) or ():
+            if entry.subscriber.connection == connection:
+                _take_out(self._ending, user_id, entry)
+
+    def of(self, user_id: UserId) -> Sequence[Attached]:
+        """The user's connections, the oldest first."""
+        return self._by_user.get(user_id) or ()
+
+    def is_open(self, subscriber: Subscriber) -> bool:
+        """False if the connection is over, or was told to end."""
+        entry = self._entry_of(subscriber)
+        return entry is not None and not entry.is_ending
+
+    def welcome(self, subscriber: Subscriber) -> bool:
+        """Note that *subscriber* gets its snapshot now; False if it is over meanwhile."""
+        entry = self._entry_of(subscriber)
+        if entry is None or entry.is_ending:
+            return False
+        entry.is_welcomed = True
+        return True
+
+    def end_all(self, user_id: UserId, reason: EndReason) -> None:
+        """Tell the user's connections to end; they no longer belong to its life."""
+        for entry in self.of(user_id):
+            entry.is_ending = True
+            entry.subscriber.end(reason)
+
+    def note_states(self, user_id: UserId, devices: Devices) -> None:
+        """Remember what each of the user's connections is like."""
+        for entry in self._present(user_id):
+            device, key = devices.by_id.get(entry.subscriber.device), entry.subscriber.connection
+            if device is not None and key in device.connections:
+                entry.state, entry.ping_state = device.connections[key], device.ping_state
+
+    def subscribers_of(self, user_id: UserId) -> list[Subscriber]:
+        return [entry.subscriber for entry in self.of(user_id)]
+
+    def welcomed(self, user_id: UserId) -> list[Subscriber]:
+        """The user's connections that have their snapshot and are not about to end."""
+        return [
+            entry.subscriber
+            for entry in self.of(user_id)
+            if entry.is_welcomed and not entry.is_ending
+        ]
+
+    def live(self, user_id: UserId) -> list[LiveConnection]:
+        """What a fresh actor needs to know of the connections that its user has."""
+        return [
+            LiveConnection(
+                entry.subscriber.connection, entry.subscriber.device, entry.state, entry.ping_state
+            )
+            for entry in self._present(user_id)
+            if entry.is_welcomed and not entry.is_ending
+        ]
+
+    def _present(self, user_id: UserId) -> Sequence[Attached]:
+        """What the user's actor has to know of, or still has to hear the end of."""
+        return (*(self._ending.get(user_id) or ()), *self.of(user_id))
+
+    def _entry_of(self, subscriber: Subscriber) -> Attached | None:
+        own = self.of(subscriber.user_id)
+        return next((entry for entry in own if entry.subscriber is subscriber), None)
+
+
+def _take_out(table: Shards[UserId, tuple[Attached, ...]], user_id: UserId, gone: Attached) -> None:
+    left = tuple(entry for entry in table[user_id] if entry is not gone)
+    if left:
+        table[user_id] = left
+    else:
+        table.pop(user_id)

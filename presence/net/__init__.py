@@ -1,1 +1,0 @@
-"""The HTTP port: requests, WebSockets, sessions, limits."""

@@ -1,1 +1,0 @@
-"""Listening ports: they accept, and give every connection its task."""

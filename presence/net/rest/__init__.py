@@ -1,1 +1,0 @@
-"""The HTTP addresses: one's own presence and others', administration, operations."""

@@ -1,0 +1,1 @@
+"""Bytes, sockets, HTTP and WebSockets; nothing about presence."""

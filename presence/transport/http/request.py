@@ -1,0 +1,133 @@
+"""HTTP requests and answers as values."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
+
+import attrs
+import orjson
+
+from presence.errors import InvalidInput, PresenceError, StoreUnavailable
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class HttpError(PresenceError):
+    """Ends a handler with an answer of this status."""
+
+    def __init__(self, status: int, problem: str, headers: Headers = ()) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
+        self.headers = headers
+
+
+class Body(Protocol):
+    """The body of one request, which stays on the connection until a handler reads it."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True where the head announces no body."""
+
+    async def read(self, at_most: int | None = None) -> bytes:
+        """Return the whole body; to be called once.
+
+        *at_most* bytes are taken (None: the limit of the listener), refused by
+        the declared length before any of it is read. Raises `HttpError` 413,
+        408, 415 or 400.
+        """
+
+
+class NoBody:
+    """The body of a request that has none."""
+
+    is_empty = True
+
+    async def read(self, at_most: int | None = None) -> bytes:
+        return b""
+
+
+NO_BODY = NoBody()
+
+
+@attrs.frozen
+class Request:
+    """The head of one request, and its body, not read yet.
+
+    A handler looks at the token before it reads the body: a body that nobody
+    reads takes no memory, and ends the connection after the answer.
+
+    `path` is as sent, without the query; `parameters` are the decoded segments
+    of the route. Header names are lower case; a repeated header's values are
+    joined with ", ". `peer` is the client's address, as a trusted proxy tells.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: Body = NO_BODY
+    peer: str = ""
+    parameters: Mapping[str, str] = attrs.field(factory=dict)
+    is_http_1_0: bool = False
+
+    @property
+    def host(self) -> str:
+        return self.headers.get("host", "")
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """What the upgrade offers, in the client's order."""
+        offered = self.headers.get("sec-websocket-protocol", "").split(",")
+        return tuple(name for part in offered if (name := part.strip()))
+
+
+@attrs.frozen
+class Response:
+    """An answer; `content-length` and `date` are added when it is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+    def with_headers(self, headers: Headers) -> "Response":
+        return attrs.evolve(self, headers=self.headers + headers) if headers else self
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+Answer = TypeVar("Answer")
+
+CLOSE: Headers = (("connection", "close"),)
+"""Of an answer that ends the connection."""
+
+RETRY_LATER: Headers = (("retry-after", "10"),)
+
+JSON: Headers = (("content-type", "application/json"),)
+
+
+def json_response(status: int, value: object, headers: Headers = ()) -> Response:
+    return Response(status, orjson.dumps(value), JSON + headers)
+
+
+def error_response(status: int, problem: str, headers: Headers = ()) -> Response:
+    """Answer `{"error": problem}`; *problem* is a sentence of ours, not the client's bytes."""
+    return json_response(status, {"error": problem}, headers)
+
+
+def retry_after(seconds: float) -> Headers:
+    """The header that says when to come back: whole seconds, at least one."""
+    return (("retry-after", str(max(1, math.ceil(seconds)))),)
+
+
+async def ask(
+    handler: Callable[[Request], Awaitable[Answer]], request: Request
+) -> Answer | Response:
+    """Call *handler*; the errors that have a name become answers."""
+    try:
+        return await handler(request)
+    except HttpError as error:
+        return error_response(error.status, error.problem, error.headers)
+    except InvalidInput as error:
+        return error_response(400, str(error))
+    except StoreUnavailable:
+        return error_response(503, "the store cannot be read now", RETRY_LATER)

@@ -1,0 +1,1 @@
+"""Non-blocking sockets: reading, writing, and what waits to be written."""

@@ -1,0 +1,138 @@
+"""Waiting until something comes on any of thousands of connections.
+
+Trio's own way costs a kilobyte for each connection that waits, a quarter of
+all that a pipe takes, and two system calls for each message that comes; and
+thousands that are lost at once, as when a network fails, are all woken in one
+turn of the event loop. Where the kernel has epoll, one task waits for all of
+them instead.
+"""
+
+import select
+import socket as stdsocket
+from collections import deque
+from collections.abc import Awaitable
+from typing import Protocol
+
+import attrs
+import trio
+
+EVENTS_PER_TURN = 512
+LOST_PER_TURN = 32
+"""So many are woken before other tasks run; whose peer is gone, fewer, and after the rest."""
+
+PEER_IS_GONE = (
+    getattr(select, "EPOLLHUP", 0)
+    | getattr(select, "EPOLLRDHUP", 0)
+    | getattr(select, "EPOLLERR", 0)
+)
+
+
+class Poller(Protocol):
+    """Wakes the tasks that wait for their sockets; at most one waits for each."""
+
+    def add(self, sock: stdsocket.socket) -> None:
+        """Watch *sock* until it is closed."""
+
+    def wait_readable(self, sock: stdsocket.socket) -> Awaitable[object]:
+        """To be awaited at once, where the kernel just said that there is nothing to receive.
+
+        May raise `trio.ClosedResourceError` when woken by `wake`.
+        """
+
+    def wake(self, sock: stdsocket.socket) -> None:
+        """Wake whoever waits for *sock*, and nobody who begins to wait after that."""
+
+    async def run(self) -> None:
+        """Do what others wait for, until cancelled."""
+
+
+@attrs.frozen
+class _GiveUp:
+    """What Trio calls where *tasks* has a task that is cancelled."""
+
+    tasks: dict[int, trio.lowlevel.Task]
+    fd: int
+
+    def __call__(self, raise_cancel: object) -> trio.lowlevel.Abort:
+        del self.tasks[self.fd]
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class EpollPoller:
+    """Is told by the kernel of what is new only, which is enough for who takes all there is.
+
+    Who speaks goes before those whose peers are gone: when a network fails
+    thousands are, and whoever is left must not wait until all have been seen off.
+    """
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._tasks: dict[int, trio.lowlevel.Task] = {}
+        self._lost: deque[int] = deque()
+
+    def add(self, sock: stdsocket.socket) -> None:
+        self._epoll.register(sock, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+
+    def wait_readable(self, sock: stdsocket.socket) -> Awaitable[object]:
+        fd = sock.fileno()
+        self._tasks[fd] = trio.lowlevel.current_task()
+        # A coroutine of our own around it would stay as long as the connection is silent.
+        return trio.lowlevel.wait_task_rescheduled(_GiveUp(self._tasks, fd))  # noqa: ASYNC105
+
+    def wake(self, sock: stdsocket.socket) -> None:
+        self._wake(sock.fileno())
+
+    async def run(self) -> None:
+        with self._epoll:
+            while True:
+                if self._lost:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await trio.lowlevel.wait_readable(self._epoll)
+                self._wake_some()
+
+    def _wake_some(self) -> None:
+        woken, found = 0, EVENTS_PER_TURN
+        # To look is cheap: behind thousands who are gone there may be one who speaks.
+        while found == EVENTS_PER_TURN and woken < EVENTS_PER_TURN:
+            happened = self._epoll.poll(0, EVENTS_PER_TURN)
+            found = len(happened)
+            for fd, events in happened:
+                if events & PEER_IS_GONE:
+                    self._lost.append(fd)
+                else:
+                    self._wake(fd)
+                    woken += 1
+        # A socket that was closed and opened anew meanwhile is woken for nothing, and waits on.
+        for _ in range(min(LOST_PER_TURN, len(self._lost))):
+            self._wake(self._lost.popleft())
+
+    def _wake(self, fd: int) -> None:
+        task = self._tasks.pop(fd, None)
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+
+class TrioPoller:
+    """As Trio does it on every platform. It wakes who waits to send as well."""
+
+    def add(self, sock: stdsocket.socket) -> None:
+        pass
+
+    def wait_readable(self, sock: stdsocket.socket) -> Awaitable[object]:
+        return trio.lowlevel.wait_readable(sock)  # noqa: ASYNC105 - the caller awaits it
+
+    def wake(self, sock: stdsocket.socket) -> None:
+        trio.lowlevel.notify_closing(sock)
+
+    async def run(self) -> None:
+        await trio.sleep_forever()
+
+
+PLAIN_POLLER = TrioPoller()
+"""For a single connection; there is nothing to run."""
+
+
+def open_poller() -> Poller:
+    """The leanest that this platform has; `add` the sockets, and have a task in `run`."""
+    return EpollPoller() if hasattr(select, "epoll") else PLAIN_POLLER

@@ -1,0 +1,1 @@
+"""WebSockets: the upgrade, the connection, the frames and their limits."""

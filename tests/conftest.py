@@ -1,0 +1,333 @@
+"""Doors on free ports, and a client that speaks bytes."""
+
+import base64
+import math
+import os
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+
+import attrs
+import pytest
+import trio
+
+from presence.errors import TokenRefused
+from presence.frontends.authentication import Authentication
+from presence.frontends.socket_session import SocketTimes
+from presence.frontends.user_limit import UserLimit
+from presence.frontends.voiceping.line_listener import LineListener, LineSettings
+from presence.live.claims import Claims
+from presence.live.clock import Clock
+from presence.transport.admission import RequestRates
+from presence.transport.context import ServerContext
+from presence.transport.http.request import Response, error_response, json_response
+from presence.transport.http_listener import HttpListener
+from presence.transport.limits import NetLimits
+from presence.transport.sockets.stream import SocketEnded
+from presence.transport.tcp_listener import TcpListener
+from presence.transport.websocket.upgrade import Admitted
+
+
+class RawClient:
+    """One TCP connection: sends bytes, reads answers and frames."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.sent_bytes = 0
+        self._buffer = b""
+
+    async def send(self, *parts):
+        data = b"".join(parts)
+        await self.stream.send_all(data)
+        self.sent_bytes += len(data)
+
+    async def send_for_ever(self, data, *, every=0):
+        while True:
+            await self.send(data)
+            await trio.sleep(every)
+
+    async def take(self, size):
+        while len(self._buffer) < size:
+            data = await self.stream.receive_some(65536)
+            if not data:
+                raise EOFError(self._buffer)
+            self._buffer += data
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    async def answer(self, *, has_body=True):
+        """Return status, headers and body of the next answer."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += await self.take(1)
+        status_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        body = await self.take(int(headers.get("content-length", 0)) if has_body else 0)
+        return int(status_line.split()[1]), headers, body
+
+    async def upgrade(self, path="/ws", *headers):
+        await self.send(upgrade_request(path, *headers))
+        return await self.answer()
+
+    async def frame(self):
+        """Return opcode byte and payload of the next frame from the server."""
+        first, second = await self.take(2)
+        size = second & 0x7F
+        if size == 126:
+            size = int.from_bytes(await self.take(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await self.take(8), "big")
+        return first, await self.take(size)
+
+    async def close_code(self):
+        """Skip frames up to the close frame; None if the connection ends without one."""
+        try:
+            while True:
+                first, payload = await self.frame()
+                if first == 0x88:
+                    return int.from_bytes(payload[:2], "big")
+        except (EOFError, trio.BrokenResourceError):
+            return None
+
+    async def wait_end(self):
+        """Read until the server's end of the connection; return what came."""
+        data = self._buffer
+        with trio.fail_after(15), suppress(trio.BrokenResourceError):
+            while chunk := await self.stream.receive_some(65536):
+                data += chunk
+        return data
+
+
+def upgrade_request(path="/ws", *headers):
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        f"GET {path} HTTP/1.1",
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: keep-alive, Upgrade",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def masked(first, payload=b"", mask=b"\x01\x02\x03\x04"):
+    """A client's frame; *first* is the byte with FIN and opcode."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((first, 0x80 | size))
+    elif size < 65536:
+        head = bytes((first, 0xFE)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, 0xFF)) + size.to_bytes(8, "big")
+    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+
+
+@attrs.define
+class Echo:
+    """A route that admits to /ws and echoes; remembers its sockets and how they ended."""
+
+    sockets: list = attrs.field(factory=list)
+    ends: list = attrs.field(factory=list)
+    subprotocol: str | None = None
+
+    async def admit(self, request):
+        if request.path != "/ws":
+            return error_response(404, "not found")
+        return Admitted(self.subprotocol, self.serve)
+
+    async def serve(self, socket):
+        self.sockets.append(socket)
+        try:
+            while True:
+                message = await socket.receive()
+                payload = message.encode() if isinstance(message, str) else message
+                socket.stream.push(bytes((0x81, len(payload))) + payload)
+        except SocketEnded as end:
+            self.ends.append(end.is_clean)
+
+
+@attrs.define
+class Running:
+    """A door that serves."""
+
+    listener: TcpListener
+    port: int
+    crashes: list
+    counts: Counter
+    route: object
+    clients: list = attrs.field(factory=list)
+
+    async def connect(self):
+        client = RawClient(await trio.open_tcp_stream("127.0.0.1", self.port))
+        self.clients.append(client)
+        return client
+
+    async def wait_until(self, claim):
+        with trio.fail_after(5):
+            while not claim():  # noqa: ASYNC110 - the claim is about another task's plain state
+                await trio.sleep(0.01)
+
+    async def end(self):
+        self.listener.stop_accepting()
+        self.listener.end_connections(0)
+        for client in self.clients:
+            await trio.aclose_forcefully(client.stream)
+
+
+class PipeSession:
+    """Hears the lines of one pipe, until its end."""
+
+    def __init__(self, claims, pipe):
+        self.claims = claims
+        self.pipe = pipe
+        self.lines = []
+        self.end = None
+
+    async def run(self):
+        try:
+            while True:
+                line = await self.pipe.receive()
+                self.lines.append(line)
+        except SocketEnded as end:
+            self.end = end.with_traceback(None)  # which knows the session
+
+
+@attrs.define
+class RunningPipes(Running):
+    """A door for pipes that serves; a token `good-7` lets user 7 in."""
+
+    sessions: list = attrs.field(factory=list)
+
+    def serve_session(self, claims, pipe):
+        self.sessions.append(PipeSession(claims, pipe))
+        return self.sessions[-1].run()
+
+    def count_of(self, user_id):
+        return sum(each.claims.user_id == user_id and each.end is None for each in self.sessions)
+
+    async def log_in(self, token="good-7", *lines, is_slow=False):
+        """Connect and send the token, and *lines* with it; return the client and its session.
+
+        The kernel of a slow one takes little of what it does not read.
+        """
+        count = len(self.sessions)
+        client = await (self._connect_slowly() if is_slow else self.connect())
+        await client.send(b"".join(line.encode() + b"\n" for line in (f"token:{token}", *lines)))
+        await self.wait_until(lambda: len(self.sessions) > count)
+        return client, self.sessions[-1]
+
+    async def _connect_slowly(self):
+        sock = trio.socket.socket()
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+        await sock.connect(("127.0.0.1", self.port))
+        self.clients.append(RawClient(trio.SocketStream(sock)))
+        return self.clients[-1]
+
+
+def verify_good(token, now):
+    """A token lets in if it is good, whom it names behind that; for ever."""
+    if not token.startswith("good-"):
+        raise TokenRefused("malformed")
+    return Claims(token.removeprefix("good-").rstrip("-"), expires_at=math.inf, issued_at=now)
+
+
+async def echo_request(request):
+    """Answer with what was understood of the request."""
+    return json_response(
+        200,
+        {
+            "method": request.method,
+            "path": request.path,
+            "query": dict(request.query),
+            "body": (await request.body.read()).decode(),
+            "peer": request.peer,
+        },
+    )
+
+
+@pytest.fixture
+def masked_frame():
+    return masked
+
+
+@pytest.fixture
+def upgrade_head():
+    return upgrade_request
+
+
+@pytest.fixture
+async def open_http_listener(nursery):
+    """Start a front door with these limits; it is ended with the test."""
+    listeners = []
+
+    async def start(*, answer=echo_request, route=None, count_refused=None, **limits):
+        crashes, counts = [], Counter()
+        route = route or Echo()
+        site = ServerContext(
+            answer=answer,
+            sockets=route,
+            on_crash=crashes.append,
+            count=lambda name: counts.update([name]),
+            count_refused=count_refused or (lambda peer: None),
+            limits=NetLimits(**limits),
+        )
+        listener = HttpListener(site)
+        port = await nursery.start(partial(listener.serve, "127.0.0.1", 0))
+        listeners.append(Running(listener, port, crashes, counts, route))
+        return listeners[-1]
+
+    yield start
+    for listener in listeners:
+        await listener.end()
+
+
+@pytest.fixture
+async def open_line_listener(nursery):
+    """Start a door for pipes with these limits; it is ended with the test."""
+    listeners = []
+
+    async def start(*, times=None, max_connections_per_user=0, serve_session=None, **limits):
+        crashes, counts = [], Counter()
+        site = ServerContext(
+            answer=echo_request,
+            sockets=Echo(),
+            on_crash=crashes.append,
+            count=lambda name: counts.update([name]),
+            limits=NetLimits(**limits),
+        )
+        running = RunningPipes(None, 0, crashes, counts, site)
+        plan = LineSettings(
+            Authentication(
+                verify_good,
+                lambda claims: claims.user_id == "revoked",
+                RequestRates(0, 0),
+                Clock(),
+                is_development=site.limits.is_development,
+                on_refused=lambda reason: counts.update([f"token {reason}"]),
+            ),
+            UserLimit(
+                max_connections_per_user, running.count_of, lambda: counts.update(["user_limit"])
+            ),
+            times or SocketTimes(),
+            serve_session or running.serve_session,
+        )
+        running.listener = LineListener(site, plan)
+        running.port = await nursery.start(partial(running.listener.serve, "127.0.0.1", 0))
+        listeners.append(running)
+        return running
+
+    yield start
+    for listener in listeners:
+        await listener.end()
+
+
+@pytest.fixture
+def echo_route():
+    return Echo
+
+
+@pytest.fixture
+def empty_response():
+    return Response(204)

@@ -1,0 +1,56 @@
+"""What is kept of much that is used now and then."""
+
+import pytest
+
+from presence.live.views.sharded_lru import LEAST_PER_PART, PARTS, ShardedLru
+
+
+def table_of(capacity, *keys):
+    table = ShardedLru(capacity)
+    for key in keys:
+        table[key] = key.upper()
+    return table
+
+
+def kept(table, keys):
+    return [key for key in keys if key in table]
+
+
+def test_what_was_put_first_goes_first():
+    assert kept(table_of(2, "a", "b", "c"), "abc") == ["b", "c"]
+
+
+def test_what_was_used_stays_longer():
+    table = table_of(2, "a", "b")
+    assert table.use("a") == "A"
+    table["c"] = "C"
+    assert kept(table, "abc") == ["a", "c"]
+
+
+def test_what_was_put_again_stays_longer():
+    table = table_of(2, "a", "b", "a", "c")
+    assert kept(table, "abc") == ["a", "c"]
+
+
+def test_to_peek_is_no_use():
+    table = table_of(2, "a", "b")
+    assert table.peek("a") == "A"
+    table["c"] = "C"
+    assert kept(table, "abc") == ["b", "c"]
+
+
+def test_what_is_not_there_is_none():
+    table = table_of(2, "a")
+    table.forget("a")
+    table.forget("a")
+    assert (table.use("a"), table.peek("a"), len(table)) == (None, None, 0)
+
+
+@pytest.mark.parametrize("capacity", [1, LEAST_PER_PART, 1_000, PARTS * LEAST_PER_PART * 2])
+def test_it_holds_about_its_capacity_and_never_much_more(capacity):
+    table = ShardedLru(capacity)
+    for number in range(3 * capacity):
+        table[number] = str(number)
+    assert 0.9 * capacity <= len(table) <= capacity + PARTS
+    assert 3 * capacity - 1 in table
+    assert 0 not in table

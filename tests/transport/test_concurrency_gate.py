@@ -1,0 +1,91 @@
+"""A few at a time, in order of arrival."""
+
+import pytest
+import trio
+import trio.testing
+
+from presence.transport.concurrency_gate import ConcurrencyGate
+
+
+@pytest.fixture
+def turnstile():
+    return ConcurrencyGate(places=2)
+
+
+async def enter_all(turnstile, nursery, names):
+    """Have them come one after another; returns the list of those inside, as it grows."""
+    inside = []
+
+    async def enter(name):
+        await turnstile.enter(name)
+        inside.append(name)
+
+    for name in names:
+        nursery.start_soon(enter, name)
+        await trio.testing.wait_all_tasks_blocked()
+    return inside
+
+
+async def test_the_others_wait_in_order_of_arrival(turnstile, nursery):
+    inside = await enter_all(turnstile, nursery, "abcd")
+    assert (inside, turnstile.waiting) == (["a", "b"], 2)
+    for gone, waiting in (("b", 1), ("a", 0)):
+        turnstile.leave(gone)
+        await trio.testing.wait_all_tasks_blocked()
+        assert turnstile.waiting == waiting
+    assert inside == ["a", "b", "c", "d"]
+
+
+async def test_a_place_is_given_back_once(turnstile, nursery):
+    inside = await enter_all(turnstile, nursery, "abcd")
+    for _ in range(3):
+        turnstile.leave("a")
+        turnstile.leave("never inside")
+    await trio.testing.wait_all_tasks_blocked()
+    assert inside == ["a", "b", "c"]
+
+
+async def test_who_is_inside_takes_no_second_place(turnstile, nursery):
+    assert await enter_all(turnstile, nursery, "aaab") == ["a", "a", "a", "b"]
+
+
+async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile, nursery):
+    inside = await enter_all(turnstile, nursery, "ab")
+    with trio.move_on_after(0.01) as waiting:
+        await turnstile.enter("c")
+    assert waiting.cancelled_caught
+    turnstile.leave("c")
+    turnstile.leave("a")
+    inside += await enter_all(turnstile, nursery, "de")
+    assert inside == ["a", "b", "d"]
+
+
+async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
+    teardown_gate = ConcurrencyGate(places=1)
+    handshake_gate = ConcurrencyGate(places=2, behind=teardown_gate)
+    outside = await enter_all(teardown_gate, nursery, "ab")
+    inside = await enter_all(handshake_gate, nursery, "cde")
+    assert (outside, inside) == (["a"], [])
+    teardown_gate.leave("a")
+    await trio.testing.wait_all_tasks_blocked()
+    assert (outside, sorted(inside), handshake_gate.waiting) == (["a", "b"], ["c", "d"], 1)
+
+
+async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
+    teardown_gate = ConcurrencyGate(places=1)
+    handshake_gate = ConcurrencyGate(places=1, behind=teardown_gate)
+    await enter_all(teardown_gate, nursery, "ab")
+    with trio.move_on_after(0.01) as waiting:
+        await handshake_gate.enter("c")
+    assert waiting.cancelled_caught
+    teardown_gate.leave("a")
+    assert await enter_all(handshake_gate, nursery, "d") == ["d"]
+
+
+async def test_who_gave_up_waiting_to_leave_keeps_nobody_out(nursery):
+    teardown_gate = ConcurrencyGate(places=1)
+    handshake_gate = ConcurrencyGate(places=1, behind=teardown_gate)
+    await enter_all(teardown_gate, nursery, "a")
+    with trio.move_on_after(0.01):
+        await teardown_gate.enter("b")
+    assert await enter_all(handshake_gate, nursery, "c") == ["c"]
