@@ -1,4 +1,4 @@
-"""Doors on free ports, and a client that speaks bytes."""
+"""How the suite is spread over the cores; listeners on free ports, and a client of plain bytes."""
 
 import base64
 import math
@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import attrs
 import pytest
@@ -26,6 +27,22 @@ from presence.transport.limits import NetLimits
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import TcpListener
 from presence.transport.websocket.upgrade import Admitted
+
+SLOW_FOLDERS = ("end_to_end", "bench")
+"""Folders whose tests start processes; the tests of each run one after another."""
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Two workers a core: most tests that last wait for a clock or a socket."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 class RawClient:

@@ -56,6 +56,7 @@ async def test_a_young_cycle_is_gone_at_the_next_look(running):
     assert lost() is None
 
 
+@pytest.mark.slow
 async def test_a_cycle_that_lived_through_a_look_is_gone_at_the_second(running):
     kept = Loop()
     lost = weakref.ref(kept)

@@ -1,5 +1,6 @@
 """What is looked at before a body is read, and how large a body may be."""
 
+import pytest
 import trio
 
 BROWSER = ("origin", "https://app.example")
@@ -32,6 +33,7 @@ async def test_a_page_may_read_that_its_body_was_too_large(start_server):
     assert (answer.status, answer.header("access-control-allow-origin")) == (413, BROWSER[1])
 
 
+@pytest.mark.slow
 async def test_only_the_list_of_members_may_be_long(server):
     admin = server.admin()
     await server.request("PUT", "/servers/team", token=admin, body={})

@@ -376,6 +376,7 @@ async def test_who_asks_too_often_is_told_when_to_come_back(start_server):
     assert answers[-1].header("retry-after") == "1"
 
 
+@pytest.mark.slow
 async def test_who_is_not_yet_stored_is_listed(server, monkeypatch):
     async def write(batch):
         raise StoreUnavailable("told to fail")
@@ -419,6 +420,7 @@ async def test_who_cannot_be_read_is_no_404(closed, monkeypatch):
     assert ids_of(await ask(closed)) == ["ann", "bob", "zoe"]
 
 
+@pytest.mark.slow
 async def test_whose_own_actor_does_not_answer_is_to_come_back(server, monkeypatch):
     await server.connect("ann")
 

@@ -5,6 +5,7 @@ a secret life. What observers are told, when, and what they are answered must
 not differ. See the list of leak channels in the model: hidden users.
 """
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -257,12 +258,14 @@ def run(begin, steps, is_hidden):
     return trio.run(live_through, begin, steps, is_hidden, clock=clock)
 
 
+@pytest.mark.slow
 @settings(settings.get_profile("live"), max_examples=150)
 @given(STEPS)
 def test_who_hides_cannot_be_told_from_who_went(steps):
     assert run(begin_in_the_open, steps, True) == run(begin_in_the_open, steps, False)
 
 
+@pytest.mark.slow
 @settings(settings.get_profile("live"), max_examples=75)
 @given(STEPS)
 def test_who_was_never_seen_cannot_be_told_from_who_never_was(steps):

@@ -651,6 +651,7 @@ async def test_half_open_handshakes_are_freed(open_http_listener, upgrade_head):
     assert listener.counts["heads_timed_out"] == 100
 
 
+@pytest.mark.slow
 async def test_a_thousand_cuts_leave_no_exception(open_http_listener, masked_frame, upgrade_head):
     """F25: the same conversation, ended anywhere, by EOF or by reset, also byte by byte."""
     listener = await open_http_listener(max_connections_per_address=0)
