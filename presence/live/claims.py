@@ -1,4 +1,4 @@
-"""What a verified token says of its bearer."""
+"""The claims of a verified token."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The one place where the living part reads the clocks."""
+"""Reads the monotonic and the wall clock; nothing else in `live` does."""
 
 import time
 from collections.abc import Callable

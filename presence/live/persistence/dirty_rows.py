@@ -1,9 +1,6 @@
-"""What the store does not know yet, or may not have known when it was asked."""
+"""Rows that changed and are not yet committed."""
 
-import contextlib
 import math
-from collections import deque
-from collections.abc import Iterator
 
 import attrs
 
@@ -14,7 +11,7 @@ from presence.live.ports import Batch, MembershipRow, Revocation
 
 @attrs.define
 class DirtyRows:
-    """Rows that are not yet committed, the newest of each; None: it is to go."""
+    """Rows that are not yet committed, the newest version of each; None deletes the row."""
 
     users: dict[UserId, Record | None] = attrs.field(factory=dict)
     servers: dict[ServerId, str | None] = attrs.field(factory=dict)
@@ -27,7 +24,7 @@ class DirtyRows:
         return rows + (self.settled_epoch is not None)
 
     def merged_with(self, newer: "DirtyRows") -> "DirtyRows":
-        """What to write after this could not be written and *newer* came in."""
+        """The rows to write after a failed write of these, when *newer* ones have come in."""
         if not self:
             return newer
         is_settled_later = newer.settled_epoch is not None
@@ -40,7 +37,7 @@ class DirtyRows:
         )
 
     def as_batch(self, committed_at: float) -> Batch:
-        """These changes for the store, which sees them as they are now."""
+        """These rows as one batch for the store."""
         return Batch(
             committed_at=committed_at,
             users=self.users,
@@ -51,39 +48,11 @@ class DirtyRows:
         )
 
 
-class CommitsDuringReads:
-    """Batches committed while a read was under way, which may not have seen them."""
-
-    def __init__(self) -> None:
-        self._last_read = 0
-        self._reads: dict[int, None] = {}  # under way, oldest first
-        self._kept: deque[tuple[int, dict[UserId, Record | None]]] = deque()
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
-        """Keep, until the end of this block, what is committed from now on."""
-        self._last_read = number = self._last_read + 1
-        self._reads[number] = None
-        try:
-            yield
-        finally:
-            del self._reads[number]
-            oldest = next(iter(self._reads), math.inf)
-            while self._kept and self._kept[0][0] < oldest:
-                self._kept.popleft()
-
-    def keep(self, users: dict[UserId, Record | None]) -> None:
-        """Note a commit: every read now under way may have missed *users*."""
-        if self._reads and users:
-            self._kept.append((self._last_read, users))
-
-    def committed(self) -> Iterator[dict[UserId, Record | None]]:
-        """What is kept, newest first."""
-        return (users for _, users in reversed(self._kept))
-
-
 def check_storable(record: Record) -> None:
-    """Refuse, in the task of who saves it, a record that would make every batch fail."""
+    """Raise ValueError for a record that no database could keep.
+
+    Checked in the task that saves it: in a batch it would make every write fail.
+    """
     view = record.view
     texts = (view.username, view.custom_status, view.activity)
     own_texts = (record.name, record.custom_status, record.activity)

@@ -1,9 +1,10 @@
-"""Writes to the store behind the broadcasts, so that these never wait for the disk.
+"""Write-behind: changes are announced first and stored in batches by one task.
 
-Whoever changes something leaves the newest row here and goes on. One task
-takes everything that waits, commits it as one batch, and takes what came in
-meanwhile. What cannot be written waits, newest row per user, and is tried
-again for ever: memory is bounded by the number of users, not of changes.
+A broadcast never waits for the disk. Callers leave the newest version of a row
+and go on. The task takes all dirty rows, commits them as one batch, and then
+takes the rows that came in meanwhile. Rows of a failed write stay, one per
+user, and are retried without end, so memory is bounded by the number of users
+and not by the number of changes.
 """
 
 import contextlib
@@ -18,7 +19,8 @@ from presence.core.record import Record
 from presence.core.types import PublicView, ServerId, UserId
 from presence.core.value import value
 from presence.errors import StoreUnavailable
-from presence.live.persistence.dirty_rows import CommitsDuringReads, DirtyRows, check_storable
+from presence.live.persistence.commits_during_reads import CommitsDuringReads
+from presence.live.persistence.dirty_rows import DirtyRows, check_storable
 from presence.live.ports import Batch, MembershipRow, Revocation, Store
 
 _HEARTBEAT_EVERY = 10.0
@@ -31,7 +33,7 @@ GATHER_FOR = 0.05
 
 @value
 class WriterStatistics:
-    """How the writing goes. `last_batch_took` is in seconds, null before the first commit."""
+    """A snapshot of the writer. `last_batch_took` is in seconds, None before the first commit."""
 
     waiting: int
     committed_ticket: int
@@ -41,7 +43,7 @@ class WriterStatistics:
 
 @attrs.define
 class _Outage:
-    """What is told of writes that fail: at most one report in 10 s, and the recovery."""
+    """Reports failing writes, at most once in 10 s, and the recovery."""
 
     on_failure: Callable[[StoreUnavailable, int], None]
     on_recovery: Callable[[int, float], None]
@@ -69,14 +71,15 @@ class _Outage:
 class Writer:
     """Write-behind over *store*, an actor with one task.
 
-    Every change is told by a method that never waits and returns a ticket;
-    tickets grow, and `wait_committed` waits for one. Reads through the writer
-    see what is not yet written. *wall* is the wall clock (Unix time).
+    Every change is handed over by a method that never waits and returns a
+    ticket; tickets grow, and `wait_committed` waits for one. Reads through the
+    writer include the rows that are not yet written. *wall* is the wall clock
+    (Unix time).
     `on_failure(error, rows that wait)` is called at most once in 10 s while
     writes fail, `on_recovery(failures, seconds)` once when they succeed again.
 
-    What waits belongs to this object, not to its task: `run` may crash and be
-    started again.
+    The dirty rows belong to this object and not to its task: `run` may crash and
+    be started again.
     """
 
     def __init__(
@@ -107,30 +110,30 @@ class Writer:
     # Changes, without waiting -----------------------------------------------------------
 
     def save(self, record: Record) -> int:
-        """Store *record*, one that hides its user at once.
+        """Store *record*; a record that hides its user is written without delay.
 
-        One that no database could keep raises ValueError.
+        Raises ValueError for a record that no database could keep.
         """
         check_storable(record)
         self._waiting.users[record.view.user_id] = record
         ticket = self._issue_ticket()
-        if record.is_hiding:  # a crash must not bring into the open who has just gone hidden
+        if record.is_hiding:  # a crash must not show a user who has just hidden
             self._hurry_for(ticket)
         return ticket
 
     def forget_user(self, user_id: UserId) -> int:
-        """Delete the user's row; its memberships are the caller's to forget."""
+        """Delete the user's row. The caller deletes its memberships."""
         self._waiting.users[user_id] = None
         return self._issue_ticket()
 
     def save_server(self, server_id: ServerId, name: str) -> int:
-        """Store the server; a name that no database could keep raises ValueError."""
+        """Store the server; raises ValueError for a name that no database could keep."""
         name.encode()
         self._waiting.servers[server_id] = name
         return self._issue_ticket()
 
     def forget_server(self, server_id: ServerId) -> int:
-        """Delete the server's row; its memberships are the caller's to forget."""
+        """Delete the server's row. The caller deletes its memberships."""
         self._waiting.servers[server_id] = None
         return self._issue_ticket()
 
@@ -145,7 +148,7 @@ class Writer:
         return self._issue_ticket()
 
     def save_revocation(self, revocation: Revocation) -> int:
-        """Store from when on tokens of the user count."""
+        """Store the time up to which tokens of the user are refused."""
         self._waiting.revocations[revocation.user_id] = revocation
         return self._issue_ticket()
 
@@ -155,7 +158,7 @@ class Writer:
         return self._issue_ticket()
 
     async def wait_committed(self, ticket: int, *, within: float) -> bool:
-        """Whether everything up to *ticket* is committed, waiting at most *within* seconds."""
+        """Wait at most *within* seconds until all up to *ticket* is committed; say if it is."""
         self._hurry_for(ticket)
         with trio.move_on_after(within):
             while self._committed_ticket < ticket:
@@ -168,7 +171,7 @@ class Writer:
         return self._outage.failures > 0
 
     def statistics(self) -> WriterStatistics:
-        """A snapshot of how the writing goes."""
+        """A snapshot for metrics and tests."""
         return WriterStatistics(
             waiting=self._count_waiting(),
             committed_ticket=self._committed_ticket,
@@ -209,7 +212,7 @@ class Writer:
                 asked = limit + sum(not _is_announced(record) for record in self._newer().values())
                 stored = await self._store.read_announced_ids(after, asked)
                 page = self._merge_ids(stored, after, is_whole=len(stored) < asked)
-                # Short although there is more: users went while the store was asked.
+                # Too short although more exist: users were deleted during the read.
                 if len(page) >= limit or len(stored) < asked:
                     return page[:limit]
 
@@ -223,7 +226,7 @@ class Writer:
         return sorted(ids)
 
     def _newer(self) -> Mapping[UserId, Record | None]:
-        """What the store may not know yet, or not have known when a read now under way began."""
+        """Rows that the store may lack, or that a read under way may have missed."""
         return ChainMap(
             self._waiting.users, self._in_flight.users, *self._commits_during_reads.committed()
         )
@@ -231,9 +234,9 @@ class Writer:
     # The task ---------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write until `close`, and once more then; cancel it where that takes too long.
+        """Write until `close`, and once more then. Cancel it if that takes too long.
 
-        Without changes a batch is written each 10 s, for its `committed_at`.
+        Without changes a batch is written every 10 s, to record its `committed_at`.
         """
         task_status.started()
         while True:
@@ -249,7 +252,7 @@ class Writer:
                     await self._gather()
 
     def close(self) -> None:
-        """Have `run` write what waits and return; changes told later may be lost."""
+        """Have `run` write the dirty rows and return; later changes may be lost."""
         self._is_closing = True
         self._wakeup.set()
         self._hurry.set()
@@ -260,11 +263,11 @@ class Writer:
             self._hurry.set()
 
     async def _gather(self) -> None:
-        """Let more changes come into one batch, unless one of them is urgent or awaited.
+        """Wait for more changes to share the batch, unless one is urgent or awaited.
 
         The thread that commits takes turns with the broadcaster at every system
-        call: started at once, it would double the time in which a hundred
-        listeners hear of the very change that it stores.
+        call. Started at once, it would double the time until a hundred
+        subscribers have the very change that it stores.
         """
         self._hurry = trio.Event()
         if self._awaited_ticket <= self._committed_ticket and not self._is_closing:
@@ -290,7 +293,7 @@ class Writer:
                 return
 
     def _take_what_waits(self) -> None:
-        self._put_back()  # what a crash or a cancellation left in flight
+        self._put_back()  # rows that a crash or a cancellation left in flight
         self._in_flight, self._waiting = self._waiting, DirtyRows()
         self._in_flight_ticket = self._issued_ticket
         self._wakeup = trio.Event()

@@ -29,7 +29,7 @@ class MemberIndex:
         return len(self._visible) + len(self._others)
 
     def place(self, user_id: UserId, *, is_visible: bool) -> None:
-        """The user is a member, and not offline if *is_visible*."""
+        """Add or move a member, who is not offline if *is_visible*."""
         there, elsewhere = self._visible, self._others
         if not is_visible:
             there, elsewhere = elsewhere, there
@@ -38,12 +38,12 @@ class MemberIndex:
             insort(there, user_id)
 
     def remove(self, user_id: UserId) -> None:
-        """The user is no member; does nothing if it was none."""
+        """Remove a member; does nothing if the user is none."""
         _discard(self._visible, user_id)
         _discard(self._others, user_id)
 
     def reaches(self, count: int) -> bool:
-        """False where there may be more among the first *count* than are listed."""
+        """Say whether the first *count* members are certainly listed."""
         return self._known_up_to is None or len(self) >= count
 
     def first(self, count: int) -> list[UserId]:

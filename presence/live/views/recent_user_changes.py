@@ -1,4 +1,4 @@
-"""Who came to be shown and who was deleted of late: what lists read before do not know."""
+"""Recent additions and deletions of users, to correct lists that were read before them."""
 
 import itertools
 from collections import deque
@@ -10,27 +10,27 @@ _REMEMBERED = 10_000
 
 
 class RecentUserChanges:
-    """The last turns: users of whom others heard for the first time, or who were deleted."""
+    """The latest changes: users who were announced for the first time, or deleted."""
 
     def __init__(self) -> None:
         self.count = 0
-        """Of all turns so far. A list is as old as the count was when it was read."""
+        """The number of all changes so far. A list is as old as the count at its reading."""
         self._latest: deque[tuple[UserId, bool]] = deque(maxlen=_REMEMBERED)
 
     def note(self, user_id: UserId, *, is_announced: bool) -> None:
-        """The user is shown from now on, or else was deleted."""
+        """Note that the user was announced or, unless *is_announced*, deleted."""
         self.count += 1
         self._latest.append((user_id, is_announced))
 
     def since(self, count: int) -> Iterator[tuple[UserId, bool]]:
-        """The turns after the first *count*, oldest first, as far as they are remembered."""
+        """The changes after the first *count*, oldest first, as far as they are remembered."""
         missed = min(self.count - count, len(self._latest))
         return itertools.islice(self._latest, len(self._latest) - missed, None)
 
     def gained(self, count: int, up_to: str) -> int | None:
-        """How many more users up to the id *up_to* are shown than after the first *count* turns.
+        """Return how many users up to the id *up_to* came since the first *count* changes.
 
-        Negative where users went; None where not all of these turns are remembered.
+        Negative if more were deleted; None if not all changes are remembered.
         """
         if self.count - count > len(self._latest):
             return None

@@ -1,4 +1,4 @@
-"""A bounded table that forgets what was not used for longest, and never pauses to grow."""
+"""A bounded table that evicts the least recently used values without long pauses."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -14,9 +14,9 @@ LEAST_PER_PART: Final = 64
 class ShardedLru(Generic[K, V]):
     """Holds up to *capacity* values.
 
-    In parts, for one ordered table of 100,000 stands still for 20 ms whenever
-    it makes room. Each part forgets by itself, so in a large one that is full
-    a value may go before another that is a little older.
+    It consists of parts, because one ordered table of 100,000 entries pauses for
+    20 ms whenever it is resized. Each part evicts on its own, so a value may be
+    evicted before another that is a little older.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -46,7 +46,7 @@ class ShardedLru(Generic[K, V]):
         return value
 
     def peek(self, key: K) -> V | None:
-        """The value, and no sign of having asked."""
+        """The value, without counting as a use."""
         return self._part(key).get(key)
 
     def forget(self, key: K) -> None:

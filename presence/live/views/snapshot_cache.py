@@ -1,4 +1,4 @@
-"""Snapshots that are still true, for all who connect while nothing changes."""
+"""Snapshots of servers that are still true, shared by all connections that need them."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ _NONE: Mapping[UserId, PublicView] = {}
 
 
 class SnapshotCache:
-    """The snapshots used last, of at most *capacity* listed members together.
+    """The most recently used snapshots, of at most *capacity* listed members together.
 
-    Whoever takes the same snapshot gets the same object, and with it what the
-    dialects made of it. Its owner says what is no longer true; of a snapshot in
-    which some members changed, the views of the others are of use for the next.
+    All callers get the same object, and with it the encodings that the dialects
+    made of it. The owner reports every change; the unchanged views of a snapshot
+    are reused for the next one.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -33,7 +33,7 @@ class SnapshotCache:
         return snapshot
 
     def views_of(self, server_id: ServerId) -> Mapping[UserId, PublicView]:
-        """What is still true of the members in the snapshot kept last."""
+        """The views of the latest snapshot that are still true."""
         return self._views.get(server_id, _NONE)
 
     def keep(self, snapshot: ServerSnapshot) -> None:
@@ -45,13 +45,13 @@ class SnapshotCache:
             self.drop(next(iter(self._views)))
 
     def spoil(self, server_id: ServerId, user_id: UserId) -> None:
-        """This member of the server changed, came or went: its snapshot is no longer true."""
+        """Invalidate the snapshot: this member of the server changed, came or went."""
         self._snapshots.pop(server_id, None)
         views = self._views.get(server_id)
         if views is not None and views.pop(user_id, None) is not None:
             self._listed -= 1
 
     def drop(self, server_id: ServerId) -> None:
-        """Forget all that is kept of this server."""
+        """Forget the snapshot and the views of this server."""
         self._snapshots.pop(server_id, None)
         self._listed -= len(self._views.pop(server_id, _NONE))

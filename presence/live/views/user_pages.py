@@ -1,4 +1,4 @@
-"""The users whom somebody may see as one list by id, found by their number in it."""
+"""Pages of all users that a caller may see, in order of their ids."""
 
 from collections.abc import Sequence, Set
 
@@ -7,14 +7,14 @@ from presence.core.value import value
 from presence.live.views.public_views import PublicViews
 
 STEP = 1_000
-"""At most so many ids are read at once on the way to a page."""
+"""The most ids that are read at once on the way to a page."""
 
 
 @value
 class _PageCursor:
     """A place in a list: *position* ids are not greater than *after*.
 
-    *turns* is how many turns had been counted then; None where nobody counts them.
+    *turns* is the count of `RecentUserChanges` at that time; None where it is not used.
     """
 
     turns: int | None
@@ -23,25 +23,27 @@ class _PageCursor:
 
 
 class UserPages:
-    """Finds users by their number in a list; of `everyone` it notes the places that it passes.
+    """Finds users by their position in the list; remembers positions in `everyone`.
 
-    Else who asks for a million users page by page would have half of them read
-    again for each page. So many notes are kept as the list has steps.
+    Without these landmarks a client that reads a million users page by page would
+    have half of them read again for every page. There is at most one landmark for
+    each step of the list.
     """
 
     def __init__(self, public_views: PublicViews) -> None:
         self._public_views = public_views
         self._landmarks: dict[int, _PageCursor] = {}
-        """Of `everyone`, by the number of whole steps before each when it was noted."""
+        """Known positions in `everyone`, by the number of whole steps before each."""
 
     async def ids(
         self, servers: Set[ServerId], own: UserId, first: int, count: int
     ) -> Sequence[UserId]:
-        """At most *count* ids after the *first* ones of who is in *servers*, and *own*, by id.
+        """Return at most *count* ids after the first *first* ones, in order.
 
-        Reads in bounded steps; raises `StoreUnavailable`.
+        The list is the members of *servers* and *own*. Reads in bounded steps;
+        raises `StoreUnavailable`.
         """
-        # One more on the left, to tell on which side of it one stands who is in no server.
+        # One more id on the left shows on which side of it *own* belongs if it is in no server.
         before = min(first, 1)
         found = await self._ids_from(servers, first - before, count + before)
         if own not in found and not await self._is_passed(servers, own, found[:before]):
@@ -83,16 +85,16 @@ class UserPages:
         return _PageCursor(self._public_views.recent_user_changes.count)
 
     def _passed(self, place: _PageCursor, ids: Sequence[UserId]) -> _PageCursor:
-        """The place behind *ids*, which were read after *place* a moment ago."""
+        """The place behind *ids*, which were just read after *place*."""
         now = self._as_now(place)
-        if now is None:  # so many turns since that nobody knows where it is
+        if now is None:  # too many changes since: its position is unknown
             return _PageCursor(None, place.position + len(ids), ids[-1])
         passed = _PageCursor(now.turns, now.position + len(ids), ids[-1])
         self._landmarks[passed.position // STEP] = passed
         return passed
 
     def _as_now(self, place: _PageCursor) -> _PageCursor | None:
-        """The place after the turns since; None where not all of them are known."""
+        """The place after the changes since; None if not all of them are remembered."""
         if place.turns is None:
             return None
         recent_user_changes = self._public_views.recent_user_changes
