@@ -1,10 +1,11 @@
-"""Looks for garbage in cycles a little at a time, so that it never stops the server.
+"""Collects cyclic garbage in small steps, so that a collection never stops the server.
 
-Python's own collector begins when many more objects came than went. Where the
-state of users is replaced again and again as many go as come, so it waits for
-minutes and then looks through millions of objects at once: seconds in which
-nobody is served. Here it is left with what it is good at, bursts: thousands who
-come or go in a moment are looked at as they do, not all at once afterwards.
+Python's collector starts when many more objects were created than destroyed.
+This server replaces the state of users again and again, so both numbers are
+alike: the collector waits for minutes and then scans millions of objects at
+once, for seconds. Therefore the server collects young objects every
+`EVERY` seconds by itself and leaves only bursts, such as thousands of new
+connections, to Python's collector.
 """
 
 import gc
@@ -15,13 +16,13 @@ from typing import Final, Protocol
 import trio
 
 EVERY: Final = 0.1
-"""Seconds between looks at what is new."""
+"""Seconds between collections of young objects."""
 SECOND_LOOK_AFTER: Final = 50
-"""Looks at what is new after which all that lived through them is looked at once more."""
+"""The number of young collections after which the survivors are collected once more."""
 AT_MOST: Final = 0.002
-"""Seconds that a second look may take, going by what the first ones took."""
+"""Seconds that a second collection may take, estimated by the young ones before it."""
 BURST: Final = 5_000
-"""More new objects than went make a burst: Python's own collector looks at them at once."""
+"""Created minus destroyed objects above which Python's collector starts by itself."""
 _NEVER: Final = 1 << 30
 
 YOUNG, MIDDLE = 0, 1
@@ -34,10 +35,10 @@ class Collect(Protocol):
 
 
 class GcPacer:
-    """Collects in the task that is in `run`; what outlived two looks is never looked at again.
+    """Collects in the task that runs `run`; survivors of two collections are never scanned again.
 
-    Whatever ends after a long life must therefore leave no cycles: connections,
-    sessions and users do not.
+    Long-lived objects must therefore leave no reference cycles when they end.
+    Connections, sessions and users leave none.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class GcPacer:
         self._had_burst = False
 
     async def run(self) -> None:
-        """Collect until cancelled; Python's own collector looks at bursts alone meanwhile."""
+        """Collect until cancelled. Meanwhile Python's collector starts in bursts only."""
         thresholds = gc.get_threshold()
         gc.set_threshold(BURST, _NEVER, _NEVER)
         gc.callbacks.append(self.note)

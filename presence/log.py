@@ -1,7 +1,7 @@
-"""Every log event and counter by name, and how both are told.
+"""Structured logging: every event by name, rate limits, and no secrets.
 
-A log line names one `LogEvent` and is written at most ten times a second; the
-next one says how many were suppressed. Counters carry no user ids.
+A log line names one `LogEvent`. Of each event at most ten lines a second are
+written; the next line says how many were suppressed.
 """
 
 import enum
@@ -19,7 +19,7 @@ MAX_TEXT: Final = 8000
 
 
 class LogEvent(enum.StrEnum):
-    """What a log line can be about."""
+    """The events that log lines name."""
 
     STARTING = "starting"
     LISTENING = "listening"
@@ -38,7 +38,7 @@ class LogEvent(enum.StrEnum):
 
 
 def open_log(log_format: str, log_level: str, stream: TextIO | None = None) -> None:
-    """Set up the log of this process: one line per happening on *stream* (standard error).
+    """Set up the log of this process: one line per event on *stream* (standard error).
 
     "auto" means "console" on a terminal and "json" elsewhere.
     """
@@ -62,13 +62,13 @@ def open_log(log_format: str, log_level: str, stream: TextIO | None = None) -> N
 
 
 def get_log() -> structlog.typing.FilteringBoundLogger:
-    """The log; say `get_log().info(LogEvent.STARTED, port=8080)`."""
+    """Return the log, for calls such as `get_log().info(LogEvent.LISTENING, port=8080)`."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return log
 
 
 class Lines:
-    """Writes lines; a stream that takes none loses them, and nothing else happens."""
+    """Writes lines; a line that its stream does not take is lost without an error."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -77,7 +77,7 @@ class Lines:
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
-        except (OSError, ValueError):  # nobody reads it any more, or it was closed
+        except (OSError, ValueError):  # the reader is gone, or the stream was closed
             pass
 
     debug = info = warning = error = critical = exception = log = msg

@@ -1,9 +1,9 @@
-"""The part of anyio that lets asks run on Trio, made to work where it is older than Trio.
+"""Loads the Trio backend of anyio 3, which asks 3.0 requires, on a current Trio.
 
-asks 3.0 asks for anyio 3, whose backend names `trio.MultiError` once as it is
-loaded, and again wherever a task group ends with an error. Trio has no such
-name any more. It is lent for the moment of loading; from then on that backend
-sees a Trio of its own that has it, and everybody else sees Trio as it is.
+That backend uses `trio.MultiError` when it is loaded and whenever a task group
+ends with an error; current versions of Trio no longer have the name. It is
+added while the backend is loaded. Afterwards the backend alone sees a view of
+Trio that has the name, and the `trio` module is as it was.
 """
 
 import types
@@ -17,10 +17,10 @@ FIRST_VERSION_IN_STEP: Final = 4
 
 
 class MultiError(BaseException):
-    """Stands for the error that Trio had: nothing raises it.
+    """Takes the place of the error that Trio had; nothing raises it.
 
-    What anyio does with it is thus left undone, and a task group ends with
-    Trio's exception group as it is, as it does with anyio 4.
+    The handlers of anyio for it never run, so a task group ends with the
+    exception group of Trio, as it does with anyio 4.
     """
 
 
@@ -34,10 +34,10 @@ class TrioWithMultiError(types.ModuleType):
 
 
 def prepare_backend(anyio_version: str, backend: str = TRIO_BACKEND) -> None:
-    """Load *backend* so that it works on this Trio; nothing for an anyio that does so itself."""
+    """Load *backend* so that it works on this Trio; does nothing from anyio 4 on."""
     if int(anyio_version.partition(".")[0]) >= FIRST_VERSION_IN_STEP:
         return
-    if hasattr(trio, "MultiError"):  # somebody else lends it, and may need it still
+    if hasattr(trio, "MultiError"):  # another library added it and may still need it
         import_module(backend)
     else:
         _import_with_multi_error(backend)

@@ -1,4 +1,4 @@
-"""What several addresses have in common: values, bodies, headers, errors."""
+"""The schemas, headers and errors that several addresses share."""
 
 from presence.openapi.references import Json, json_answer, schema
 

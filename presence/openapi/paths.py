@@ -1,4 +1,4 @@
-"""What each address takes and answers."""
+"""Every address with its parameters, bodies and answers."""
 
 from presence.openapi.references import (
     Json,

@@ -1,1 +1,1 @@
-"""What others get of users: the table of public views, and lists and snapshots made of it."""
+"""The table of public views, and the lists and snapshots made of it."""

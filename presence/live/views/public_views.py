@@ -1,8 +1,8 @@
-"""The table of public views: the one source of every answer about somebody else.
+"""The table of public views: the one source of every answer about other users.
 
-It is filled by public changes and by reads alone. No user's actor is asked,
-so neither the content of an answer nor the time it takes tells whether a user
-is hidden or gone.
+Only public changes and reads of the store fill it. A user's actor is never
+asked, so neither the content of an answer nor the time it takes shows whether
+a user is hidden or gone.
 """
 
 import heapq
@@ -26,11 +26,11 @@ from presence.live.views.snapshot_cache import SnapshotCache
 T = TypeVar("T")
 
 _KEPT_MEMBERS = 100_000
-"""So many listed members the snapshots together have that are kept for the next who connects."""
+"""The most listed members that all cached snapshots may have together."""
 
 
 class ViewReader(Protocol):
-    """Where views come from that are not in the table; it knows what is not yet written."""
+    """The source of views that are not in the table; includes rows not yet written."""
 
     async def read_views(self, user_ids: Iterable[UserId]) -> Mapping[UserId, PublicView]: ...
 
@@ -38,7 +38,7 @@ class ViewReader(Protocol):
 
 
 class PublicViews:
-    """Public views: of visible users always, of others the *capacity* last used."""
+    """Public views of all visible users, and of the *capacity* last used other ones."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class PublicViews:
         self._visible: Shards[UserId, PublicView] = Shards()
         self._others: ShardedLru[UserId, PublicView] = ShardedLru(capacity)
         self._unknown: ShardedLru[UserId, PublicView] = ShardedLru(capacity)
-        """How members are listed whom the store does not show; each until it is shown."""
+        """Views of members that were never announced; each until it is."""
         self._visible_in: dict[ServerId, set[UserId]] = {}
         self._member_indexes: dict[ServerId, MemberIndex] = {}
-        """Of explicit servers that somebody took a snapshot or asked for the members of."""
+        """Of explicit servers whose snapshot or members were asked for."""
         self._snapshots = SnapshotCache(_KEPT_MEMBERS)
         self._read_turn = trio.Lock()
         self._asked: set[UserId] = set()
-        """Of whom nothing was heard since the store was asked for them."""
+        """Users without a public change since the store was asked for them."""
         self._announced_count = announced_count
         self.recent_user_changes = RecentUserChanges()
 
@@ -73,7 +73,7 @@ class PublicViews:
     # -- changes -----------------------------------------------------------------------------
 
     def put(self, view: PublicView, *, is_first: bool) -> None:
-        """A public change. *is_first*: others hear of the user for the first time."""
+        """Apply a public change. *is_first*: the user is announced for the first time."""
         user_id = view.user_id
         if is_first:
             self._announced_count += 1
@@ -90,7 +90,7 @@ class PublicViews:
             self._list_member(server_id, user_id, is_visible=view.is_visible)
 
     def shift(self, shift: MembershipDelta) -> None:
-        """Memberships changed; count the user where it is seen now."""
+        """Apply a change of memberships: list the user where others see it now."""
         is_visible = shift.user_id in self._visible
         for server_id in shift.appeared:
             self._list_member(server_id, shift.user_id, is_visible=is_visible)
@@ -98,7 +98,7 @@ class PublicViews:
             self._unlist_member(server_id, shift.user_id)
 
     def forget(self, user_id: UserId, seen_in: Set[ServerId]) -> None:
-        """The user is deleted; it was seen in the servers *seen_in*."""
+        """Forget a deleted user, which others saw in the servers *seen_in*."""
         self._visible.pop(user_id, None)
         self._others.forget(user_id)
         self._announced_count -= 1
@@ -107,16 +107,16 @@ class PublicViews:
             self._unlist_member(server_id, user_id)
 
     def peek(self, user_id: UserId) -> PublicView | None:
-        """The view, if it is in the table, and no sign of having been asked.
+        """Return the view if it is in the table, without counting as a use.
 
-        For the user's own actor: nobody may notice that there is one.
+        For the user's own actor, whose reads must not change what others notice.
         """
         return self._visible.get(user_id) or self._others.peek(user_id)
 
     # -- answers -----------------------------------------------------------------------------
 
     async def views(self, user_ids: Sequence[UserId]) -> list[PublicView]:
-        """The views of those of *user_ids* that are shown, in their order.
+        """Return the views of those of *user_ids* that were announced, in their order.
 
         Raises `StoreUnavailable` where a view is not in the table and cannot be read.
         """
@@ -128,9 +128,9 @@ class PublicViews:
         return await self.views(await self.ids_after({server_id}, after, limit))
 
     async def ids_after(self, servers: Set[ServerId], after: str, limit: int) -> Sequence[UserId]:
-        """The next *limit* ids greater than *after* of who is in any of *servers*, each once.
+        """Return the next *limit* ids greater than *after* of members of any of *servers*.
 
-        By id; fewer mean that there are no more.
+        Each once, in order. Fewer than *limit* mean that no more exist.
         """
         if EVERYONE in servers:
             return await self._reader.read_announced_ids(after, limit)
@@ -139,7 +139,7 @@ class PublicViews:
         return [user_id for user_id, _ in itertools.islice(itertools.groupby(merged), limit)]
 
     def present_in(self, servers: Iterable[ServerId]) -> Iterator[PublicView]:
-        """The views of all who are not offline in any of *servers*, each once, at this moment."""
+        """The views of all visible members of any of *servers*, each once, at this moment."""
         present = set[UserId]().union(*(self._visible_in.get(each, ()) for each in servers))
         return (self._visible[user_id] for user_id in present)
 
@@ -148,9 +148,10 @@ class PublicViews:
     ) -> T:
         """Call *then* with the servers as they are at that very moment.
 
-        No other task runs between the snapshot and *then*: who subscribes in
-        it misses nothing and hears nothing old. Offline members that cannot be
-        read are shown bare, at version 0, rather than nobody being let in.
+        No other task runs between the snapshot and *then*, so a subscriber that
+        *then* adds misses nothing and gets nothing old. If the store cannot be
+        read, offline members appear without texts at version 0, and the caller
+        is served.
 
         A server in which nothing changed since is the same object again.
         """
@@ -171,7 +172,7 @@ class PublicViews:
         return self._visible.get(user_id) or self._others.use(user_id)
 
     def _list_member(self, server_id: ServerId, user_id: UserId, *, is_visible: bool) -> None:
-        """Others see the user in this server, and as it is now."""
+        """List the user in this server, where others see it from now on."""
         if is_visible:
             self._visible_in.setdefault(server_id, set()).add(user_id)
         elif server_id in self._visible_in:
@@ -198,12 +199,12 @@ class PublicViews:
                 if key not in self._visible and key not in self._others:
                     self._others[key] = view
             found |= read
-            # A public change that came while we read is newer than what was found.
+            # A public change during the read is newer than what was read.
             found |= {key: view for key in found if (view := self._look_up(key)) is not None}
         return found
 
     async def _fetch_or_bare(self, missing: Set[UserId]) -> dict[UserId, PublicView]:
-        """Read who is missing, one reader at a time: the next may find all there is to find."""
+        """Read the *missing* views, one reader at a time: the next may find all of them here."""
         async with self._read_turn:
             wanted = sorted(key for key in missing if key not in self._unknown)
             self._asked = set(wanted)
@@ -226,11 +227,11 @@ class PublicViews:
         return member_index is not None and member_index.reaches(self._large_threshold)
 
     async def _list_everyone(self) -> None:
-        """Read the first ids of `everyone`; what was listed stays where they cannot be read."""
+        """Read the first ids of `everyone`; keep the old index if they cannot be read."""
         async with self._read_turn:
             if self._lists_enough_of_everyone():
                 return
-            # Twice what is shown, so that not each deletion makes us read again.
+            # Twice as many as a snapshot lists, so that few deletions require another read.
             limit = 2 * self._large_threshold + min(len(self._visible), self._large_threshold)
             turns = self.recent_user_changes.count
             with suppress(StoreUnavailable):
@@ -242,7 +243,7 @@ class PublicViews:
                 self._snapshots.drop(EVERYONE)
 
     def _member_index(self, server_id: ServerId) -> MemberIndex:
-        """Who is listed of a server; rebuilt where a member went of whom nobody was told."""
+        """The index of a server's members; rebuilt after an unannounced member has left."""
         member_index = self._member_indexes.get(server_id)
         visible = self._visible_in.get(server_id, set())
         if server_id == EVERYONE:
@@ -258,7 +259,7 @@ class PublicViews:
     def _with_turns(
         self, ids: Sequence[UserId], turns: int, known_up_to: UserId | None
     ) -> Set[UserId]:
-        """*ids* as they are now, when *turns* turns had been counted as they were read."""
+        """The *ids* as they are now; they were read when *turns* changes had been counted."""
         members = dict.fromkeys(ids)
         for user_id, is_announced in self.recent_user_changes.since(turns):
             if not is_announced:
@@ -270,7 +271,7 @@ class PublicViews:
     def _snapshot(
         self, server_id: ServerId, unread: Mapping[UserId, PublicView], missing: set[UserId]
     ) -> ServerSnapshot:
-        """The server as it is now; adds to *missing* whose view has to be read before."""
+        """The server as it is now; adds to *missing* the members whose views must be read."""
         member_index = self._member_index(server_id)
         name = self._memberships.names.get(server_id, server_id)
         kept = self._snapshots.get(server_id)
