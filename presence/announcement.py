@@ -1,7 +1,7 @@
-"""What a server tells beside its log: lines on the standard streams, and the ready file.
+"""Lines on the standard streams, for people, and the ready file, for programs.
 
-A line that nobody reads is lost, and ends nothing. The ready file is for a
-program that waits for it, so one that cannot be written ends the start.
+A line that cannot be written is dropped and ends nothing. A program waits for
+the ready file, so a ready file that cannot be written ends the start.
 """
 
 import json
@@ -25,19 +25,19 @@ def say(line: str, *, is_error: bool = False) -> None:
 
 
 def say_where(host: str, http: int, pipe: int | None, *, is_development: bool) -> None:
-    """Print where the server listens and, in development mode, an address to open."""
+    """Print one address to open, the other ports, and how to stop."""
     host = f"[{host}]" if ":" in host else host
-    say(f"Listening on http://{host}:{http}")
-    if pipe is not None:
-        say(f"Pipe protocol on {host}:{pipe}")
-    if is_development:
-        say(f"Development mode, no tokens needed: ws://{host}:{http}/ws?user=alice")
+    user = "?user=alice" if is_development else ""
+    page = "/users/@me" if is_development else "/readyz"
+    say(f"Presence is running: http://{host}:{http}{page}{user}")
+    radios = "" if pipe is None else f", radios {host}:{pipe}"
+    say(f"Gateway ws://{host}:{http}/ws{user}{radios}. Press Ctrl-C to stop.")
 
 
 def flush_streams() -> None:
-    """Write what the standard streams still hold, or lose it where nobody reads it.
+    """Write the rest of the standard streams, or drop it where nobody reads them.
 
-    Else the interpreter would try once more as it exits, and spoil the exit code.
+    Otherwise the interpreter would try again at its exit and change the exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -48,7 +48,7 @@ def flush_streams() -> None:
 
 
 def _abandon(stream: TextIO) -> None:
-    """Have what *stream* holds, and what it will be given, go nowhere."""
+    """Discard the rest of *stream* and everything written to it later."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())
@@ -72,7 +72,7 @@ def check_ready_file(file: Path) -> None:
 
 
 def write_ready_file(file: Path, told: Mapping[str, int | None]) -> None:
-    """Write *told* so that nobody ever reads half of it. Raises `StartFailed`."""
+    """Write *told* so that a reader sees all of it or nothing. Raises `StartFailed`."""
     draft = _draft_of(file)
     try:
         draft.write_text(json.dumps(told), encoding="utf-8")

@@ -53,7 +53,7 @@ from presence.live.persistence.writer import Writer
 from presence.live.ports import StartupState
 from presence.live.subscriber import EndReason
 from presence.live.user_actor import UserActor
-from presence.log import LogEvent, get_log
+from presence.log import LogEvent, get_log, is_for_people
 from presence.metrics import Count, Counters, Gauge
 from presence.wiring import build_frontends, build_node, http_settings_of
 
@@ -288,8 +288,9 @@ async def _tell_of_start(config: Config, ready: trio.Event) -> None:
 
 
 def _tell_ready(config: Config, ready_file: Path | None, ports: Ports) -> None:
-    """Say where the server listens, now that it does."""
-    get_log().info(LogEvent.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
+    """Say where the server listens: to people on standard output, to programs in the log."""
+    if not is_for_people(config.log_format):
+        get_log().info(LogEvent.LISTENING, host=config.host, port=ports.http, pipe_port=ports.pipe)
     say_where(config.host, ports.http, ports.pipe, is_development=config.is_development)
     if ready_file is not None:
         told = {"http": ports.http, "pipe": ports.pipe, "pid": os.getpid()}

@@ -1,6 +1,7 @@
 """The commands: arguments in, exit code out; a failure is one sentence on standard error."""
 
 import json
+import math
 import os
 import re
 import resource
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 FAILED: Final = 1
+FEW_OPEN_FILES: Final = 4096
+"""A limit of open files below this is worth a warning at the start."""
 LONGEST_TTL: Final = 10 * 365 * 86400
 SHORTEST_KEEP: Final = 10.0
 LONGEST_KEEP: Final = 4 * 3600.0
@@ -81,7 +84,7 @@ def read_pipe_port(
 
 
 @click.group(cls=_Commands)
-@click.version_option(package_name="presence")
+@click.version_option(package_name="presence-server")
 def commands() -> None:
     """Tell who is online, away, busy or gone.
 
@@ -113,11 +116,11 @@ def serve(file: Path | None, ready_file: Path | None, only_prints: bool, **flags
     Example: presence serve --port 9000 --data /var/lib/presence
     """
     config = load_config(file, os.environ, flags)
+    for warning in find_unknown_variables(os.environ):
+        say(f"Warning: {warning}", is_error=True)
     if only_prints:
         click.echo(print_config(config), nl=False)
         return
-    for warning in find_unknown_variables(os.environ):
-        say(f"Warning: {warning}", is_error=True)
     with _outliving_hangups():
         code = _run_server(config, ready_file)
     click.get_current_context().exit(code)
@@ -129,7 +132,12 @@ def _run_server(config: Config, ready_file: Path | None) -> int:
     from presence import app, log
 
     log.open_log(config.log_format, config.log_level)
-    say(f"Open files: up to {raise_open_files()}")
+    limit = raise_open_files()
+    if limit < FEW_OPEN_FILES:
+        say(
+            f"Warning: at most {limit} open files (ulimit -n); a connection takes one",
+            is_error=True,
+        )
     try:
         return trio.run(lambda: app.serve(config, ready_file=ready_file))
     finally:
@@ -147,15 +155,15 @@ def _outliving_hangups() -> Iterator[None]:
         signal.signal(signal.SIGHUP, former)
 
 
-def raise_open_files() -> str:
-    """Raise the limit of open files as far as this process may; returns it in words."""
+def raise_open_files() -> float:
+    """Raise the limit of open files as far as this process may; returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     except (ValueError, OSError):
-        pass  # some systems promise more than they give: what it was still holds
-    return "any number" if soft == resource.RLIM_INFINITY else str(soft)
+        pass  # some systems refuse their own hard limit: the former one holds
+    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 @commands.command()

@@ -43,8 +43,10 @@ def open_log(log_format: str, log_level: str, stream: TextIO | None = None) -> N
     "auto" means "console" on a terminal and "json" elsewhere.
     """
     stream = sys.stderr if stream is None else stream
-    is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
-    renderers = _console(stream.isatty()) if is_console else [structlog.processors.JSONRenderer()]
+    if is_for_people(log_format, stream):
+        renderers = _console(stream.isatty())
+    else:
+        renderers = [structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -59,6 +61,12 @@ def open_log(log_format: str, log_level: str, stream: TextIO | None = None) -> N
         logger_factory=lambda *_: Lines(stream),
         cache_logger_on_first_use=False,
     )
+
+
+def is_for_people(log_format: str, stream: TextIO | None = None) -> bool:
+    """Say whether the log is written as lines for a terminal rather than as JSON."""
+    stream = sys.stderr if stream is None else stream
+    return log_format == "console" or (log_format == "auto" and stream.isatty())
 
 
 def get_log() -> structlog.typing.FilteringBoundLogger:

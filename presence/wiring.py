@@ -193,7 +193,7 @@ def http_settings_of(
         max_requests_per_second=config.max_requests_per_second,
         verify=verify,
         issue_token=_issuer(secret, clock) if config.is_development else None,
-        openapi=openapi_document(version("presence")),
+        openapi=openapi_document(version("presence-server")),
         on_crash=on_crash,
         single_login=config.single_login,
     )

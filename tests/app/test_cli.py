@@ -37,7 +37,7 @@ def run():
 def served(monkeypatch):
     """Stands in for the app; remembers what it was asked to serve."""
     calls = []
-    outcome = {"code": 0, "error": None}
+    outcome = {"code": 0, "error": None, "open_files": 4096}
 
     async def serve(config, *, ready_file=None):
         await trio.lowlevel.checkpoint()
@@ -51,7 +51,7 @@ def served(monkeypatch):
     monkeypatch.setitem(sys.modules, "presence.app", app)
     monkeypatch.setattr("presence.app", app, raising=False)
     monkeypatch.setattr("presence.log.open_log", lambda *arguments: None)
-    monkeypatch.setattr(cli, "raise_open_files", lambda: "1024")
+    monkeypatch.setattr(cli, "raise_open_files", lambda: outcome["open_files"])
     return types.SimpleNamespace(calls=calls, outcome=outcome)
 
 
@@ -66,9 +66,18 @@ def test_serve_turns_flags_into_settings(run, served, tmp_path):
     ready = tmp_path / "ready"
     result = run("serve", "--port", "0", "--data", "d", "--no-dev", "--ready-file", str(ready))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "Open files: up to 1024\n"
+    assert result.stdout == ""
     expected = cli.load_config(None, {}, {"port": 0, "data": "d", "is_development": False})
     assert served.calls == [(expected, ready)]
+
+
+def test_few_open_files_are_worth_a_warning(run, served):
+    served.outcome["open_files"] = 1024
+    result = run("serve")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "Warning: at most 1024 open files (ulimit -n); a connection takes one\n",
+    )
 
 
 @pytest.mark.parametrize(("said", "meant"), [("off", "off"), ("0", 0), ("7071", 7071)])
@@ -104,6 +113,12 @@ def test_an_unknown_variable_is_a_warning_only(run, served):
     result = run("serve", env={"PRESENCE_PROT": "2"})
     assert result.stderr.startswith("Warning: PRESENCE_PROT is not a setting")
     assert served.calls == [(Config(), None)]
+
+
+def test_print_config_warns_of_unknown_variables_too(run, served):
+    result = run("serve", "--print-config", env={"PRESENCE_PROT": "2"})
+    assert result.stderr.startswith("Warning: PRESENCE_PROT is not a setting")
+    assert "sweep_every = 120.0" in result.stdout
 
 
 def test_the_exit_code_of_the_server_is_that_of_the_command(run, served):
@@ -179,7 +194,7 @@ def test_a_hangup_does_not_end_a_server_that_cannot_note_it(moment):
     # In a process of its own, which would end.
     code = (
         "import signal, sys; from presence import app, cli\n"
-        "def hang_up(*arguments): signal.raise_signal(signal.SIGHUP)\n"
+        "def hang_up(*arguments):\n    signal.raise_signal(signal.SIGHUP)\n    return 4096\n"
         "async def serve(config, ready_file): return 0\n"
         "app.serve = serve\n"
         f"cli.{moment} = hang_up\n"
