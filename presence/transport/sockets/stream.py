@@ -61,6 +61,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
     """
 
     __slots__ = (
+        "_is_done",
         "_limiter",
         "_may_have_more",
         "_poller",
@@ -77,6 +78,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
     ) -> None:
         super().__init__(sock, limits)
         self._poller = watch
+        self._is_done = False
         self._limiter: FrameLimiter | None = None
         self._violation: Violation | None = None
         self._unread = b""
@@ -146,7 +148,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         middle, the connection is cut: nobody could tell where a frame begins.
         """
         await trio.lowlevel.checkpoint()
-        if self._is_closed:
+        if self._is_closed or self._is_done:
             raise trio.ClosedResourceError
         if self._has_sent_close or not data:
             return
@@ -187,7 +189,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
             self.cut(LOST)
             raise
         except trio.ClosedResourceError:
-            if self._is_closed:
+            if self._is_closed or self._is_done:
                 raise
             data = b""  # woken because the connection was ended from here
         if not data:
@@ -241,6 +243,8 @@ class OutboxStream(Outbox, trio.abc.Stream):
 
     def _take_nowait(self, max_bytes: int) -> bytes | None:
         """As `_take_any_nowait`, until the connection is ended from here."""
+        if self._is_done:
+            raise trio.ClosedResourceError
         return b"" if self.cut_reason is not None else self._take_any_nowait(max_bytes)
 
     def _take_any_nowait(self, max_bytes: int) -> bytes | None:
@@ -297,5 +301,13 @@ class OutboxStream(Outbox, trio.abc.Stream):
         super().close()
 
     async def aclose(self) -> None:
-        self.close()
+        """End the library's use of the stream; the owner ends the connection.
+
+        The library calls this when it gives up or has answered a close frame. Frames
+        can still be pushed, such as the close frame that says why; see `linger`
+        and `close`.
+        """
+        self._is_done = True
+        if not self._is_closed:
+            self._poller.wake(self._socket)
         await trio.lowlevel.checkpoint()

@@ -147,9 +147,6 @@ async def serve_websocket(
                 note_end()
             if stream.cut_reason == SLOW:
                 await stream.see_off()
-            elif stream.violation is not None:
-                await stream.linger()
-            stream.close()
             nursery.cancel_scope.cancel()
         if socket.failure is not None:
             raise socket.failure
@@ -157,6 +154,10 @@ async def serve_websocket(
         # The peer vanished while the library's reader answered it.
         pass
     finally:
+        # A close frame of ours may be on its way: unread input would make the kernel
+        # reset the connection, and the client would not see why it ended.
+        with trio.CancelScope(shield=True):
+            await stream.linger()
         stream.close()
 
 

@@ -537,6 +537,8 @@ async def test_closing_wakes_the_reader(connect):
             await pair.stream.receive_some()
     with pytest.raises(trio.ClosedResourceError):
         await pair.stream.send_all(b"x")
+    assert pair.stream.push(b"the last frame of the owner")
+    pair.stream.close()
     assert not pair.stream.push(b"x")
 
 

@@ -806,3 +806,27 @@ async def test_who_waits_for_bytes_keeps_no_exception(open_http_listener):
     await socket_of(listener)
     await trio.testing.wait_all_tasks_blocked(0.01)
     assert len(all_alive(BlockingIOError)) == before
+
+
+LAST_FRAMES = [
+    pytest.param(b"\x81\x81\0\0\0\0\xff", 1007, id="text that is not UTF-8"),
+    pytest.param(b"\x81\x01x", 1002, id="frame without a mask"),
+    pytest.param(b"\x81\xff" + b"\x7f" * 8 + bytes(4), 1009, id="frame too large"),
+]
+
+
+@pytest.mark.parametrize(("wire", "code"), LAST_FRAMES)
+async def test_a_close_frame_reaches_a_client_that_still_sends(
+    open_http_listener, masked_frame, wire, code
+):
+    listener = await open_http_listener(max_connections_per_address=0)
+    more = masked_frame(TEXT, b"x" * 1000) * 100
+    for _ in range(20):
+        client = await open_client(listener)
+        await client.send(wire, more)
+        with trio.fail_after(5):
+            assert await client.close_code() == code
+            assert await client.stream.receive_some() == b""  # an end, not a reset
+        await client.stream.aclose()
+    await listener.wait_until(lambda: listener.listener.connection_count == 0)
+    assert listener.crashes == []
