@@ -132,7 +132,8 @@ def build_frontends(node: Node, plan: HttpSettings, counters: Counters) -> Front
     )
     user_limit = UserLimit(
         plan.max_connections_per_user,
-        node.connections.count_of,
+        node.incarnation.rules.max_devices_per_user,
+        node.connections.devices_of,
         lambda: counters.add(Count.CONNECTIONS_REFUSED, "user_limit"),
     )
     max_frames = plan.limits.max_frames_per_second

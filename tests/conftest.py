@@ -221,8 +221,9 @@ class RunningPipes(Running):
         self.sessions.append(PipeSession(claims, pipe))
         return self.sessions[-1].run()
 
-    def count_of(self, user_id):
-        return sum(each.claims.user_id == user_id and each.end is None for each in self.sessions)
+    def devices_of(self, user_id):
+        open_ones = [each.claims for each in self.sessions if each.end is None]
+        return [claims.device for claims in open_ones if claims.user_id == user_id]
 
     async def log_in(self, token="good-7", *lines, is_slow=False):
         """Connect and send the token, and *lines* with it; return the client and its session.
@@ -325,7 +326,10 @@ async def open_line_listener(nursery):
                 on_refused=lambda reason: counts.update([f"token {reason}"]),
             ),
             UserLimit(
-                max_connections_per_user, running.count_of, lambda: counts.update(["user_limit"])
+                max_connections_per_user,
+                0,
+                running.devices_of,
+                lambda: counts.update(["user_limit"]),
             ),
             times or SocketTimes(),
             serve_session or running.serve_session,

@@ -19,8 +19,6 @@ from presence.transport.http.request import (
 from presence.transport.websocket.connection import WebSocket
 from presence.transport.websocket.upgrade import Admitted
 
-TOO_MANY = "too many connections of this user"
-
 
 class Gateway(Protocol):
     """How one dialect reads an upgrade, and the session that it gives to who is let in."""
@@ -73,8 +71,9 @@ class Gateways:
         except InvalidInput as refusal:
             return error_response(400, str(refusal))
         # No await from here to the first step of the session, which counts it.
-        if self._user_limit.has_enough(claims.user_id):
-            return error_response(429, TOO_MANY, retry_after(10))
+        problem = self._user_limit.refusal(claims.user_id, params.device)
+        if problem is not None:
+            return error_response(429, problem, retry_after(10))
         chosen = gateway.subprotocol_of(request)
 
         def serve(socket: WebSocket) -> Awaitable[object]:

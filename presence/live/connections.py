@@ -7,7 +7,7 @@ import attrs
 
 from actors import Shards
 from presence.core.restore import LiveConnection
-from presence.core.types import ConnectionId, State, UserId
+from presence.core.types import ConnectionId, DeviceId, State, UserId
 from presence.core.user.device import NEVER_PINGED, PingState
 from presence.core.user.devices import Devices
 from presence.live.subscriber import EndReason, Subscriber
@@ -50,6 +50,10 @@ class ConnectionRegistry:
 
     def count_of(self, user_id: UserId) -> int:
         return len(self.of(user_id))
+
+    def devices_of(self, user_id: UserId) -> list[DeviceId]:
+        """The device of each connection of the user."""
+        return [entry.subscriber.device for entry in self.of(user_id)]
 
     def add(self, subscriber: Subscriber, state: State) -> None:
         """Note an open connection, before its user hears of it."""

@@ -117,15 +117,15 @@ async def test_a_token_is_good_for_the_device_it_names_only(start_server):
     await server.connect("alice", device="phone")
     await server.connect_with(token, device="tablet")  # is on the phone nevertheless
 
-    refused = await server.open("/ws?user=alice&device=tablet")
-    assert await refused.close_code() == 4008
+    refused = await server.refusal("/ws?user=alice&device=tablet")
+    assert (refused.status, refused.error) == (429, "too many devices of this user")
 
 
 async def test_a_connection_that_names_no_device_gets_one_of_its_own(start_server):
     server = await start_server(max_devices_per_user=2)
     for _ in range(2):
         await server.connect("alice")
-    assert await (await server.open("/ws?user=alice")).close_code() == 4008
+    assert (await server.refusal("/ws?user=alice")).status == 429
 
 
 # -- wishes ----------------------------------------------------------------------------------

@@ -267,11 +267,11 @@ async def test_a_text_that_ended_while_the_server_was_down_is_gone_with_the_star
 # -- devices ---------------------------------------------------------------------------------
 
 
-async def test_one_device_too_many_is_closed_with_4008_and_the_others_stay(start_server):
+async def test_one_device_too_many_is_refused_with_429_and_the_others_stay(start_server):
     server = await start_server(max_devices_per_user=2)
     first, second = [await server.connect("alice") for _ in range(2)]
-    refused = await server.open("/ws?user=alice")
-    assert await refused.close_code() == 4008
+    refused = await server.refusal("/ws?user=alice")
+    assert (refused.status, refused.header("retry-after")) == (429, "10")
     assert (await first.rest(), await second.rest()) == ([], [])
     await second.leave()
     await server.connect("alice")

@@ -236,7 +236,7 @@ async def test_the_connection_over_the_limit_of_its_user_is_closed(open_line_lis
     assert await third.wait_end() == b""
     assert pipes.counts == {"user_limit": 1}
     await client.stream.aclose()
-    await pipes.wait_until(lambda: pipes.count_of("7") == 1)
+    await pipes.wait_until(lambda: len(pipes.devices_of("7")) == 1)
     await pipes.log_in("good-7")
 
 

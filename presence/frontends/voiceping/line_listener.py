@@ -105,7 +105,7 @@ class LineListener(TcpListener):
         claims = self._claims_of(line)
         if claims is None or self._site.is_stopping:
             return None
-        if self._plan.user_limit.has_enough(claims.user_id):
+        if self._plan.user_limit.refusal(claims.user_id, claims.device) is not None:
             return None
         if not line.startswith(TOKEN):
             pipe.unread(line)  # it says more than who is there
