@@ -59,6 +59,8 @@ from presence.wiring import build_frontends, build_node, http_settings_of
 
 STARTING_TOLD_EVERY = 5.0
 DRAIN_WITHIN = 5.0
+ENDS_PER_TURN = 20
+"""Connections that a stop ends in one turn of the event loop."""
 STOP_WITHIN = 8.0
 FAILED_FOR_GOOD = 70
 ONLY_READ_AT_START = "SIGHUP reloads nothing yet: settings and keys are read at the start only"
@@ -189,6 +191,7 @@ class Server:
                     on_ready(await self._open_listeners(edge))
                     await stop.wait()
                     get_log().info(LogEvent.DRAINING, connections=len(node.connections))
+                    await self._drain()
 
     # -- the doors ---------------------------------------------------------------------------
 
@@ -202,18 +205,34 @@ class Server:
     async def _open_listeners(self, edge: Supervisor) -> Ports:
         """Let people in; each door is opened again after a crash, at the same port."""
         entrance = self._listeners
-        await edge.start(_service("door", entrance.keep_http, self._drain))
+        await edge.start(_service("http", entrance.keep_http, self._close_listeners))
         if entrance.has_pipe:
-            await edge.start(_service("pipe", entrance.keep_pipe, self._drain))
+            await edge.start(_service("pipe", entrance.keep_pipe, self._close_listeners))
         return entrance.ports
 
-    def _drain(self) -> None:
-        """Let nobody in, and ask who is here to come back to the next process."""
+    def _stop_listening(self) -> None:
+        """Accept no more connections, and give those that are open a deadline."""
         self.node.is_draining = True
         self._listeners.stop_accepting()
         self._listeners.end_connections(DRAIN_WITHIN)
+
+    def _close_listeners(self) -> None:
+        """Stop listening and end all connections at once, where no drain came before."""
+        self._stop_listening()
         for subscriber in list(self.node.connections):
+            subscriber.end(EndReason.STOPPING)  # does nothing where a drain did it
+
+    async def _drain(self) -> None:
+        """Stop listening, and tell every client to come back to the next process.
+
+        A few connections in each turn of the event loop: thousands at once would
+        stop the others for as long as all of them take.
+        """
+        self._stop_listening()
+        for number, subscriber in enumerate(list(self.node.connections), 1):
             subscriber.end(EndReason.STOPPING)
+            if number % ENDS_PER_TURN == 0:
+                await trio.lowlevel.checkpoint()
 
     # -- deadlines from before ---------------------------------------------------------------
 
