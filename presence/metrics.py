@@ -17,7 +17,8 @@ class Count(enum.Enum):
 
     CONNECTIONS = "presence_connections", "Connections accepted.", "dialect"
     CONNECTIONS_ENDED = "presence_connections_ended", "Connections ended.", "ending"
-    CONNECTIONS_REFUSED = "presence_connections_refused", "Refused before the upgrade.", "reason"
+    CONNECTIONS_REFUSED = "presence_connections_refused", "Refused before a session.", "reason"
+    CONNECTIONS_CUT = "presence_connections_cut", "Ended for breaking a limit.", "reason"
     TOKENS_REFUSED = "presence_tokens_refused", "Tokens refused.", "reason"
     REQUESTS = "presence_requests", "HTTP requests answered.", "status"
     FRAMES_DROPPED = "presence_frames_dropped", "Frames from clients not acted upon.", "reason"

@@ -1,6 +1,7 @@
 """Puts the parts of one server together, as the settings say."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 
 import attrs
@@ -43,6 +44,7 @@ from presence.metrics import Count, Counters
 from presence.openapi import openapi_document
 from presence.transport.admission import RequestRates
 from presence.transport.context import ServerContext
+from presence.transport.faults import Fault, Refusal
 from presence.transport.http.cors import OriginRules
 from presence.transport.http.request import (
     Request,
@@ -134,7 +136,7 @@ def build_frontends(node: Node, plan: HttpSettings, counters: Counters) -> Front
         plan.max_connections_per_user,
         node.incarnation.rules.max_devices_per_user,
         node.connections.devices_of,
-        lambda: counters.add(Count.CONNECTIONS_REFUSED, "user_limit"),
+        lambda: count_fault(counters, Refusal.USER_LIMIT),
     )
     max_frames = plan.limits.max_frames_per_second
     fd_table = FdTable()
@@ -156,11 +158,18 @@ def build_frontends(node: Node, plan: HttpSettings, counters: Counters) -> Front
         answer=answer,
         sockets=Gateways(node, authentication, user_limit, gateways),
         on_crash=plan.on_crash,
-        count=lambda name: counters.add(Count.CONNECTIONS_REFUSED, name),
+        count=partial(count_fault, counters),
         count_refused=count_refused,
         limits=plan.limits,
     )
     return Frontends(site, authentication, user_limit, voiceping)
+
+
+def count_fault(counters: Counters, fault: Fault) -> None:
+    """Count a refusal and the end of an open connection in different metrics."""
+    is_refusal = isinstance(fault, Refusal)
+    count = Count.CONNECTIONS_REFUSED if is_refusal else Count.CONNECTIONS_CUT
+    counters.add(count, fault.value)
 
 
 def build_routes(

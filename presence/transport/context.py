@@ -7,6 +7,7 @@ import attrs
 
 from presence.transport.admission import AddressLimits
 from presence.transport.concurrency_gate import TEARDOWNS_AT_ONCE, ConcurrencyGate
+from presence.transport.faults import Fault
 from presence.transport.http.cors import OriginRules
 from presence.transport.http.request import Handler
 from presence.transport.limits import NetLimits
@@ -20,18 +21,18 @@ def _nothing_to_count(peer: str) -> None:
 
 @attrs.define(eq=False)
 class ServerContext:
-    """What all connections of one listener share.
+    """Limits, gates and callbacks that all connections of the server share.
 
-    *on_crash* is told every exception nobody expected; *count* the name of
-    every refusal, instead of a line in the log. *count_refused* counts a request
-    that is refused before its sender is known, and raises `HttpError` where
-    there were too many.
+    *on_crash* gets every unexpected exception; *count* gets every refusal and
+    every end by a limit, instead of a line in the log. *count_refused* counts a
+    request that is refused before its sender is known, and raises `HttpError`
+    above the rate.
     """
 
     answer: Handler
     sockets: WebSocketRoute
     on_crash: Callable[[BaseException], None]
-    count: Callable[[str], None]
+    count: Callable[[Fault], None]
     count_refused: Callable[[str], None] = _nothing_to_count
     limits: NetLimits = attrs.field(factory=NetLimits)
     origins: OriginRules = attrs.field(init=False)

@@ -19,11 +19,7 @@ TOO_MANY = (
 
 
 class HttpListener(TcpListener):
-    """Serves HTTP and WebSockets.
-
-    Counted besides what every door counts: `heads_timed_out`,
-    `requests_malformed`, `origins_refused`.
-    """
+    """Serves HTTP and WebSockets."""
 
     def stop_accepting(self) -> None:
         """Close the listener and the idle connections; the others may finish their request."""

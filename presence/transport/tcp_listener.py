@@ -9,6 +9,7 @@ import trio
 from presence.errors import AddressUnavailable, PortTaken
 from presence.transport.admission import parse_address
 from presence.transport.context import ServerContext
+from presence.transport.faults import CutOff, Refusal
 from presence.transport.sockets.poller import open_poller
 from presence.transport.sockets.stream import OutboxStream
 
@@ -21,11 +22,9 @@ OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class TcpListener(ABC):
-    """Serves one listener; what a connection is about, the kind of door knows.
+    """Accepts the connections of one port; a subclass knows their protocol.
 
-    All doors of a site share its limits: a client is counted over all of them.
-    Counted under these names: `addresses_refused`, `accepts_put_off`,
-    `frames_refused`, `slow_cut`.
+    All ports share the limits of *site*: a client is counted over all of them.
     """
 
     _connections: trio.Nursery
@@ -88,7 +87,7 @@ class TcpListener(ABC):
                 await trio.lowlevel.wait_readable(listener)
             except OSError as error:
                 if error.errno in OUT_OF_RESOURCES:
-                    self._site.count("accepts_put_off")
+                    self._site.count(Refusal.OUT_OF_FILES)
                     await trio.sleep(BACK_OFF_AFTER)
                 # Else the peer was gone before it was accepted: ECONNABORTED and its kin.
             else:
@@ -102,7 +101,7 @@ class TcpListener(ABC):
             peer = str(parse_address(peer) or peer)
         is_counted = not self._site.addresses.is_proxy(peer)
         if is_counted and not self._site.addresses.take(peer):
-            self._site.count("addresses_refused")
+            self._site.count(Refusal.ADDRESS_LIMIT)
             self._reject(sock)
             return
         self._connection_count += 1
@@ -123,9 +122,9 @@ class TcpListener(ABC):
 
     def _count_faults(self, stream: OutboxStream) -> None:
         if stream.violation is not None:
-            self._site.count("frames_refused")
+            self._site.count(CutOff.FRAME_LIMIT)
         if stream.cut_reason == "slow":
-            self._site.count("slow_cut")
+            self._site.count(CutOff.SLOW)
 
 
 async def open_listener(host: str, port: int) -> stdsocket.socket:

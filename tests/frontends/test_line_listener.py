@@ -102,7 +102,7 @@ async def test_a_first_line_too_long_is_not_waited_for(open_line_listener, first
     await client.send(first)
     assert await client.wait_end() == b""
     await pipes.wait_until(lambda: pipes.listener.connection_count == 0)
-    assert pipes.counts == {"frames_refused": 1}
+    assert pipes.counts == {"frame_limit": 1}
 
 
 @pytest.mark.parametrize("start", [b"", b"token:good-7", b"\n\n\n"])
@@ -112,7 +112,7 @@ async def test_a_login_that_never_comes_is_cut(open_line_listener, start):
     await client.send(start or b"\n")
     with trio.fail_after(5):
         assert await client.wait_end() == b""
-    assert pipes.counts == {"logins_timed_out": 1}
+    assert pipes.counts == {"login_timed_out": 1}
     assert pipes.sessions == []
 
 
@@ -123,7 +123,7 @@ async def test_drops_of_a_login_do_not_make_it_wait_longer(open_line_listener, n
     with pytest.raises(trio.BrokenResourceError):
         await client.send_for_ever(b"t", every=0.02)
     assert trio.current_time() - began_at < 2
-    assert pipes.counts == {"logins_timed_out": 1}
+    assert pipes.counts == {"login_timed_out": 1}
 
 
 async def test_who_is_logged_in_may_be_silent(open_line_listener):
@@ -204,7 +204,7 @@ async def test_the_connection_over_the_limit_of_its_address_is_closed(open_line_
     clients = [await pipes.connect() for _ in range(2)]
     await pipes.wait_until(lambda: pipes.listener.connection_count == 2)
     assert await (await pipes.connect()).wait_end() == b""
-    assert pipes.counts == {"addresses_refused": 1}
+    assert pipes.counts == {"address_limit": 1}
     assert pipes.route.addresses.count_of("127.0.0.1") == 2
     await clients[0].stream.aclose()
     await pipes.wait_until(lambda: pipes.listener.connection_count == 1)
@@ -267,7 +267,7 @@ async def test_those_over_the_limit_of_their_address_do_not_crowd_the_logins(
     await pipes.log_in()
     for _ in range(5):
         await (await pipes.connect()).wait_end()
-    assert pipes.counts == {"addresses_refused": 5}
+    assert pipes.counts == {"address_limit": 5}
 
 
 # -- crowds --------------------------------------------------------------------------------------

@@ -302,3 +302,14 @@ async def test_outside_development_mode_any_host_will_do(start_server):
     token = server.token("alice")
     answer = await server.request("GET", "/users/@me", token=token, host="presence.example")
     assert answer.status == 200
+
+
+async def test_refusals_and_ends_by_a_limit_are_counted_apart(start_server):
+    server = await start_server(max_connections_per_user=1, max_frame_bytes=100)
+    alice = await server.connect("alice")
+    await server.refusal("/ws?user=alice")
+    assert server.counted("presence_connections_refused", reason="user_limit") == 1
+    await alice.send("x" * 101)
+    assert await alice.close_code() == 1009
+    await server.until(lambda: server.counted("presence_connections_cut", reason="frame_limit"))
+    assert server.counted("presence_connections_refused", reason="user_limit") == 1

@@ -151,7 +151,7 @@ async def test_those_who_are_slow_to_read_their_last_words_keep_nobody_from_leav
         while socket.stream.push(text_frame(b"x" * 60_000)):
             pass
     with trio.fail_after(1.5):  # before any of them is cut
-        await listener.wait_until(lambda: listener.counts["slow_cut"] == MORE)
+        await listener.wait_until(lambda: listener.counts["slow"] == MORE)
     assert listener.listener.connection_count == MORE
 
 

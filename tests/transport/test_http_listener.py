@@ -50,7 +50,7 @@ async def test_the_connection_over_the_limit_of_its_address_is_refused(open_http
         assert (status, headers["retry-after"]) == (429, "10")
         assert body == b'{"error":"too many connections from this address"}'
         assert await newcomer.wait_end() == b""
-    assert (listener.counts["addresses_refused"], listener.listener.connection_count) == (3, 3)
+    assert (listener.counts["address_limit"], listener.listener.connection_count) == (3, 3)
     for client in clients:
         await client.send(GET)
         assert (await client.answer())[0] == 200
@@ -158,7 +158,7 @@ async def test_accepting_goes_on_after_file_descriptors_ran_out(open_http_listen
         resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
         for sock in waiting:
             sock.connect(("127.0.0.1", listener.port))
-        await listener.wait_until(lambda: listener.counts["accepts_put_off"] >= 2)
+        await listener.wait_until(lambda: listener.counts["out_of_files"] >= 2)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
     with trio.fail_after(2):

@@ -17,6 +17,7 @@ from presence.frontends.voiceping.line_socket import LineSocket, tune_line_socke
 from presence.frontends.voiceping.lines import LOGIN
 from presence.live.claims import Claims
 from presence.transport.context import ServerContext
+from presence.transport.faults import Refusal
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import TcpListener
 
@@ -40,11 +41,9 @@ class LineSettings:
 
 
 class LineListener(TcpListener):
-    """Serves pipes; shares the limits and turnstiles of *site* with its HTTP port.
+    """Serves lines over plain TCP; shares limits and gates of *site* with the HTTP port.
 
-    Nobody is told why a connection is closed. Counted besides what every door
-    counts: `logins_timed_out`, `logins_crowded`; by others, refused tokens and
-    users with too many connections.
+    A client is not told why its connection is closed: the protocol has no words for it.
     """
 
     def __init__(self, site: ServerContext, plan: LineSettings) -> None:
@@ -64,7 +63,7 @@ class LineListener(TcpListener):
             self._logins.add(sock)
             super()._admit_connection(sock, peer)
         else:
-            self._site.count("logins_crowded")
+            self._site.count(Refusal.LOGINS_CROWDED)
             sock.close()
 
     def _reject(self, sock: stdsocket.socket) -> None:
@@ -119,7 +118,7 @@ class LineListener(TcpListener):
             self._poller.add(sock)
             with trio.move_on_after(self._site.limits.handshake_after or math.inf):
                 return await pipe.receive()
-            self._site.count("logins_timed_out")
+            self._site.count(Refusal.LOGIN_TIMED_OUT)
         except (OSError, SocketEnded):
             pass  # Gone already; some systems say so when a socket is tuned.
         finally:

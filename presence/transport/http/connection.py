@@ -11,6 +11,7 @@ import h11
 import trio
 
 from presence.transport.context import ServerContext
+from presence.transport.faults import Refusal
 from presence.transport.http.cors import PUBLIC_CORS
 from presence.transport.http.request import (
     CLOSE,
@@ -94,7 +95,7 @@ class HttpConnection:
             await self._skip_blank_lines()
             event = await self._next_event()
             return event if isinstance(event, h11.Request) else None
-        self._site.count("heads_timed_out")
+        self._site.count(Refusal.HEAD_TIMED_OUT)
         return None
 
     async def _wait_idle(self) -> bool:
@@ -163,7 +164,7 @@ class HttpConnection:
     def _refuse(self, error: HttpError) -> Response:
         """Answer a head that makes no sense. A page may read why, as far as its origin is known."""
         headers = self._headers
-        self._site.count("requests_malformed")
+        self._site.count(Refusal.MALFORMED)
         try:
             self._site.count_refused(self._peer if headers is None else self._client_of(headers))
         except HttpError as over_rate:
@@ -177,7 +178,7 @@ class HttpConnection:
         if not self._is_proxied:
             return await self._answer_admitted(request, None)
         if not self._site.addresses.take(request.peer):
-            self._site.count("addresses_refused")
+            self._site.count(Refusal.ADDRESS_LIMIT)
             return error_response(429, "too many connections from this address", RETRY_LATER)
         is_kept = False
         try:
@@ -206,7 +207,7 @@ class HttpConnection:
         problem = self._site.origins.refusal(request)
         if problem is None:
             return None
-        self._site.count("origins_refused")
+        self._site.count(Refusal.ORIGIN)
         return error_response(403, problem)
 
     async def _admit(self, request: Request, held: str | None) -> Response | Upgrade:

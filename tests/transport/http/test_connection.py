@@ -151,7 +151,7 @@ async def test_an_ambiguous_or_malformed_request_is_answered_400(open_http_liste
     status, _, body = await client.answer()
     assert status == 400
     assert list(json.loads(body)) == ["error"]
-    assert (listener.counts["requests_malformed"], listener.crashes) == (1, [])
+    assert (listener.counts["malformed"], listener.crashes) == (1, [])
 
 
 async def test_bytes_that_are_no_http_are_answered_400(open_http_listener):
@@ -288,7 +288,7 @@ async def test_a_head_that_never_ends_is_dropped(open_http_listener):
     with trio.fail_after(5):
         for client in clients:
             assert await client.wait_end() == b""
-    assert (listener.counts["heads_timed_out"], listener.listener.connection_count) == (20, 0)
+    assert (listener.counts["head_timed_out"], listener.listener.connection_count) == (20, 0)
 
 
 async def test_dripping_bytes_do_not_prolong_the_time_of_a_head(open_http_listener):
@@ -296,7 +296,7 @@ async def test_dripping_bytes_do_not_prolong_the_time_of_a_head(open_http_listen
     client = await listener.connect()
     with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
         await client.send_for_ever(b"x", every=0.05)
-    assert listener.counts["heads_timed_out"] == 1
+    assert listener.counts["head_timed_out"] == 1
 
 
 async def test_a_body_that_never_ends_is_answered_408(open_http_listener):
@@ -391,7 +391,7 @@ async def test_blank_lines_before_a_request_are_passed_over(open_http_listener, 
     await client.send(blank)  # in a segment of its own
     await client.send(GET)
     assert (await client.answer())[0] == 200
-    assert listener.counts["requests_malformed"] == 0
+    assert listener.counts["malformed"] == 0
 
 
 async def test_blank_lines_do_not_prolong_the_time_of_a_head(open_http_listener):
@@ -399,7 +399,7 @@ async def test_blank_lines_do_not_prolong_the_time_of_a_head(open_http_listener)
     client = await listener.connect()
     with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
         await client.send_for_ever(b"\r\n", every=0.05)
-    assert listener.counts["heads_timed_out"] == 1
+    assert listener.counts["head_timed_out"] == 1
 
 
 async def test_an_upgrade_over_http_1_0_is_ignored(open_http_listener, upgrade_head):
