@@ -12,8 +12,8 @@ from typing import IO, Any
 
 import click
 
-from bench import console, contenders, machine, report, results
-from bench.load import LoadFailed, is_native
+from bench import console, machine, report, results, servers
+from bench.load import LoadFailed
 from bench.results import Result, Run
 from bench.scenario import Scenario, Stage, find_scenarios
 
@@ -33,7 +33,7 @@ class Bench(click.Group):
                         each["name"],
                         each["summary"] + (f" [{each['missing']}]" * bool(each["missing"])),
                     )
-                    for each in contenders.describe()
+                    for each in servers.describe()
                 ]
             )
 
@@ -43,7 +43,7 @@ class Bench(click.Group):
 def commands(ctx: click.Context) -> None:
     """Measure what the server costs, beside others, on this machine.
 
-    Example: python -m bench fanout --n 1000 --w 1,16 --servers floor,presence
+    Example: python -m bench fanout --n 1000 --w 1,16 --servers baseline,presence
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -169,8 +169,6 @@ def _show_logs(directory: Path) -> None:
 def _warn_of(cores: machine.Cores, facts: dict[str, Any]) -> None:
     if cores.is_shared:
         console.note("only one core: the load takes from the server what it measures")
-    if not is_native():
-        console.note("no C compiler: the load client is in Python and will be the bottleneck")
     if facts["load_before"][0] > machine.BUSY_LOAD:
         console.note(f"the machine is busy (load {facts['load_before'][0]}): trust ratios only")
 
@@ -180,6 +178,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         commands(prog_name="python -m bench")
-    except (LoadFailed, contenders.StartFailed) as failure:
+    except (LoadFailed, servers.StartFailed) as failure:
         console.note(f"{time.strftime('%H:%M:%S')} {failure}")
         sys.exit(1)

@@ -4,7 +4,6 @@ import json
 import os
 import select
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -17,10 +16,9 @@ from bench.native import build
 from bench.results import Histogram
 
 Kind = Literal["P", "L", "S", "D"]
-Form = Literal["json", "lines", "texts", "arrays", "redis"]
-"""How updates are written: Together's JSON; or VoicePing's five fields as lines over plain TCP,
-as texts over WebSocket, as MessagePack over WebSocket; or JSON on a channel of Redis, which the
-load client in Python does not speak."""
+Form = Literal["json", "lines", "texts", "arrays"]
+"""How updates are written: Together's JSON, or VoicePing's five fields as lines over plain TCP, as
+texts over WebSocket, or as MessagePack over WebSocket."""
 FORMS: tuple[Form, ...] = get_args(Form)
 ANSWER_WITHIN = 600.0
 AT_ONCE = 64
@@ -184,11 +182,8 @@ class Load:
         return Answer(json.loads(answer))
 
 
-def is_native() -> bool:
-    """Whether the load client is the one in C; the other one is the bottleneck of everything."""
-    return build("load") is not None
-
-
 def _client_command() -> list[str]:
     program = build("load")
-    return [str(program)] if program else [sys.executable, "-m", "bench.load_python"]
+    if program is None:
+        raise LoadFailed("the load client is a program in C: install a C compiler")
+    return [str(program)]

@@ -10,9 +10,9 @@ import attrs
 import click
 
 import bench.scenarios
-from bench.contenders import find_present
 from bench.machine import Cores
 from bench.results import Result
+from bench.servers import find_present
 
 
 @attrs.frozen

@@ -7,11 +7,11 @@ from statistics import mean
 import attrs
 import click
 
-from bench.contenders import CONTENDERS, NO_LIMITS, Server, serving
 from bench.load import Answer, Connection, Load
 from bench.population import Population, draw
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.servers import NO_LIMITS, SERVERS, Server, serving
 from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
 
 SETTINGS = {**NO_LIMITS, "everyone_server": "false"}
@@ -54,7 +54,7 @@ def run(
 
 
 def _kinds(name: str) -> Sequence[str]:
-    return (OVERLAPPING, APART, ONE) if CONTENDERS[name].has_audiences else (ONE,)
+    return (OVERLAPPING, APART, ONE) if SERVERS[name].has_audiences else (ONE,)
 
 
 def plan_overlapping(server: Server, people: Population) -> list[Connection]:
@@ -150,8 +150,8 @@ SCENARIO = Scenario(
         Column("client_queue", "client queue", decimals=0),
     ),
     options=(
-        click.Option(["--servers"], type=Names(["presence", "floor", "floor-joined"]),
-                     default="presence,floor", show_default=True,
+        click.Option(["--servers"], type=Names(["presence", "baseline", "baseline-joined"]),
+                     default="presence,baseline", show_default=True,
                      help="Which servers; one without audiences only tells everybody."),
         click.Option(["--n"], type=click.IntRange(2), default=10_000, show_default=True,
                      help="How many users are connected."),
@@ -162,7 +162,13 @@ SCENARIO = Scenario(
         click.Option(["--w"], type=Numbers(), default="1,16", show_default=True,
                      help="How many updates are outstanding, each by another user."),
     ),
-    quick={"servers": ("presence", "floor"), "n": 120, "groups": 40, "memberships": 2, "w": (1, 4)},
+    quick={
+        "servers": ("presence", "baseline"),
+        "n": 120,
+        "groups": 40,
+        "memberships": 2,
+        "w": (1, 4),
+    },
     reference={"server": "presence", "audience": ONE},
     plots=(Plot("distribution", "Latency of the last receiver", "last"),),
 )  # fmt: skip

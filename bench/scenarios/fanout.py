@@ -5,10 +5,10 @@ from contextlib import ExitStack
 
 import click
 
-from bench.contenders import CONTENDERS, NO_LIMITS, serving
 from bench.load import Answer, Load
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.servers import NO_LIMITS, SERVERS, serving
 from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
 
 
@@ -99,9 +99,9 @@ SCENARIO = Scenario(
     options=(
         click.Option(
             ["--servers"],
-            type=Names(list(CONTENDERS)),
+            type=Names(list(SERVERS)),
             show_default=True,
-            default="floor,presence,socketify,picows,websockets,trio-websocket,redis",
+            default="baseline,presence,socketify",
             help="Which servers, beside one another.",
         ),
         click.Option(
@@ -130,8 +130,8 @@ SCENARIO = Scenario(
             help="With our server's limits as they are; wants a --pool of hundreds.",
         ),
     ),
-    quick={"servers": tuple(CONTENDERS), "n": (40,), "w": (1, 4), "pool": None, "limits": False},
-    reference={"server": "floor"},
+    quick={"servers": tuple(SERVERS), "n": (40,), "w": (1, 4), "pool": None, "limits": False},
+    reference={"server": "baseline"},
     plots=(
         Plot("distribution", "Latency of each delivery", "each"),
         Plot("distribution", "Latency of the last receiver", "last"),

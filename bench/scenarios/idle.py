@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from bench.contenders import CONTENDERS, NO_LIMITS, Server, serving, start_again, stop
 from bench.machine import cpu_seconds, resident_bytes
 from bench.registered import register
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.servers import NO_LIMITS, SERVERS, Server, serving, start_again, stop
 
 QUIET = 1.0
 
@@ -92,8 +92,8 @@ SCENARIO = Scenario(
         Column("idle_cpu", "idle CPU %", factor=100, decimals=2),
     ),
     options=(
-        click.Option(["--servers"], type=Names(list(CONTENDERS)), show_default=True,
-                     default="floor,presence,socketify,picows,websockets,trio-websocket",
+        click.Option(["--servers"], type=Names(list(SERVERS)), show_default=True,
+                     default="baseline,presence,socketify,picows,websockets,trio-websocket",
                      help="Which servers, one after another."),
         click.Option(["--n"], type=Numbers(), default="1000,5000", show_default=True,
                      help="How many connections."),
@@ -105,7 +105,7 @@ SCENARIO = Scenario(
             help="How many users are registered, for the memory of one who is not connected.",
         ),
     ),
-    quick={"servers": ("floor", "presence"), "n": (50,), "users": 500},
-    reference={"server": "floor"},
+    quick={"servers": ("baseline", "presence"), "n": (50,), "users": 500},
+    reference={"server": "baseline"},
     plots=(Plot("by", "Bytes per connection", "bytes_per_connection", over="n", unit="bytes"),),
 )  # fmt: skip

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import attrs
 import click
 
-from bench.contenders import NO_LIMITS, data_of, serving, user_of
 from bench.load import Form, Load
 from bench.machine import resident_bytes
 from bench.registered import hide
 from bench.results import Case, Result
 from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.servers import NO_LIMITS, data_of, serving, user_of
 from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
 
 TRANSPORTS: Mapping[str, Form] = {

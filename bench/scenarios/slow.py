@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import attrs
 import click
 
-from bench.contenders import NO_LIMITS, Server, serving
 from bench.load import Answer, Load
 from bench.machine import resident_bytes
 from bench.results import Case, Result
 from bench.scenario import Column, Plot, Scenario, Stage
+from bench.servers import NO_LIMITS, Server, serving
 from bench.window import figures_of, histograms_of, warnings_of
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import attrs
 import click
 
-from bench.contenders import NO_LIMITS, Server, serving, start_again, stop
 from bench.load import Answer, Load
 from bench.machine import forget_peak, peak_bytes, resident_bytes
 from bench.probe import Probe, Waits
 from bench.results import Case, Histogram, Result, bucket_of
 from bench.scenario import Column, Plot, Scenario, Stage
+from bench.servers import NO_LIMITS, Server, serving, start_again, stop
 
 SETTINGS = {**NO_LIMITS, "everyone_server": "false", "grace_after": 120}
 """Explicit servers only; a grace that no storm outlasts, however busy the machine."""

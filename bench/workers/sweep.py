@@ -18,8 +18,8 @@ from trio.testing import MockClock
 from actors import Reply
 from bench.machine import resident_bytes
 from bench.workers.connections import CountingConnection, Tally
-from bench.workers.speech import hear, say
 from bench.workers.stalls import Stalls, watch_stalls
+from bench.workers.worker_io import receive, send
 from presence import app
 from presence.config import Config
 from presence.core.events import Connected, Pinged
@@ -322,11 +322,11 @@ async def _measure(
         for _ in range(options["repeats"]):
             told = await sweeping.measure()
             told["figures"] |= figures
-            say(**told)
+            send(**told)
         clock.rate = 1
         stop.set()
 
 
 if __name__ == "__main__":
     clock = MockClock(rate=1)
-    trio.run(main, hear(), clock, clock=clock)
+    trio.run(main, receive(), clock, clock=clock)

@@ -10,10 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-from bench import load as load_module
 from bench.load import Load
 from bench.machine import choose_cores
-from bench.native import find_compiler
 from presence.dialects.voiceping.frames import (
     CONNECTION_TEST,
     STATUS,
@@ -187,14 +185,12 @@ def scripted_radios():
         server.stop()
 
 
-@pytest.fixture(params=["native", "python"] if find_compiler() else ["python"])
-def loading(request, tmp_path, monkeypatch):
-    """`with loading(server, plan) as load:` opens all connections, with each of the clients.
+@pytest.fixture
+def loading(tmp_path):
+    """`with loading(server, plan) as load:` opens all connections of the load client.
 
     *greets*: wait for a first message too; *brings_up* False: open none; *form*: how it speaks.
     """
-    if request.param == "python":
-        monkeypatch.setattr(load_module, "build", lambda name: None)
 
     @contextmanager
     def open_load(server, plan, *, greets=False, brings_up=True, form="json"):

@@ -21,7 +21,7 @@ def fanout_result(server, n, **changes):
 
 RUN = Run(
     {"cpu": "Fast & <cheap>", "cores": 2},
-    tuple(fanout_result(server, n) for server in ("floor", "presence") for n in (10, 100)),
+    tuple(fanout_result(server, n) for server in ("baseline", "presence") for n in (10, 100)),
 )
 
 
@@ -36,7 +36,7 @@ def test_the_page_has_the_facts_a_table_and_a_plot_per_facet():
     texts = "".join(page.itertext())
     assert "Fast & <cheap>" in texts
     assert [row[0].text for row in page.find("table").iter("tr")] == [
-        "server", "floor", "floor", "presence", "presence",
+        "server", "baseline", "baseline", "presence", "presence",
     ]  # fmt: skip
     titles = [svg.find("text").text for svg in page.iter("svg")]
     assert titles == [

@@ -18,7 +18,7 @@ from bench.results import (
 )
 
 CASE = (("server", "presence"), ("n", 10))
-FLOOR = replaced(CASE, server="floor")
+FLOOR = replaced(CASE, server="baseline")
 
 
 def histogram_of(*values):
@@ -54,9 +54,9 @@ def test_points_end_at_all():
 
 
 def test_a_ratio_is_the_median_of_pairs_not_the_ratio_of_medians():
-    ours, floor = (2.0, 30.0, 4.0), (1.0, 10.0, 4.0)
+    ours, baseline = (2.0, 30.0, 4.0), (1.0, 10.0, 4.0)
     results = [result(CASE, repeat, cpu=value) for repeat, value in enumerate(ours)]
-    results += [result(FLOOR, repeat, cpu=value) for repeat, value in enumerate(floor)]
+    results += [result(FLOOR, repeat, cpu=value) for repeat, value in enumerate(baseline)]
     run = Run({}, tuple(results))
     assert run.ratio("fanout", CASE, FLOOR, "cpu") == 2.0
     assert run.median("fanout", CASE, "cpu") == 4.0

@@ -56,7 +56,7 @@ void drop_some(unsigned first, unsigned number, const char *how) {
         dropped++;
         if (!strcmp(how, "clean") && form == LINES)
             say(connection, STATUS, OFFLINE);
-        else if (!strcmp(how, "clean") && form != REDIS)
+        else if (!strcmp(how, "clean"))
             send_frame(connection, 8, "\x03\xe8", 2);
         else if (strcmp(how, "clean"))
             setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -87,14 +87,12 @@ static void publish(unsigned p) {
     struct connection *connection = &connections[publisher->connection];
     uint32_t number = ++publisher->number;
     char body[256];
-    int is_json = form == JSON || form == REDIS;
+    int is_json = form == JSON;
     int len = is_json ? write_json(body, sizeof body, p, number) : 0;
     publisher->waiting_for = publisher->audience;
     publisher->sent_at = now_ns();
     if (form == JSON)
         send_frame(connection, 1, body, len);
-    else if (form == REDIS)
-        publish_on_channel(connection, body, len);
     else
         say(connection, STATUS, code_of(number));
     if (!publisher->waiting_for) done[done_count++] = p;

@@ -94,10 +94,7 @@ static size_t read_lines(struct connection *connection, unsigned char *in, size_
     unsigned char *end;
     while (connection->phase > UPGRADING && (end = memchr(in + used, '\n', len - used))) {
         size_t size = end - in - used;
-        if (form == REDIS) /* its lines end with CR LF */
-            read_reply(connection, in + used, size ? size - 1 : 0, now);
-        else
-            read_fields(connection, in + used, size, now);
+        read_fields(connection, in + used, size, now);
         used = end + 1 - in;
     }
     return used;
@@ -200,7 +197,7 @@ size_t read_some(struct connection *connection, size_t most) {
     }
     if (connection->phase == UPGRADING) used = read_answer(connection, in, len, now);
     if (connection->phase > UPGRADING)
-        used += (form == LINES || form == REDIS ? read_lines : read_frames)(
+        used += (form == LINES ? read_lines : read_frames)(
             connection, in + used, len - used, now);
     if (connection->phase == CLOSED) return got;
     if (len - used > WHOLE) { /* an answer to the upgrade without an end */

@@ -24,8 +24,8 @@ enum {
 
 enum phase { CLOSED, CONNECTING, UPGRADING, GREETED_SOON, OPEN };
 
-/* How updates are written: Together's JSON, VoicePing's three, JSON on a channel of Redis. */
-enum form { JSON, LINES, TEXTS, ARRAYS, REDIS };
+/* How updates are written: Together's JSON, or VoicePing's three. */
+enum form { JSON, LINES, TEXTS, ARRAYS };
 enum { STATUS = 5, CONNECTION_TEST = 25, CONNECTION_ACK = 26 }; /* VoicePing's message types */
 enum { OFFLINE, ONLINE, BUSY };                                 /* and its codes */
 
@@ -104,12 +104,6 @@ void note_delivery(struct connection *connection, unsigned p, uint32_t number, u
 void read_text(struct connection *connection, const char *body, size_t len, int64_t now);
 size_t read_some(struct connection *connection, size_t most);
 int turn(int wait_ms);
-
-/* redis.c */
-void subscribe(struct connection *connection);
-void publish_on_channel(struct connection *connection, const char *body, int len);
-void read_reply(struct connection *connection, const unsigned char *line, size_t len,
-                int64_t now);
 
 /* voiceping.c */
 const char *token_of(const struct connection *connection);

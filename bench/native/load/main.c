@@ -1,6 +1,6 @@
 /* The load: thousands of connections in one process, every delivery timed and checked.
  *
- *   load PLAN PORT SERVER_PID [greets] [wraps] [json|lines|texts|arrays|redis]
+ *   load PLAN PORT SERVER_PID [greets] [wraps] [json|lines|texts|arrays]
  *
  * PLAN has one line per connection: KIND AUDIENCES PATH.
  *   KIND       P publisher, L listener, S reads slowly, D reads nothing once it is ready
@@ -11,7 +11,6 @@
  * wraps:  the server makes the update out of a change; else it sends on what it gets.
  * lines, texts, arrays: VoicePing over TCP, over WebSocket as text, and there as MessagePack.
  *         A connection is ready once a test that follows the login is answered.
- * redis:  JSON that listeners get on a channel; publishers hear nothing of one another.
  *
  * Commands are lines of standard input, each answered by one line of JSON:
  *   open FIRST COUNT AT_ONCE SECONDS   connect these, so many handshakes at a time
@@ -137,7 +136,7 @@ static void find_who_may_see(void) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const forms[] = {"json", "lines", "texts", "arrays", "redis"};
+    static const char *const forms[] = {"json", "lines", "texts", "arrays"};
     struct rlimit files;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = CONTROL};
     if (argc < 4) {

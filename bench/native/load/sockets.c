@@ -97,8 +97,6 @@ void introduce(struct connection *connection) {
     watch(connection, READS);
     if (form == LINES)
         log_in(connection);
-    else if (form == REDIS)
-        subscribe(connection);
     else
         ask_for_upgrade(connection);
 }

@@ -5,12 +5,12 @@ import sys
 from typing import Any
 
 
-def hear() -> dict[str, Any]:
+def receive() -> dict[str, Any]:
     """The options that the worker was started with."""
     options: dict[str, Any] = json.loads(sys.argv[1])
     return options
 
 
-def say(**what: Any) -> None:
+def send(**what: Any) -> None:
     """Tell the scenario, at once, in one line."""
     print(json.dumps(what), flush=True)

@@ -1,6 +1,6 @@
-/* The floor: the least a server can do to tell N WebSockets of one update.
+/* The baseline: the least a server can do to tell N WebSockets of one update.
  *
- *   floor [--joined]
+ *   baseline [--joined]
  *
  * Listens on a free port of 127.0.0.1 and prints it. Who asks for /listen is a
  * listener; each text frame of anybody else is sent on, as it is, to every

@@ -1,9 +1,8 @@
-"""The servers that are measured: ours, the floor in C, and others; each a process of its own."""
+"""The servers that are measured: ours, the baseline in C, and others; each a process of its own."""
 
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -47,7 +46,7 @@ class StartFailed(Exception):
 
 @attrs.define
 class Server:
-    """A contender that runs."""
+    """A server that runs."""
 
     name: str
     port: int
@@ -121,7 +120,7 @@ def user_of(kind: Kind, number: int, form: Form) -> str:
 
 
 @attrs.frozen
-class Contender:
+class MeasuredServer:
     """A server that can be measured, or why it cannot."""
 
     name: str
@@ -139,13 +138,13 @@ def serving(
     cores: Cores,
     settings: Mapping[str, object] = NO_LIMITS,
 ) -> Iterator[Server]:
-    """Run the contender *name* on the server's core, its files in a folder of *directory*.
+    """Run the server *name* on the server's core, its files in a folder of *directory*.
 
     *settings* are for our server.
     """
     data = directory / name
     data.mkdir(exist_ok=True)
-    server = CONTENDERS[name].start(data, settings)
+    server = SERVERS[name].start(data, settings)
     os.sched_setaffinity(server.pid, cores.server)
     try:
         yield server
@@ -219,7 +218,7 @@ def _start_printing(name: str, data: Path, words: Sequence[str]) -> Server:
     return Server(name, int(line), process, data)
 
 
-def _module(name: str, *, needs: str, summary: str, takes_port: bool = False) -> Contender:
+def _module(name: str, *, needs: str, summary: str, takes_port: bool = False) -> MeasuredServer:
     def start(data: Path, settings: Mapping[str, object]) -> Server:
         words = [sys.executable, "-m", f"bench.peers.{name.replace('-', '_')}_server"]
         return _start_printing(name, data, words + [str(_free_port())] * takes_port)
@@ -227,58 +226,24 @@ def _module(name: str, *, needs: str, summary: str, takes_port: bool = False) ->
     def why_missing() -> str | None:
         return None if importlib.util.find_spec(needs) else f"{needs} is not installed"
 
-    return Contender(name, summary, start, why_missing)
+    return MeasuredServer(name, summary, start, why_missing)
 
 
-def _floor(name: str, summary: str, *options: str) -> Contender:
+def _baseline(name: str, summary: str, *options: str) -> MeasuredServer:
     has_audiences = not options
 
     def start(data: Path, settings: Mapping[str, object]) -> Server:
-        server = _start_printing(name, data, [str(build("floor")), *options])
+        server = _start_printing(name, data, [str(build("baseline")), *options])
         server.has_audiences = has_audiences
         return server
 
-    return Contender(
+    return MeasuredServer(
         name,
         summary,
         start,
-        lambda: None if build("floor") else "no C compiler at hand",
+        lambda: None if build("baseline") else "no C compiler at hand",
         has_audiences,
     )
-
-
-REDIS = (
-    "redis-server",
-    *("--bind", "127.0.0.1", "--tcp-backlog", "4096", "--maxclients", "20000"),
-    *("--save", "", "--appendonly", "no", "--client-output-buffer-limit", "pubsub 0 0 0"),
-)
-"""Nothing goes to the disk, and nobody is cut for being slow."""
-
-
-def _start_redis(data: Path, settings: Mapping[str, object]) -> Server:
-    port = _free_port()
-    with (data / "server.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*REDIS, "--dir", str(data), "--port", str(port)], stdout=log, stderr=log
-        )
-    deadline = time.monotonic() + START_WITHIN
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                found = (data / "server.log").read_text(encoding="utf-8")[-2000:]
-                raise StartFailed(f"redis: {found}") from None
-            time.sleep(0.005)
-        else:
-            return Server("redis", port, process, data, form="redis")
-
-
-def _why_no_redis() -> str | None:
-    if shutil.which("redis-server") is None:
-        return "redis-server is not installed"
-    return None if build("load") else "no C compiler at hand"
 
 
 def _free_port() -> int:
@@ -288,14 +253,14 @@ def _free_port() -> int:
         return port
 
 
-def _all(*contenders: Contender) -> dict[str, Contender]:
-    return {contender.name: contender for contender in contenders}
+def _all(*servers: MeasuredServer) -> dict[str, MeasuredServer]:
+    return {server.name: server for server in servers}
 
 
-CONTENDERS: Mapping[str, Contender] = _all(
-    _floor("floor", "a loop of send() in C: the least there is"),
-    _floor("floor-joined", "the same, what came together in one send()", "--joined"),
-    Contender(
+SERVERS: Mapping[str, MeasuredServer] = _all(
+    _baseline("baseline", "a loop of send() in C: the least there is"),
+    _baseline("baseline-joined", "the same, what came together in one send()", "--joined"),
+    MeasuredServer(
         "presence",
         "this server, whole: tokens, actors, rules, store",
         _start_presence,
@@ -307,22 +272,18 @@ CONTENDERS: Mapping[str, Contender] = _all(
         summary="uWebSockets (C++): publish to a topic",
         takes_port=True,
     ),
-    _module("picows", needs="picows", summary="Cython on asyncio: send to each"),
-    _module("websockets", needs="websockets", summary="asyncio: broadcast()"),
-    _module("trio-websocket", needs="trio_websocket", summary="Trio: send_message to each"),
-    Contender("redis", "Redis (C): publish to a channel", _start_redis, _why_no_redis),
 )
 
 
 def find_present(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Which of *names* can be measured here, and why the others cannot."""
-    missing = {name: why for name in names if (why := CONTENDERS[name].why_missing())}
+    missing = {name: why for name in names if (why := SERVERS[name].why_missing())}
     return [name for name in names if name not in missing], missing
 
 
 def describe() -> list[dict[str, Any]]:
-    """Name, summary and what is missing, of each contender."""
+    """Name, summary and what is missing, of each server."""
     return [
         {"name": each.name, "summary": each.summary, "missing": each.why_missing()}
-        for each in CONTENDERS.values()
+        for each in SERVERS.values()
     ]
