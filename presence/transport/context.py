@@ -8,7 +8,13 @@ import attrs
 from presence.transport.admission import AddressLimits
 from presence.transport.concurrency_gate import TEARDOWNS_AT_ONCE, ConcurrencyGate
 from presence.transport.http.cors import OriginRules
-from presence.transport.http.request import Handler
+from presence.transport.http.request import (
+    Handler,
+    HttpError,
+    Request,
+    Response,
+    render_json_error,
+)
 from presence.transport.limits import NetLimits
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.upgrade import WebSocketRoute
@@ -18,14 +24,18 @@ def _nothing_to_count(peer: str) -> None:
     pass
 
 
+def _render_json_error(request: Request, error: HttpError) -> Response:
+    return render_json_error(error)
+
+
 @attrs.define(eq=False)
 class ServerContext:
     """What all connections of one listener share.
 
-    *on_crash* is told every exception nobody expected; *count* the name of
-    every refusal, instead of a line in the log. *count_refused* counts a request
-    that is refused before its sender is known, and raises `HttpError` where
-    there were too many.
+    *on_crash* gets every unexpected exception, and *count* the name of every
+    refusal, instead of a line in the log. *count_refused* counts a request that is
+    refused before its sender is known, and raises `HttpError` where there were too
+    many. *render_error* renders the error that answers a request whose handler crashed.
     """
 
     answer: Handler
@@ -33,6 +43,7 @@ class ServerContext:
     on_crash: Callable[[BaseException], None]
     count: Callable[[str], None]
     count_refused: Callable[[str], None] = _nothing_to_count
+    render_error: Callable[[Request, HttpError], Response] = _render_json_error
     limits: NetLimits = attrs.field(factory=NetLimits)
     origins: OriginRules = attrs.field(init=False)
     addresses: AddressLimits = attrs.field(init=False)

@@ -36,7 +36,10 @@ class WebSocketRoute(Protocol):
     """Decides about upgrades, before they are answered."""
 
     async def admit(self, request: Request) -> Response | Admitted:
-        """Refuse with a plain answer (401, 403, 404, 429, 503), or admit."""
+        """Refuse with a plain answer (401, 403, 404, 429, 503), or admit.
+
+        What it raises is answered as the errors of a handler are.
+        """
 
 
 def _nothing_to_do() -> None:
