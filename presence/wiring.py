@@ -160,6 +160,7 @@ def build_frontends(node: Node, plan: HttpSettings, counters: Counters) -> Front
         on_crash=plan.on_crash,
         count=partial(count_fault, counters),
         count_refused=count_refused,
+        render_error=router.render_error,
         limits=plan.limits,
     )
     return Frontends(site, authentication, user_limit, voiceping)

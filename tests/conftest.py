@@ -21,7 +21,12 @@ from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.transport.admission import RequestRates
 from presence.transport.context import ServerContext
-from presence.transport.http.request import Response, error_response, json_response
+from presence.transport.http.request import (
+    Response,
+    error_response,
+    json_response,
+    render_json_error,
+)
 from presence.transport.http_listener import HttpListener
 from presence.transport.limits import NetLimits
 from presence.transport.sockets.stream import SocketEnded
@@ -280,7 +285,9 @@ async def open_http_listener(nursery):
     """Start a front door with these limits; it is ended with the test."""
     listeners = []
 
-    async def start(*, answer=echo_request, route=None, count_refused=None, **limits):
+    async def start(
+        *, answer=echo_request, route=None, count_refused=None, render_error=None, **limits
+    ):
         crashes, counts = [], Counter()
         route = route or Echo()
         site = ServerContext(
@@ -289,6 +296,7 @@ async def open_http_listener(nursery):
             on_crash=crashes.append,
             count=lambda name: counts.update([name]),
             count_refused=count_refused or (lambda peer: None),
+            render_error=render_error or (lambda request, error: render_json_error(error)),
             limits=NetLimits(**limits),
         )
         listener = HttpListener(site)

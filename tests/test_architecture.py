@@ -158,6 +158,12 @@ def test_asks_stays_in_the_client(file):
         assert not any(is_within(name, {"asks"}) for name in imports_of(file))
 
 
+@pytest.mark.parametrize("file", MODULES, ids=str)
+def test_the_websocket_library_stays_in_the_file_that_knows_its_inside(file):
+    if file.as_posix() != "presence/transport/websocket/library.py":
+        assert not any(is_within(name, {"trio_websocket", "wsproto"}) for name in imports_of(file))
+
+
 def swallows_everything(handler):
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     is_broad = any(kind is None or ast.unparse(kind) in CATCH_ALL for kind in kinds)

@@ -13,6 +13,7 @@ from presence.transport.http.request import CLOSE, Headers, HttpError, Request, 
 
 CHALLENGE = (("www-authenticate", "Bearer"),)
 MISSING = "missing"
+NO_TOKEN = "a token is needed"
 
 
 class Authentication:
@@ -36,17 +37,18 @@ class Authentication:
         self._on_refused = on_refused
 
     def claims_of(self, request: Request, token: str | None = None) -> Claims:
-        """The claims of the request's token, *token* or the bearer's; else raises 401."""
+        """The claims of the request's token, *token* or the bearer's.
+
+        Raises 401 otherwise; its cause is a `TokenRefused`, of `MISSING` without a token.
+        """
         token = token or bearer_of(request)
         if token is None and self._is_development and "user" in request.query:
             return self._development_user(request.query["user"])
-        if token is None:
-            self._on_refused(MISSING)
-            raise HttpError(401, "a token is needed", CHALLENGE)
         try:
-            return self.of_token(token)
+            return self.of_stranger(None) if token is None else self.of_token(token)
         except TokenRefused as refusal:
-            raise HttpError(401, str(refusal), CHALLENGE) from refusal
+            problem = NO_TOKEN if refusal.reason == MISSING else str(refusal)
+            raise HttpError(401, problem, CHALLENGE, refusal) from refusal
 
     def of_token(self, token: str) -> Claims:
         """The claims of *token*; else counts it and raises `TokenRefused`."""
@@ -105,7 +107,7 @@ class Authentication:
         try:
             user_id = parse_user_id(raw, "user")
         except InvalidInput as refusal:
-            raise HttpError(401, str(refusal), CHALLENGE) from refusal
+            raise HttpError(401, str(refusal), CHALLENGE, refusal) from refusal
         return self._believed(user_id)
 
     def _believed(self, user_id: UserId) -> Claims:

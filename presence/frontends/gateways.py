@@ -3,14 +3,12 @@
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-from presence.errors import InvalidInput
 from presence.frontends.authentication import Authentication
 from presence.frontends.socket_session import ConnectParams, Session
 from presence.frontends.user_limit import UserLimit
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.transport.http.request import (
-    HttpError,
     Request,
     Response,
     error_response,
@@ -57,19 +55,14 @@ class Gateways:
         self._gateways = gateways
 
     async def admit(self, request: Request) -> Response | Admitted:
-        """Answer 404, 503, 401, 400 or 429, or admit."""
+        """Answer 404, 503 or 429, or admit; raises the `HttpError` or `InvalidInput` to answer."""
         gateway = next((each for each in self._gateways if each.takes(request)), None)
         if gateway is None:
             return error_response(404, "not found")
         if self._node.is_draining:
             return error_response(503, "the server is stopping", retry_after(1))
-        try:
-            claims = self._authentication.claims_of(request, gateway.token_of(request))
-            params = gateway.connect_params_of(request, claims)
-        except HttpError as refusal:
-            return error_response(refusal.status, refusal.problem, refusal.headers)
-        except InvalidInput as refusal:
-            return error_response(400, str(refusal))
+        claims = self._authentication.claims_of(request, gateway.token_of(request))
+        params = gateway.connect_params_of(request, claims)
         # No await from here to the first step of the session, which counts it.
         problem = self._user_limit.refusal(claims.user_id, params.device)
         if problem is not None:

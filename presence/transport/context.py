@@ -9,7 +9,13 @@ from presence.transport.admission import AddressLimits
 from presence.transport.concurrency_gate import TEARDOWNS_AT_ONCE, ConcurrencyGate
 from presence.transport.faults import Fault
 from presence.transport.http.cors import OriginRules
-from presence.transport.http.request import Handler
+from presence.transport.http.request import (
+    Handler,
+    HttpError,
+    Request,
+    Response,
+    render_json_error,
+)
 from presence.transport.limits import NetLimits
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.upgrade import WebSocketRoute
@@ -19,6 +25,10 @@ def _nothing_to_count(peer: str) -> None:
     pass
 
 
+def _render_json_error(request: Request, error: HttpError) -> Response:
+    return render_json_error(error)
+
+
 @attrs.define(eq=False)
 class ServerContext:
     """Limits, gates and callbacks that all connections of the server share.
@@ -26,7 +36,7 @@ class ServerContext:
     *on_crash* gets every unexpected exception; *count* gets every refusal and
     every end by a limit, instead of a line in the log. *count_refused* counts a
     request that is refused before its sender is known, and raises `HttpError`
-    above the rate.
+    above the rate. *render_error* renders the answer for a handler that crashed.
     """
 
     answer: Handler
@@ -34,6 +44,7 @@ class ServerContext:
     on_crash: Callable[[BaseException], None]
     count: Callable[[Fault], None]
     count_refused: Callable[[str], None] = _nothing_to_count
+    render_error: Callable[[Request, HttpError], Response] = _render_json_error
     limits: NetLimits = attrs.field(factory=NetLimits)
     origins: OriginRules = attrs.field(init=False)
     addresses: AddressLimits = attrs.field(init=False)

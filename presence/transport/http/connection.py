@@ -23,6 +23,7 @@ from presence.transport.http.request import (
     Response,
     ask,
     error_response,
+    render_json_error,
 )
 from presence.transport.http.request_body import RequestBody
 from presence.transport.http.request_head import check_head, join_headers, parse_query, parse_target
@@ -169,7 +170,7 @@ class HttpConnection:
             self._site.count_refused(self._peer if headers is None else self._client_of(headers))
         except HttpError as over_rate:
             error = over_rate
-        response = error_response(error.status, error.problem, error.headers)
+        response = render_json_error(error)
         if headers is None:
             return response.with_headers(PUBLIC_CORS)
         return response.with_headers(self._site.origins.cors_headers(headers))
@@ -197,7 +198,7 @@ class HttpConnection:
             try:
                 self._site.count_refused(request.peer)
             except HttpError as over_rate:
-                return error_response(over_rate.status, over_rate.problem, over_rate.headers)
+                return render_json_error(over_rate)
         return answer
 
     def _refuse_upgrade(self, request: Request) -> Response | None:
@@ -227,7 +228,7 @@ class HttpConnection:
         """Ask a handler; named errors and crashes become answers."""
         with self._site.crash_barrier:
             return await ask(handler, request)
-        return error_response(500, "internal error")
+        return self._site.render_error(request, HttpError(500, "internal error"))
 
     async def _respond(self, response: Response) -> bool:
         """Send the answer; return whether another request may follow, else linger.

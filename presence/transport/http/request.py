@@ -13,13 +13,25 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class HttpError(PresenceError):
-    """Ends a handler with an answer of this status."""
+    """An error as a value; ends a handler with an answer of this status.
 
-    def __init__(self, status: int, problem: str, headers: Headers = ()) -> None:
+    *problem* is a sentence of ours, not the client's bytes. *cause* is the error that
+    this one answers, for a renderer that has a code of its own for it: `InvalidInput`,
+    `TokenRefused` or `StoreUnavailable`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        problem: str,
+        headers: Headers = (),
+        cause: PresenceError | None = None,
+    ) -> None:
         super().__init__(problem)
         self.status = status
         self.problem = problem
         self.headers = headers
+        self.cause = cause
 
 
 class Body(Protocol):
@@ -114,20 +126,31 @@ def error_response(status: int, problem: str, headers: Headers = ()) -> Response
     return json_response(status, {"error": problem}, headers)
 
 
+ErrorRenderer = Callable[[HttpError], Response]
+"""Renders an error in the form of one group of routes. Keeps its status and headers."""
+
+
+def render_json_error(error: HttpError) -> Response:
+    """The form where a group of routes has none of its own, and of requests without a route."""
+    return error_response(error.status, error.problem, error.headers)
+
+
 def retry_after(seconds: float) -> Headers:
     """The header that says when to come back: whole seconds, at least one."""
     return (("retry-after", str(max(1, math.ceil(seconds)))),)
 
 
 async def ask(
-    handler: Callable[[Request], Awaitable[Answer]], request: Request
+    handler: Callable[[Request], Awaitable[Answer]],
+    request: Request,
+    render: ErrorRenderer = render_json_error,
 ) -> Answer | Response:
-    """Call *handler*; the errors that have a name become answers."""
+    """Call *handler*; the errors that have a name become answers, by *render*."""
     try:
         return await handler(request)
     except HttpError as error:
-        return error_response(error.status, error.problem, error.headers)
+        return render(error)
     except InvalidInput as error:
-        return error_response(400, str(error))
-    except StoreUnavailable:
-        return error_response(503, "the store cannot be read now", RETRY_LATER)
+        return render(HttpError(400, str(error), cause=error))
+    except StoreUnavailable as error:
+        return render(HttpError(503, "the store cannot be read now", RETRY_LATER, error))

@@ -7,7 +7,16 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from presence.transport.http.cors import PREFLIGHT, PUBLIC_CORS, OriginRules
-from presence.transport.http.request import Handler, Headers, HttpError, Request, Response, ask
+from presence.transport.http.request import (
+    ErrorRenderer,
+    Handler,
+    Headers,
+    HttpError,
+    Request,
+    Response,
+    ask,
+    render_json_error,
+)
 
 
 @attrs.frozen
@@ -15,13 +24,15 @@ class Route:
     """A handler for one method and a pattern such as `/users/{id}/status`.
 
     A `{name}` takes one segment, never an empty one; a literal segment wins
-    over it. `is_public`: a page of any origin may call it.
+    over it. `is_public`: a page of any origin may call it. `render_error` is that of
+    the group of routes that it belongs to.
     """
 
     method: str
     pattern: str
     handler: Handler
     is_public: bool = False
+    render_error: ErrorRenderer = render_json_error
 
 
 NO_STORE: Headers = (("cache-control", "no-store"),)
@@ -91,10 +102,16 @@ class Router:
             node.routes[route.method] = route
             self._methods.add(route.method)
 
+    def render_error(self, request: Request, error: HttpError) -> Response:
+        """Render an error that ended the handler of *request*, in the form of its routes."""
+        node = self._root.find(split_path(request.path) or [], {})
+        return _renderer_of(_route_of(request, node))(error)
+
     async def answer(self, request: Request) -> Response:
         segments = split_path(request.path)
         parameters: dict[str, str] = {}
         node = None if segments is None else self._root.find(segments, parameters)
+        route = _route_of(request, node)
         is_public = node is not None and any(route.is_public for route in node.routes.values())
         cors = PUBLIC_CORS if is_public else self._origins.cors_headers(request.headers)
 
@@ -104,22 +121,23 @@ class Router:
             forbidden = self._origins.refusal(request, is_public=is_public)
             if forbidden is not None:
                 raise self._refuse(request, 403, forbidden)
-            return await self._dispatch(request, node)
+            return await self._dispatch(request, node, route)
 
         # Errors become answers here, so that a page may read them too.
-        response = await ask(dispatch, attrs.evolve(request, parameters=parameters))
+        request = attrs.evolve(request, parameters=parameters)
+        response = await ask(dispatch, request, _renderer_of(route))
         return _without_storing(response).with_headers(cors)
 
-    async def _dispatch(self, request: Request, node: _Node | None) -> Response:
+    async def _dispatch(
+        self, request: Request, node: _Node | None, route: Route | None
+    ) -> Response:
         if request.path == "*":
             return Response(204, headers=_allow(self._methods))
         if node is None:
             raise self._refuse(request, 404, "not found")
-        method = "GET" if request.method == "HEAD" else request.method
-        route = node.routes.get(method)
         if route is not None:
             return await route.handler(request)
-        if method == "OPTIONS":
+        if request.method == "OPTIONS":
             return Response(204, headers=PREFLIGHT + _allow(node.routes))
         raise self._refuse(request, 405, "method not allowed", _allow(node.routes))
 
@@ -128,6 +146,16 @@ class Router:
     ) -> HttpError:
         self._count_refused(request.peer)
         return HttpError(status, problem, headers)
+
+
+def _route_of(request: Request, node: _Node | None) -> Route | None:
+    if node is None:
+        return None
+    return node.routes.get("GET" if request.method == "HEAD" else request.method)
+
+
+def _renderer_of(route: Route | None) -> ErrorRenderer:
+    return render_json_error if route is None else route.render_error
 
 
 def _without_storing(response: Response) -> Response:

@@ -3,20 +3,20 @@
 from collections.abc import Callable
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from presence.transport.sockets.stream import OutboxStream, SocketEnded
 from presence.transport.websocket.frame_limiter import FrameLimiter
 from presence.transport.websocket.frames import ping_frame
+from presence.transport.websocket.library import (
+    NORMAL,
+    ConnectionClosed,
+    LibraryConnection,
+    broken_framing_code,
+    is_goodbye,
+)
 
 CLOSE_AFTER = 2.0
-NORMAL = 1000
-NO_CODE = 1005
-"""What the library reports of a close frame without a code; no client can send it as one."""
-GOODBYES = (NORMAL, NO_CODE)
-"""A browser's `close()` sends no code; one that navigates away sends 1001."""
 INTERNAL_ERROR = 1011
-BROKEN_FRAMING = (1002, 1007)
 NO_ANSWER = "no answer to close"
 
 
@@ -37,7 +37,7 @@ class WebSocket:
 
     def __init__(
         self,
-        connection: WebSocketConnection,
+        connection: LibraryConnection,
         stream: OutboxStream,
         meter: FrameLimiter,
         nursery: trio.Nursery,
@@ -115,7 +115,7 @@ class WebSocket:
         self.release_handshake_slot()
         while True:
             try:
-                message: str | bytes = await self._connection.get_message()
+                message = await self._connection.next_message()
             except ConnectionClosed as closed:
                 self._refuse_broken_framing(closed)
                 raise SocketEnded(is_clean=self._is_clean(closed)) from None
@@ -153,19 +153,16 @@ class WebSocket:
         with trio.move_on_after(CLOSE_AFTER):
             try:
                 while True:
-                    await self._connection.get_message()
+                    await self._connection.next_message()
             except ConnectionClosed:
                 return
         self.stream.cut(NO_ANSWER)
 
     def _refuse_broken_framing(self, closed: ConnectionClosed) -> None:
-        """Say why the library gave up; without this the client could read a normal end.
-
-        Where the client itself closed with such a code, it was answered already.
-        """
-        if closed.reason is not None and closed.reason.code in BROKEN_FRAMING:
-            self.stream.push_close(closed.reason.code)
+        """Say why the library gave up; without this the client could read a normal end."""
+        code = broken_framing_code(closed)
+        if code is not None:
+            self.stream.push_close(code)
 
     def _is_clean(self, closed: ConnectionClosed) -> bool:
-        reason = closed.reason
-        return reason is not None and reason.code in GOODBYES and not self._is_closing
+        return is_goodbye(closed) and not self._is_closing

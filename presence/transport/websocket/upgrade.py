@@ -8,11 +8,6 @@ from typing import Protocol
 
 import attrs
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
-from wsproto import WSConnection
-from wsproto.connection import Connection, ConnectionType
-from wsproto.handshake import H11Handshake
-from wsproto.utilities import generate_accept_token
 
 from presence.transport.http.request import Headers, Request, Response, error_response
 from presence.transport.limits import NetLimits
@@ -20,22 +15,10 @@ from presence.transport.sockets.outbox import SLOW
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.connection import INTERNAL_ERROR, WebSocket
 from presence.transport.websocket.frame_limiter import FrameLimiter
+from presence.transport.websocket.library import ConnectionClosed, LibraryConnection, accept_token
 
-MESSAGE_QUEUE_SIZE = 16
 SERVICE_RESTART = 1012
 UPGRADE_HEADERS: Headers = (("upgrade", "websocket"), ("connection", "upgrade"))
-UNBOUNDED_BYTES = 1 << 31
-SPENT_HANDSHAKE = H11Handshake(ConnectionType.SERVER)
-"""Stands for the handshake of every connection that is open; none has any use for it."""
-
-
-class OpenConnection(WSConnection):
-    """The library's protocol as it is when the upgrade was answered."""
-
-    def __init__(self) -> None:
-        self.client = False
-        self.handshake = SPENT_HANDSHAKE
-        self.connection = Connection(ConnectionType.SERVER)
 
 
 @attrs.frozen
@@ -53,7 +36,10 @@ class WebSocketRoute(Protocol):
     """Decides about upgrades, before they are answered."""
 
     async def admit(self, request: Request) -> Response | Admitted:
-        """Refuse with a plain answer (401, 403, 404, 429, 503), or admit."""
+        """Refuse with a plain answer (401, 403, 404, 429, 503), or admit.
+
+        What it raises is answered as the errors of a handler are.
+        """
 
 
 def _nothing_to_do() -> None:
@@ -132,7 +118,8 @@ async def serve_websocket(
             stream.begin_frames(nursery, meter, upgrade.early)
             if not stream.push(_accepting_head(upgrade)):
                 return  # the peer is gone already
-            connection = _read_on(nursery, stream, limits)
+            connection = LibraryConnection(stream, limits.max_frame_bytes)
+            connection.start_reader(nursery)
             socket = WebSocket(connection, stream, meter, nursery, upgrade.arrived)
             try:
                 # No await before serve: it may watch control frames from the first one on.
@@ -161,27 +148,10 @@ async def serve_websocket(
         stream.close()
 
 
-def _read_on(nursery: trio.Nursery, stream: OutboxStream, limits: NetLimits) -> WebSocketConnection:
-    """Have the library read what comes after the upgrade.
-
-    Its own handshake would parse once more what was parsed, and take four turns
-    of the event loop: a quarter of all that it costs to let somebody in.
-    """
-    connection = WebSocketConnection(
-        stream,
-        OpenConnection(),
-        message_queue_size=MESSAGE_QUEUE_SIZE,
-        max_message_size=limits.max_frame_bytes or UNBOUNDED_BYTES,
-    )
-    nursery.start_soon(connection._reader_task)
-    return connection
-
-
 def _accepting_head(upgrade: Upgrade) -> bytes:
-    accept = generate_accept_token(upgrade.key.encode("ascii")).decode("ascii")
     head = (
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-        f"sec-websocket-accept: {accept}\r\n"
+        f"sec-websocket-accept: {accept_token(upgrade.key)}\r\n"
     )
     subprotocol = upgrade.admitted.subprotocol
     if subprotocol is not None:

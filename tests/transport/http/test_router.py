@@ -3,10 +3,12 @@
 import attrs
 import pytest
 
-from presence.errors import InvalidInput
+from presence.errors import InvalidInput, StoreUnavailable
 from presence.transport.http.cors import OriginRules
 from presence.transport.http.request import HttpError, Request, Response
 from presence.transport.http.router import Route, Router, split_path
+
+INTERNAL_ERROR = b'{"error":"internal error"}'
 
 
 def named(name):
@@ -199,3 +201,77 @@ def test_routes_that_contradict_each_other_are_an_error(more, problem):
 
 def test_an_escaped_slash_stays_in_its_segment():
     assert split_path("/a%2Fb/c") == ["a/b", "c"]
+
+
+def render_code(error):
+    """Another form of errors: the kind of the cause, and the sentence."""
+    body = f"{type(error.cause).__name__}: {error.problem}".encode()
+    return Response(error.status, body, error.headers)
+
+
+def raising(error):
+    async def handler(request):
+        raise error
+
+    return handler
+
+
+CODED = [
+    (HttpError(403, "no", (("x-y", "z"),)), b"NoneType: no", b'{"error":"no"}'),
+    (InvalidInput("a", "is odd"), b"InvalidInput: a is odd", b'{"error":"a is odd"}'),
+    (
+        StoreUnavailable(),
+        b"StoreUnavailable: the store cannot be read now",
+        b'{"error":"the store cannot be read now"}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "coded", "default"), CODED)
+async def test_errors_have_the_form_of_the_group_of_their_route(error, coded, default):
+    routes = Router(
+        [
+            Route("GET", "/coded/{id}", raising(error), render_error=render_code),
+            Route("GET", "/plain", raising(error)),
+        ],
+        OriginRules(),
+    )
+    answers = [await routes.answer(ask("GET", path)) for path in ("/coded/1", "/plain")]
+    assert [answer.body for answer in answers] == [coded, default]
+    assert answers[0].status == answers[1].status
+    form = {("content-type", "application/json")}
+    assert set(answers[1].headers) - form == set(answers[0].headers)
+
+
+async def test_a_foreign_page_is_refused_in_the_form_of_the_route():
+    routes = Router(
+        [Route("GET", "/coded", named("coded"), render_error=render_code)], OriginRules()
+    )
+    answer = await routes.answer(ask("GET", "/coded", origin="https://evil.example"))
+    assert (answer.status, answer.body) == (403, b"NoneType: origin not allowed")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/other"), ("PUT", "/coded")])
+async def test_what_reaches_no_route_is_refused_in_the_default_form(method, path):
+    routes = Router(
+        [Route("GET", "/coded", named("coded"), render_error=render_code)], OriginRules()
+    )
+    answer = await routes.answer(ask(method, path))
+    assert answer.body.startswith(b'{"error":')
+
+
+async def test_a_crash_is_answered_in_the_form_of_the_route(open_http_listener):
+    routes = Router(
+        [
+            Route("GET", "/coded", raising(KeyError("secret")), render_error=render_code),
+            Route("GET", "/plain", raising(KeyError("secret"))),
+        ],
+        OriginRules(),
+    )
+    listener = await open_http_listener(answer=routes.answer, render_error=routes.render_error)
+    client = await listener.connect()
+    for path, body in (("coded", b"NoneType: internal error"), ("plain", INTERNAL_ERROR)):
+        await client.send(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+        status, _, got = await client.answer()
+        assert (status, got) == (500, body)
+    assert len(listener.crashes) == 2

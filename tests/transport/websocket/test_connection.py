@@ -15,7 +15,8 @@ from presence.transport.http.request import error_response
 from presence.transport.sockets.outbox import RESET_ON_CLOSE
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.websocket.frames import text_frame
-from presence.transport.websocket.upgrade import SPENT_HANDSHAKE, Admitted, Upgrade
+from presence.transport.websocket.library import SPENT_HANDSHAKE
+from presence.transport.websocket.upgrade import Admitted, Upgrade
 
 TEXT, FIRST, MORE, LAST = 0x81, 0x01, 0x00, 0x80
 CLOSE, PING, PONG = 0x88, 0x89, 0x8A
