@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Set
 
 from actors import Broadcaster
 from presence.core.memberships import MembershipDelta, Memberships
-from presence.core.types import PublicView, ServerId, UserId
-from presence.core.versions import Versions
-from presence.live.connections import ConnectionRegistry
-from presence.live.subscriber import (
-    Announcement,
+from presence.core.public_changes import (
     MemberAdded,
     MemberRemoved,
-    News,
     PresenceChanged,
-    Subscriber,
+    Update,
+    subject_of,
 )
+from presence.core.types import PublicView, ServerId
+from presence.core.versions import Versions
+from presence.live.connections import ConnectionRegistry
+from presence.live.subscriber import Announcement, Subscriber
 
 NOBODY: Set[ServerId] = frozenset()
 
@@ -79,7 +79,7 @@ class Fanout:
         introduced = shown_in if view.username != before.username else appeared
         others = shown_in - introduced if introduced else shown_in
         if others:
-            news = PresenceChanged(before, view, is_forwarded)
+            news = PresenceChanged(before, view, is_forwarded=is_forwarded)
             self._publish(news, view.version, others, except_topics=introduced)
         for server_id in sorted(introduced):
             added = MemberAdded(server_id, view, None if server_id in appeared else before)
@@ -105,25 +105,18 @@ class Fanout:
 
     def _publish(
         self,
-        news: News,
+        update: Update,
         sequence: float,
         topics: Set[ServerId],
         except_topics: Set[ServerId] = NOBODY,
     ) -> None:
-        announcement = Announcement(news, int(sequence))
+        user_id = subject_of(update)
+        announcement = Announcement(update, int(sequence))
         self.broadcaster.publish(
             announcement.key,
             announcement,
             topics=topics,
             sequence=sequence,
             except_topics=except_topics,
-            except_readers=self._connections.subscribers_of(_user_of(news)),
+            except_readers=() if user_id is None else self._connections.subscribers_of(user_id),
         )
-
-
-def _user_of(news: News) -> UserId:
-    match news:
-        case MemberRemoved(user_id=user_id):
-            return user_id
-        case PresenceChanged(view=view) | MemberAdded(view=view):
-            return view.user_id

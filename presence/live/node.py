@@ -10,8 +10,9 @@ from functools import partial
 import attrs
 
 from actors import DynamicSupervisor, Shards, Timer
-from presence.core.events import Effect, Publish, Save, ShowSelf, Stalled, TimePassed, WakeAt
+from presence.core.events import Effect, Save, ShowSelf, Stalled, TimePassed, WakeAt
 from presence.core.memberships import MembershipDelta, Memberships
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.restore import Incarnation
 from presence.core.types import EVERYONE, PublicView, SelfView, ServerId, UserId
@@ -63,7 +64,7 @@ class Node:
         ticket = 0
         for effect in effects:
             match effect:
-                case Publish():
+                case PresenceChanged():
                     self._publish(effect)
                 case ShowSelf(view):
                     self._show_self(user_id, view)
@@ -86,7 +87,7 @@ class Node:
         if not self.is_draining:
             self.users.tell_nowait(user_id, event, slot="stalled" if stalled else "time")
 
-    def _publish(self, change: Publish) -> None:
+    def _publish(self, change: PresenceChanged) -> None:
         view = change.view
         if change.is_repeat:
             self.fanout.repeat(view)

@@ -9,11 +9,12 @@ from living import open_living
 
 from actors import EACH_VALUE, Broadcaster
 from presence.core.memberships import MembershipDelta, MembershipRow, Memberships
+from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged
 from presence.core.types import EVERYONE, PublicView, ServerId, Status
 from presence.core.versions import Versions
 from presence.live.connections import ConnectionRegistry
 from presence.live.fanout import Fanout
-from presence.live.subscriber import Announcement, MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.subscriber import Announcement
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 CHESS, GO = ServerId("chess"), ServerId("go")
@@ -142,12 +143,12 @@ class Notes:
 class Counting:
     """Numbers that look at how an addition was seen before, as VoicePing does."""
 
-    def frame(self, news, version):
+    def encode(self, news):
         match news:
             case MemberAdded(before=None, view=view):
                 return f"bob {NUMBERS.number(view)}".encode() if view.is_visible else None
             case MemberAdded(before=before, view=view):
-                return NUMBERS.frame(PresenceChanged(before, view), version)
+                return NUMBERS.encode(PresenceChanged(before, view))
 
 
 COUNTING = Counting()
@@ -256,7 +257,7 @@ async def test_a_change_that_overtakes_a_repeat_is_said_with_it(fanout, versions
 async def test_of_who_vanished_it_is_told_how_it_was_seen(fanout, versions):
     reader = Notes()
     told = []
-    reader.dialect = type("Asking", (), {"frame": lambda self, news, version: told.append(news)})()
+    reader.dialect = type("Asking", (), {"encode": lambda self, news: told.append(news)})()
     fanout.subscribe(reader, [CHESS], 0)
     busy = attrs.evolve(BOB, status=DND)
     fanout.announce_vanished(MembershipDelta("bob", vanished={CHESS}), busy)
@@ -272,24 +273,24 @@ def test_merged_announcements_say_the_newest_from_each_view_that_a_listener_may_
     asked = []
 
     class Asking:
-        def frame(self, news, version):
-            asked.append((news.before.version, news.view.version, version))
+        def encode(self, news):
+            asked.append((news.before.version, news.view.version))
 
     steps = [Announcement(PresenceChanged(views[n], views[n + 1]), n + 1) for n in range(3)]
     merged = steps[0].merged_with(steps[1]).merged_with(steps[2])
     dialect = Asking()
     assert merged.frame(dialect) is None
     assert merged.frame(dialect) is None  # encoded once
-    assert asked == [(0, 3, 3), (1, 3, 3), (2, 3, 3)]
-    assert (merged.key, merged.version, merged.news) == ("bob", 3, steps[2].news)
+    assert asked == [(0, 3), (1, 3), (2, 3)]
+    assert (merged.key, merged.version, merged.update) == ("bob", 3, steps[2].update)
 
 
 def test_of_additions_and_removals_the_newest_holds():
     added = Announcement(MemberAdded(CHESS, BOB), 1)
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id), 2)
     assert added.key == removed.key != Announcement(MemberAdded(EVERYONE, BOB), 3).key
-    assert added.merged_with(removed).news == removed.news
-    assert removed.merged_with(added).news == added.news
+    assert added.merged_with(removed).update == removed.update
+    assert removed.merged_with(added).update == added.update
 
 
 @pytest.mark.parametrize(
