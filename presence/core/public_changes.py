@@ -13,13 +13,15 @@ class PresenceChanged:
     `is_first`: the user is announced for the first time. `is_forwarded`: the
     user sent its status itself, and dialects that forward such messages send
     it even if it is what it was; *before* is the view itself where nothing
-    else changed.
+    else changed. `delta`: what others see of the user's memberships changes at
+    the same moment.
     """
 
     before: PublicView
     view: PublicView
     is_first: bool = False
     is_forwarded: bool = False
+    delta: MembershipDelta | None = None
 
     @property
     def is_repeat(self) -> bool:
