@@ -89,7 +89,7 @@ def build_node(
         memberships=memberships,
         public_views=public_views,
         connections=connections,
-        fanout=Fanout(broadcaster, memberships, connections, versions),
+        fanout=Fanout(broadcaster, connections, versions),
         writer=writer,
         timer=Timer(),
         revocations={each.user_id: each for each in startup.revocations},

@@ -13,24 +13,24 @@ Address: TypeAlias = Hashable
 class Lane(Protocol[V_contra]):
     """How all readers of one kind get their values. Told apart by identity."""
 
-    def admit(self, reader: Any) -> Address:
+    def admit(self, reader: Any, /) -> Address:
         """Return what to call *reader* from now on, until `dismiss`.
 
         Every value goes through a list of these. An object for each reader,
         somewhere in memory, makes that slower than small numbers do.
         """
 
-    def dismiss(self, address: Address) -> None:
+    def dismiss(self, address: Any, /) -> None:
         """Nothing more is offered there; the address may be given to another."""
 
-    def render(self, values: Sequence[tuple[Hashable, V_contra]]) -> Any:
+    def render(self, values: Sequence[tuple[Hashable, V_contra]], /) -> Any:
         """Make the one packet that these readers are offered; None: they are offered nothing.
 
         *values* are pairs of key and value, oldest first, each key once.
         Called once for all readers that get the same values, not once for each.
         """
 
-    def offer_all(self, packet: Any, addresses: "Sequence[Any]") -> None:
+    def offer_all(self, packet: Any, addresses: Sequence[Any], /) -> None:
         """Offer *packet*, which `render` made, to each of these readers; must not block.
 
         They take note of the newest value of each key. The same values may be

@@ -3,17 +3,20 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from presence.core.public_changes import Update
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, DeviceId, SelfView, ServerId, Status, UserId
-from presence.live.subscriber import Announcement, EndReason, News, Welcome
+from presence.live.subscriber import Announcement, EndReason, Welcome
 
 DEVICE = DeviceId("phone")
 
 
 class Mute:
-    """A dialect that has no event for anything."""
+    """A lane and a dialect that has no event for anything."""
 
-    def frame(self, news: News, version: int) -> bytes | None:
+    names_servers = False
+
+    def encode(self, update: Update) -> bytes | None:
         return None
 
     def render(self, values: Sequence[tuple[Hashable, Announcement]]) -> Any:

@@ -2,8 +2,9 @@
 
 import enum
 
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
-from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, State, Status
+from presence.core.types import ConnectionId, DeviceId, SelfView, State, Status
 from presence.core.user.patch import PresencePatch
 from presence.core.value import value
 
@@ -134,27 +135,6 @@ Event = (
 
 
 @value
-class Publish:
-    """The public view changed from *before*; both carry their versions.
-
-    *is_first*: others hear of the user for the first time. *is_forwarded*: the
-    user said its status itself, and dialects that repeat such words are to say
-    it even if it is what it was; *before* is the view itself where nothing
-    else changed.
-    """
-
-    before: PublicView
-    view: PublicView
-    is_first: bool = False
-    is_forwarded: bool = False
-
-    @property
-    def is_repeat(self) -> bool:
-        """True where the view is what it was."""
-        return self.before.version == self.view.version
-
-
-@value
 class ShowSelf:
     """The user's own connections are to see *view*."""
 
@@ -194,4 +174,4 @@ class TooManyDevices:
     connection: ConnectionId
 
 
-Effect = Publish | ShowSelf | Save | WakeAt | OverRate | NotAttached | TooManyDevices
+Effect = PresenceChanged | ShowSelf | Save | WakeAt | OverRate | NotAttached | TooManyDevices

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from presence.core.events import Effect, Publish, Save, ShowSelf
+from presence.core.events import Effect, Save, ShowSelf
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.types import PublicView, SelfView, Status, Text, UserId, wall_of
 from presence.core.user.preferences import Preferences
@@ -116,7 +117,7 @@ def enter_quarantine(
     if not view.is_visible:
         return []
     offline = go_offline(view, now_wall).numbered(versions.next())
-    told = Publish(view, offline)
+    told = PresenceChanged(view, offline)
     if record is None:  # what is stored shows it offline already
         return [told]
     record = attrs.evolve(record, view=offline, activity=None)
@@ -128,7 +129,7 @@ def end_public_text(view: PublicView, record: Record | None, versions: Versions)
     if view.is_visible or view.custom_status is None:
         return []
     ended = end_text(view).numbered(versions.next())
-    told = Publish(view, ended)
+    told = PresenceChanged(view, ended)
     return [told] if record is None else [told, Save(attrs.evolve(record, view=ended))]
 
 

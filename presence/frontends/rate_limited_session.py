@@ -1,13 +1,15 @@
 """What a client may say in a second, for all dialects whose clients speak."""
 
+from typing import Any
+
 from presence.core.events import Ending
 from presence.core.sliding_window import SlidingWindow
 from presence.core.types import Status
 from presence.core.user.patch import EMPTY_PATCH, PresencePatch
+from presence.frontends.lane import SocketLane
 from presence.frontends.socket_session import ConnectParams, Session, Socket, SocketTimes
 from presence.live.claims import Claims
 from presence.live.node import Node
-from presence.live.subscriber import Dialect
 from presence.metrics import Count, Counters
 
 OVER_RATE = "over_rate"
@@ -26,14 +28,14 @@ class RateLimitedSession(Session):
         self,
         node: Node,
         socket: Socket,
-        speech: Dialect,
+        lane: SocketLane[Any],
         claims: Claims,
         params: ConnectParams,
         times: SocketTimes | None,
         max_frames_per_second: int,
         counters: Counters,
     ) -> None:
-        super().__init__(node, socket, speech, claims, params, times)
+        super().__init__(node, socket, lane, claims, params, times)
         self._frames = SlidingWindow(max_frames_per_second, 1.0)
         self._postponed: PresencePatch = EMPTY_PATCH
         self._counters = counters

@@ -8,7 +8,7 @@ is the dialect's session, which builds on this.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import attrs
 
@@ -25,10 +25,11 @@ from presence.core.types import (
     UserId,
 )
 from presence.core.user.patch import PresencePatch
+from presence.frontends.lane import SocketLane
 from presence.live.claims import Claims
 from presence.live.messages import Arrive, Message
 from presence.live.node import Node
-from presence.live.subscriber import Dialect, EndReason, Welcome
+from presence.live.subscriber import EndReason, Welcome
 from presence.transport.sockets.outbox import Outbox
 from presence.transport.sockets.stream import OutboxStream, SocketEnded
 
@@ -105,11 +106,11 @@ class Session(ABC):
         "_connection",
         "_device",
         "_ending",
+        "_lane",
         "_node",
         "_params",
         "_ping_at",
         "_socket",
-        "_speech",
         "_times",
     )
 
@@ -117,14 +118,14 @@ class Session(ABC):
         self,
         node: Node,
         socket: Socket,
-        speech: Dialect,
+        lane: SocketLane[Any],
         claims: Claims,
         params: ConnectParams,
         times: SocketTimes | None,
     ) -> None:
         self._node = node
         self._socket = socket
-        self._speech = speech
+        self._lane = lane
         self._claims = claims
         self._params = params
         self._times = times
@@ -155,8 +156,8 @@ class Session(ABC):
     def remove_server(self, server_id: ServerId) -> None: ...
 
     @property
-    def lane(self) -> Dialect:
-        return self._speech
+    def lane(self) -> SocketLane[Any]:
+        return self._lane
 
     @property
     def connection(self) -> ConnectionId:

@@ -1,129 +1,129 @@
-"""Who is told what: from a change of one user to announcements on servers' topics."""
+"""Which subscribers get which update: topics are servers, readers are connections."""
 
 from collections.abc import Callable, Iterable, Set
 
 from actors import Broadcaster
-from presence.core.memberships import MembershipDelta, Memberships
+from presence.core.public_changes import (
+    MemberAdded,
+    MemberRemoved,
+    PresenceChanged,
+    ServerRenamed,
+    Update,
+    subject_of,
+)
 from presence.core.types import PublicView, ServerId, UserId
 from presence.core.versions import Versions
 from presence.live.connections import ConnectionRegistry
-from presence.live.subscriber import (
-    Announcement,
-    MemberAdded,
-    MemberRemoved,
-    News,
-    PresenceChanged,
-    Subscriber,
-)
+from presence.live.subscriber import Announcement, Subscriber
 
-NOBODY: Set[ServerId] = frozenset()
+NO_SERVERS: Set[ServerId] = frozenset()
 
 
 class Fanout:
-    """Hands news to the broadcaster: the topics are servers, the readers connections.
+    """Publishes updates to the subscribers of servers.
 
-    Of a user's own changes its own connections get the self view only.
+    A user's own connections get its self view instead, so they are left out of
+    the updates about it.
+
+    Updates are numbered in the order in which they are published. That number
+    says which of them a subscriber is too late for. It is not the version,
+    which an update that changes nothing does not have.
     """
 
     def __init__(
         self,
         broadcaster: Broadcaster[ServerId, Announcement],
-        memberships: Memberships,
         connections: ConnectionRegistry,
         versions: Versions,
     ) -> None:
         self.broadcaster = broadcaster
-        self._memberships = memberships
         self._connections = connections
         self._versions = versions
+        self._sequence = 0
 
-    def subscribe(self, subscriber: Subscriber, servers: Iterable[ServerId], since: int) -> None:
-        """From now on *subscriber* is told what happens in *servers* after version *since*."""
-        self.broadcaster.subscribe(subscriber, servers, since=since)
+    # -- subscribers -------------------------------------------------------------------------
+
+    def subscribe(self, subscriber: Subscriber, servers: Iterable[ServerId]) -> None:
+        """Offer *subscriber* what is published in *servers* from now on."""
+        self.broadcaster.subscribe(subscriber, servers, since=self._sequence)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Offer *subscriber* nothing more."""
         self.broadcaster.unsubscribe(subscriber)
 
-    def join(self, subscriber: Subscriber, server_id: ServerId, since: int) -> None:
-        """One more server for a listener that is subscribed."""
-        self.broadcaster.join(subscriber, server_id, since=since)
+    def join(self, subscriber: Subscriber, server_id: ServerId) -> None:
+        """Offer a subscriber also what is published in *server_id* from now on."""
+        self.broadcaster.join(subscriber, server_id, since=self._sequence)
 
     def leave(self, subscriber: Subscriber, server_id: ServerId) -> None:
+        """Offer a subscriber nothing more of *server_id*."""
         self.broadcaster.leave(subscriber, server_id)
 
     def servers_of(self, subscriber: Subscriber) -> Set[ServerId]:
-        """The servers whose news *subscriber* is told."""
+        """The servers that *subscriber* is subscribed to."""
         return self.broadcaster.topics_of(subscriber)
 
     def change_lane(self, subscriber: Subscriber, change: Callable[[], None]) -> None:
-        """Call *change*, after which *subscriber* is spoken to in another dialect.
+        """Call *change*, after which the lane of *subscriber* is another one.
 
-        What goes out at this moment it may get again, in the new one.
+        Updates on their way at this moment may arrive twice, in both lanes.
         """
         self.broadcaster.change_lane(subscriber, change)
 
-    def announce(
+    # -- updates -----------------------------------------------------------------------------
+
+    def publish_presence(
         self,
-        before: PublicView,
-        view: PublicView,
-        appeared: Set[ServerId],
-        *,
-        is_forwarded: bool = False,
+        change: PresenceChanged,
+        seen_in: Set[ServerId],
+        appeared: Set[ServerId] = NO_SERVERS,
     ) -> None:
-        """The public view changed; in the servers *appeared* the user is new.
+        """Publish *change* in all servers *seen_in*; in those in *appeared* the user is new.
 
-        A MemberAdded carries the view and stands for the status event of the
-        same change; so does it where the name changed.
+        A MemberAdded carries the view, so it stands for the change of status
+        there. It is also how a change of the username is published.
         """
-        shown_in = self._memberships.public_servers_of(view.user_id)
-        introduced = shown_in if view.username != before.username else appeared
-        others = shown_in - introduced if introduced else shown_in
+        before, view = change.before, change.view
+        added_in = appeared if view.username == before.username else seen_in
+        others = seen_in - added_in if added_in else seen_in
         if others:
-            news = PresenceChanged(before, view, is_forwarded)
-            self._publish(news, view.version, others, except_topics=introduced)
-        for server_id in sorted(introduced):
-            added = MemberAdded(server_id, view, None if server_id in appeared else before)
-            self._publish(added, self._versions.next(), {server_id})
+            self._publish(change, view.version, others, except_topics=added_in)
+        for server_id in sorted(added_in):
+            known = None if server_id in appeared else before
+            self._publish(MemberAdded(server_id, view, known), self._versions.next(), {server_id})
 
-    def repeat(self, view: PublicView) -> None:
-        """The user said again what it is; nothing changed, so it has no version of its own."""
-        shown_in = self._memberships.public_servers_of(view.user_id)
-        # Newer than what was, for whoever came since the last change; older than what will be.
-        sequence = self._versions.latest + 0.5
-        self._publish(PresenceChanged(view, view, is_forwarded=True), sequence, shown_in)
-
-    def announce_appeared(self, shift: MembershipDelta, view: PublicView) -> None:
-        """The user is seen in more servers, while its public view did not change."""
-        for server_id in sorted(shift.appeared):
+    def publish_added(self, servers: Set[ServerId], view: PublicView) -> None:
+        """Publish that the user is seen in more servers, while its view stays the same."""
+        for server_id in sorted(servers):
             self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
 
-    def announce_vanished(self, shift: MembershipDelta, before: PublicView | None) -> None:
-        """The user is no longer seen in some servers, where it was seen as *before*."""
-        for server_id in sorted(shift.vanished):
-            news = MemberRemoved(server_id, shift.user_id, before)
-            self._publish(news, self._versions.next(), {server_id})
+    def publish_removed(
+        self, servers: Set[ServerId], user_id: UserId, before: PublicView | None
+    ) -> None:
+        """Publish that the user is not seen any more in servers that saw it as *before*."""
+        for server_id in sorted(servers):
+            update = MemberRemoved(server_id, user_id, before)
+            self._publish(update, self._versions.next(), {server_id})
+
+    def publish_renamed(self, change: ServerRenamed) -> None:
+        """Publish that a server has another name; no view changes, so there is no new version."""
+        self._publish(change, self._versions.latest, {change.snapshot.id})
 
     def _publish(
         self,
-        news: News,
-        sequence: float,
+        update: Update,
+        version: int,
         topics: Set[ServerId],
-        except_topics: Set[ServerId] = NOBODY,
+        except_topics: Set[ServerId] = NO_SERVERS,
     ) -> None:
-        announcement = Announcement(news, int(sequence))
+        self._sequence += 1
+        user_id = subject_of(update)
+        announcement = Announcement(update, version)
         self.broadcaster.publish(
             announcement.key,
             announcement,
             topics=topics,
-            sequence=sequence,
+            sequence=self._sequence,
             except_topics=except_topics,
-            except_readers=self._connections.subscribers_of(_user_of(news)),
+            except_readers=() if user_id is None else self._connections.subscribers_of(user_id),
         )
-
-
-def _user_of(news: News) -> UserId:
-    match news:
-        case MemberRemoved(user_id=user_id):
-            return user_id
-        case PresenceChanged(view=view) | MemberAdded(view=view):
-            return view.user_id

@@ -10,8 +10,9 @@ from functools import partial
 import attrs
 
 from actors import DynamicSupervisor, Shards, Timer
-from presence.core.events import Effect, Publish, Save, ShowSelf, Stalled, TimePassed, WakeAt
-from presence.core.memberships import MembershipDelta, Memberships
+from presence.core.events import Effect, Save, ShowSelf, Stalled, TimePassed, WakeAt
+from presence.core.memberships import MembershipDelta, MembershipRow, Memberships
+from presence.core.public_changes import MembershipsChanged, PresenceChanged, UserRemoved
 from presence.core.record import Record
 from presence.core.restore import Incarnation
 from presence.core.types import EVERYONE, PublicView, SelfView, ServerId, UserId
@@ -23,6 +24,7 @@ from presence.live.fanout import Fanout
 from presence.live.messages import Message, SyncSubscriptions
 from presence.live.persistence.writer import Writer
 from presence.live.ports import Revocation
+from presence.live.public_state import PublicState
 from presence.live.views.public_views import PublicViews
 
 
@@ -46,7 +48,12 @@ class Node:
     """The last record of each user that has an actor: what a crashed one is rebuilt from."""
     quarantined: set[UserId] = attrs.field(factory=set)
     """Users whose actor was put aside, until it lives again and has handled what waited."""
+    public_state: PublicState = attrs.field(init=False)
     _users: DynamicSupervisor[UserId, Message] | None = None
+
+    @public_state.default
+    def _open_public_state(self) -> PublicState:
+        return PublicState(self.memberships, self.public_views, self.fanout)
 
     @property
     def users(self) -> DynamicSupervisor[UserId, Message]:
@@ -63,7 +70,7 @@ class Node:
         ticket = 0
         for effect in effects:
             match effect:
-                case Publish():
+                case PresenceChanged():
                     self._publish(effect)
                 case ShowSelf(view):
                     self._show_self(user_id, view)
@@ -86,25 +93,13 @@ class Node:
         if not self.is_draining:
             self.users.tell_nowait(user_id, event, slot="stalled" if stalled else "time")
 
-    def _publish(self, change: Publish) -> None:
-        view = change.view
-        if change.is_repeat:
-            self.fanout.repeat(view)
-            return
-        shows = view.is_visible
-        shift = (
-            self.memberships.publish_claims(view.user_id)
-            if shows
-            else MembershipDelta(view.user_id)
-        )
-        self._save_rows(shift)
-        self.public_views.put(view, is_first=change.is_first)
-        self.public_views.shift(shift)
-        appeared = shift.appeared
-        if change.is_first:
-            appeared = self.memberships.public_servers_of(view.user_id)
-        self.fanout.announce(change.before, view, appeared, is_forwarded=change.is_forwarded)
-        self.fanout.announce_vanished(shift, change.before)
+    def _publish(self, change: PresenceChanged) -> None:
+        """Apply *change*, and with it what the user claimed while others did not see it."""
+        if change.view.is_visible:
+            delta = self.memberships.publish_claims(change.view.user_id)
+            if delta.rows:
+                change = attrs.evolve(change, delta=delta)
+        self._save_rows(self.public_state.apply(change))
 
     def _show_self(self, user_id: UserId, view: SelfView) -> None:
         for subscriber in self.connections.welcomed(user_id):
@@ -165,36 +160,27 @@ class Node:
             if server_id != EVERYONE and server_id not in self.memberships.names:
                 self.writer.save_server(server_id, server_id)
         shift = self.memberships.claim(user_id, servers)
-        self._save_rows(shift)
+        self._save_rows(shift.rows)
         return shift
 
     def publish_claims(self, view: PublicView) -> None:
         """A claim of a user who is visible is seen at once."""
         self.announce_delta(self.memberships.publish_claims(view.user_id), view)
 
-    def announce_delta(self, shift: MembershipDelta, view: PublicView | None) -> int:
-        """Memberships changed as others see them: count, store and tell; returns the ticket.
+    def announce_delta(self, delta: MembershipDelta, view: PublicView | None) -> int:
+        """Show and store a change of memberships; returns the ticket of what was stored, or 0.
 
-        *view* may be None where nobody sees the user appear.
+        *view* may be None where the user appears in no server.
         """
-        ticket = self._save_rows(shift)
-        self.public_views.shift(shift)
-        if view is not None:
-            self.fanout.announce_appeared(shift, view)
-        self.fanout.announce_vanished(shift, self.public_views.peek(shift.user_id))
-        return ticket
+        return self._save_rows(self.public_state.apply(MembershipsChanged(delta, view)))
 
-    def vanish(self, shift: MembershipDelta) -> None:
-        """A user is deleted: it is no longer seen anywhere."""
-        user_id = shift.user_id
-        everywhere = shift.vanished | self.memberships.public_servers_of(user_id)
-        before = self.public_views.peek(user_id)
-        self.public_views.forget(user_id, everywhere)
-        self.fanout.announce_vanished(attrs.evolve(shift, vanished=everywhere), before)
+    def vanish(self, delta: MembershipDelta) -> None:
+        """Show that a user was deleted; `forget_user` deletes what is stored."""
+        self.public_state.apply(UserRemoved(delta))
 
     def forget_user(self, revocation: Revocation, shift: MembershipDelta) -> int:
         """Delete what is stored of a user, but for when and at which version that was."""
-        self._save_rows(shift)
+        self._save_rows(shift.rows)
         self.revocations[revocation.user_id] = revocation
         self.writer.save_revocation(revocation)
         return self.writer.forget_user(revocation.user_id)
@@ -218,9 +204,9 @@ class Node:
         revocation = self.revocations.get(claims.user_id)
         return revocation is not None and claims.issued_at <= revocation.revoked_at
 
-    def _save_rows(self, shift: MembershipDelta) -> int:
+    def _save_rows(self, rows: Iterable[MembershipRow]) -> int:
         ticket = 0
-        for row in shift.rows:
+        for row in rows:
             if row.is_empty:
                 ticket = self.writer.forget_membership(row.user_id, row.server_id)
             else:

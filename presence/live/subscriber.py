@@ -1,139 +1,90 @@
-"""A connection as the living part sees it, and the announcements it is offered."""
+"""A connection as the living part sees it, and the announcements that it is offered."""
 
 import enum
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 
+from actors import Lane
+from presence.core.public_changes import (
+    MemberAdded,
+    MemberRemoved,
+    PresenceChanged,
+    ServerRenamed,
+    Update,
+)
 from presence.core.snapshot import ServerSnapshot
-from presence.core.types import ConnectionId, DeviceId, PublicView, SelfView, ServerId, UserId
+from presence.core.types import ConnectionId, DeviceId, SelfView, ServerId, UserId
 from presence.core.value import value
 
 
-@value
-class PresenceChanged:
-    """What others see of a user changed from *before* to *view*.
-
-    *is_forwarded*: the user said its status itself; a dialect that repeats such
-    words says it again where it did not change, others have nothing to say
-    where it `is_repeat`.
-    """
-
-    before: PublicView
-    view: PublicView
-    is_forwarded: bool = False
+class Encoder(Protocol):
+    """Turns updates into the frames of one dialect. Told apart by identity."""
 
     @property
-    def is_repeat(self) -> bool:
-        """True where the view is what it was."""
-        return self.before.version == self.view.version
+    def names_servers(self) -> bool:
+        """Whether its frames say in which server a user was added or removed.
 
-
-@value
-class MemberAdded:
-    """A user appeared in a server, or is told of anew there because its name changed.
-
-    It stands for the change of status from *before*; None: it was not seen
-    there.
-    """
-
-    server_id: ServerId
-    view: PublicView
-    before: PublicView | None = None
-
-
-@value
-class MemberRemoved:
-    """A user is no longer seen in a server, where it was seen as *before* (None: offline)."""
-
-    server_id: ServerId
-    user_id: UserId
-    before: PublicView | None = None
-
-    @property
-    def was_visible(self) -> bool:
-        """Whether others saw it online, away or busy."""
-        return self.before is not None and self.before.is_visible
-
-
-News = PresenceChanged | MemberAdded | MemberRemoved
-
-
-class Dialect(Protocol):
-    """How one protocol says the news: called once per update, not once per listener."""
-
-    def frame(self, news: News, version: int) -> bytes | None:
-        """The bytes that go out, whole frames; None where the protocol has no such event."""
-
-    def admit(self, subscriber: Any) -> Hashable:
-        """What the broadcaster calls *subscriber* until `dismiss`; see `actors.Lane`."""
-
-    def dismiss(self, address: Any) -> None:
-        """It is told nothing more."""
-
-    def offer_all(self, packet: Any, addresses: "Sequence[Any]") -> None:
-        """Send what was rendered to each of these connections, or keep it until there is room.
-
-        What waits is the newest of each key. A removal that ends visibility
-        takes along what waits of that user.
+        Otherwise they only say how a user is, so the removal from one server
+        concerns those alone who see the user in no other.
         """
 
-    def render(self, values: Sequence[tuple[Hashable, "Announcement"]]) -> Any:
-        """The packet for all listeners who get the same; None where they get nothing."""
+    def encode(self, update: Update) -> bytes | None:
+        """Return whole frames; None where the dialect has no event for *update*.
+
+        Called once per update, not once per subscriber.
+        """
 
 
 class Announcement:
-    """One piece of news on its way out, encoded once per dialect."""
+    """One update on its way out, encoded once per dialect. *version*: that of the change."""
 
-    __slots__ = ("_frames", "_steps", "news", "version")
+    __slots__ = ("_frames", "_steps", "update", "version")
 
-    def __init__(self, news: News, version: int, earlier: tuple[News, ...] = ()) -> None:
-        self.news = news
+    def __init__(self, update: Update, version: int, earlier: tuple[Update, ...] = ()) -> None:
+        self.update = update
         self.version = version
-        self._steps = (*earlier, news)
-        self._frames: dict[Dialect, bytes | None] = {}
+        self._steps = (*earlier, update)
+        self._frames: dict[Encoder, bytes | None] = {}
 
     def merged_with(self, newer: "Announcement") -> "Announcement":
-        """The one that goes out where *newer* of the same key came before this could.
+        """The announcement to send where *newer*, of the same key, came before this was sent.
 
-        Listeners stand at the view before this one or, if they came meanwhile,
-        at one in between; so a dialect says the newest view if any of these
-        steps to it is one that it has a frame for. Some get a repeat.
+        Subscribers have the view from before this one or, if they connected
+        meanwhile, one in between. So a dialect sends the newest view if it has
+        an event for any of these steps. Some subscribers get a repeat.
         """
-        return Announcement(newer.news, newer.version, tuple(self._steps_to(newer.news)))
+        return Announcement(newer.update, newer.version, tuple(self._steps_to(newer.update)))
 
-    def _steps_to(self, news: News) -> Iterator[News]:
-        """*news* as a step from each view that a listener may stand at."""
+    def _steps_to(self, update: Update) -> Iterator[Update]:
+        """*update* as a step from each view that a subscriber may have."""
         for step in self._steps:
-            match news, step:
+            match update, step:
                 case PresenceChanged(view=view), PresenceChanged():
                     yield attrs.evolve(step, view=view)
                 case MemberAdded(), MemberAdded(before=before) | MemberRemoved(before=before):
-                    yield attrs.evolve(news, before=before)
+                    yield attrs.evolve(update, before=before)
 
-    def frame(self, dialect: Dialect) -> bytes | None:
-        if dialect not in self._frames:
-            self._frames[dialect] = self._encode(dialect)
-        return self._frames[dialect]
-
-    def _encode(self, dialect: Dialect) -> bytes | None:
-        for step in self._steps:
-            frame = dialect.frame(step, self.version)
-            if frame is not None:
-                return frame
-        return None
+    def frame(self, encoder: Encoder) -> bytes | None:
+        """The frame of this dialect, None where it has none."""
+        if encoder not in self._frames:
+            steps = map(encoder.encode, self._steps)
+            self._frames[encoder] = next((each for each in steps if each is not None), None)
+        return self._frames[encoder]
 
     @property
     def key(self) -> Hashable:
-        """What a newer announcement replaces: a user's presence, or its place in one server."""
-        match self.news:
+        """What a newer announcement replaces: a user's presence, a membership, or a server."""
+        match self.update:
             case PresenceChanged(view=view):
                 return view.user_id
             case MemberAdded(server_id=server_id, view=view):
                 return (server_id, view.user_id)
             case MemberRemoved(server_id=server_id, user_id=user_id):
                 return (server_id, user_id)
+            case ServerRenamed(snapshot=snapshot):
+                return (snapshot.id, None)
 
 
 class EndReason(enum.Enum):
@@ -149,7 +100,7 @@ class EndReason(enum.Enum):
 
 @value
 class Welcome:
-    """What a connection gets first: oneself, one's servers, and how new all of it is."""
+    """What a connection gets first: the self view, its servers, and the version of it all."""
 
     self_view: SelfView
     servers: Sequence[ServerSnapshot]
@@ -172,12 +123,12 @@ class Subscriber(Protocol):
     def issued_at(self) -> float:
         """When its token was issued (Unix time)."""
 
-    def welcome(self, welcome: Welcome) -> None:
-        """Send the snapshot. It is subscribed in the same breath."""
-
     @property
-    def lane(self) -> Dialect:
-        """The dialect that it is spoken to in."""
+    def lane(self) -> Lane[Announcement]:
+        """How announcements reach it."""
+
+    def welcome(self, welcome: Welcome) -> None:
+        """Send the snapshot. The connection is subscribed without a pause in between."""
 
     def show_self(self, view: SelfView) -> None:
         """The self view changed."""

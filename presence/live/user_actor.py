@@ -170,7 +170,7 @@ class UserActor(Behaviour[Message]):
             servers = [snapshot for snapshot in snapshots if snapshot.id in present]
             if node.connections.welcome(subscriber):
                 subscriber.welcome(Welcome(self._user.self_view, servers, latest))
-                node.fanout.subscribe(subscriber, [each.id for each in servers], since=latest)
+                node.fanout.subscribe(subscriber, [each.id for each in servers])
 
         await node.public_views.snapshots(node.memberships.servers_of(self._id), greet)
 
@@ -233,7 +233,7 @@ class UserActor(Behaviour[Message]):
             absent = present - node.fanout.servers_of(subscriber)
             for snapshot in snapshots:
                 if snapshot.id in absent:
-                    node.fanout.join(subscriber, snapshot.id, node.incarnation.versions.latest)
+                    node.fanout.join(subscriber, snapshot.id)
                     subscriber.add_server(snapshot)
 
     def _administer(self, message: Introduce | Remove) -> None:

@@ -14,7 +14,6 @@ from presence.core.events import (
     NotAttached,
     OverRate,
     Pinged,
-    Publish,
     Save,
     ShowSelf,
     Stalled,
@@ -22,6 +21,7 @@ from presence.core.events import (
     TooManyDevices,
     WakeAt,
 )
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.restore import Incarnation, LiveConnection, new_user, restored_user
 from presence.core.rules import Rules
@@ -88,7 +88,7 @@ class Told:
     """Something that others were told, and when (monotonic)."""
 
     at: float
-    change: Publish
+    change: PresenceChanged
 
 
 class Life:
@@ -221,7 +221,7 @@ class Life:
 
     # -- what was seen -----------------------------------------------------------------------
 
-    def take_told(self) -> list[Publish]:
+    def take_told(self) -> list[PresenceChanged]:
         """What others were told since this was last asked."""
         told, self.told = self.told, []
         return [each.change for each in told]
@@ -241,7 +241,7 @@ class Life:
         noted = list(effects)
         for effect in noted:
             match effect:
-                case Publish():
+                case PresenceChanged():
                     self.told.append(Told(self.mono, effect))
                 case ShowSelf(view):
                     self.self_views.append(view)

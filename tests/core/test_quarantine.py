@@ -4,7 +4,8 @@ import attrs
 import pytest
 from core_life import Life
 
-from presence.core.events import Commanded, Ended, Ending, Publish, Released, Save, ShowSelf
+from presence.core.events import Commanded, Ended, Ending, Released, Save, ShowSelf
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.restore import LiveConnection, restored_user
 from presence.core.types import PublicView, State, Status, Text, UserId
@@ -29,11 +30,11 @@ RECORD = Record(
 def test_who_is_visible_is_shown_offline_as_if_it_had_left():
     effects = enter_quarantine(VIEW, RECORD, Versions(1), 1_500.0)
     told, shown, saved = effects
-    assert (type(told), type(shown), type(saved)) == (Publish, ShowSelf, Save)
+    assert (type(told), type(shown), type(saved)) == (PresenceChanged, ShowSelf, Save)
     offline = attrs.evolve(
         VIEW, status=Status.OFFLINE, activity=None, last_seen=1_500.0, version=2**32 + 1
     )
-    assert told == Publish(VIEW, offline)
+    assert told == PresenceChanged(VIEW, offline)
     assert saved.record == attrs.evolve(RECORD, view=offline, activity=None)
     assert (shown.view.status, shown.view.intent) == (Status.OFFLINE, Status.DND)
     assert (shown.view.custom_status, shown.view.activity) == (DINNER, None)
@@ -61,7 +62,7 @@ def test_the_public_text_ends_on_time_and_the_true_one_stays():
     record = attrs.evolve(RECORD, view=HIDDEN)
     told, saved = end_public_text(HIDDEN, record, Versions(1))
     ended = attrs.evolve(HIDDEN, custom_status=None, custom_status_until=None, version=2**32 + 1)
-    assert told == Publish(HIDDEN, ended)
+    assert told == PresenceChanged(HIDDEN, ended)
     assert saved.record == attrs.evolve(record, view=ended)
 
 

@@ -4,7 +4,8 @@ import attrs
 import pytest
 from core_life import ALICE, START, WALL, Life, run_of
 
-from presence.core.events import REST_DEVICE, Claimed, Connected, Ending, Publish, TimePassed
+from presence.core.events import REST_DEVICE, Claimed, Connected, Ending, TimePassed
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.restore import Incarnation, LiveConnection, restored_user
 from presence.core.rules import Rules
@@ -495,7 +496,7 @@ def test_a_lease_outlives_runs_that_did_not_wake_its_user():
     user = restored_user(record, run, life.now)
     assert (user.status, user.record.attached_in) == (DND, 9)
     effects = user.apply(TimePassed(), life.now)
-    assert not any(isinstance(effect, Publish) for effect in effects)
+    assert not any(isinstance(effect, PresenceChanged) for effect in effects)
 
 
 def test_a_lease_that_ended_while_the_server_was_down_holds_nobody():

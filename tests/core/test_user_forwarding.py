@@ -3,7 +3,7 @@
 import pytest
 from core_life import Life, run_of
 
-from presence.core.events import Publish
+from presence.core.public_changes import PresenceChanged
 from presence.core.types import State, Status
 from presence.core.user.patch import PresencePatch
 
@@ -128,5 +128,5 @@ def test_merging_keeps_that_one_of_them_is_to_be_forwarded():
 
 def test_publications_of_anything_else_are_not_forwarded(life, radio):
     effects = life.say(radio, custom_status="lunch")
-    [publish] = [each for each in effects if isinstance(each, Publish)]
+    [publish] = [each for each in effects if isinstance(each, PresenceChanged)]
     assert (publish.is_forwarded, publish.is_repeat) == (False, False)

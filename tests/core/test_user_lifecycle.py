@@ -12,10 +12,10 @@ from presence.core.events import (
     Expelled,
     Introduced,
     Pinged,
-    Publish,
     ShowSelf,
     TooManyDevices,
 )
+from presence.core.public_changes import PresenceChanged
 from presence.core.types import ConnectionId, DeviceId, PublicView, State, Status, Text, UserId
 
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -50,7 +50,7 @@ def test_the_first_view_is_numbered_and_told_as_the_first(life):
     [before] = [life.view]
     life.connect()
     view = PublicView(UserId("alice"), "alice", ONLINE, version=2**32 + 1)
-    assert life.take_told() == [Publish(before, view, is_first=True)]
+    assert life.take_told() == [PresenceChanged(before, view, is_first=True)]
     assert life.record.view == view
 
 

@@ -18,10 +18,10 @@ from presence.core.events import (
     NotAttached,
     OverRate,
     Pinged,
-    Publish,
     Save,
     ShowSelf,
 )
+from presence.core.public_changes import PresenceChanged
 from presence.core.restore import new_user
 from presence.core.types import ConnectionId, DeviceId, State, Status, Text
 from presence.core.user.patch import UNSET, PresencePatch
@@ -90,7 +90,7 @@ class UserMachine(RuleBasedStateMachine):
     def end_again(self, number, ending):
         if ConnectionId(number) not in self.life.devices:
             effects = self.life.do(Ended(ConnectionId(number), ending))
-            assert not any(isinstance(effect, Publish | Save) for effect in effects)
+            assert not any(isinstance(effect, PresenceChanged | Save) for effect in effects)
 
     @precondition(lambda self: self.is_connected)
     @rule(number=PICKS)

@@ -1,6 +1,7 @@
 """The session of one socket, against a socket that only remembers."""
 
 import time
+from functools import partial
 
 import attrs
 import pytest
@@ -8,9 +9,12 @@ import trio
 from memory_socket import MemorySocket, offer
 
 from presence.core.events import Commanded, TimePassed
+from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, PublicView, SelfView, State, Status, UserId
 from presence.core.user.patch import PresencePatch
+from presence.dialects.together.encoder import TogetherEncoder
+from presence.frontends.lane import SocketLane
 from presence.frontends.socket_session import (
     CLOSE_CODES,
     SELF,
@@ -18,18 +22,13 @@ from presence.frontends.socket_session import (
     SocketTimes,
     merge_commands,
 )
-from presence.frontends.together.gateway import TogetherSession, TogetherSpeech
+from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.ports import Revocation
-from presence.live.subscriber import (
-    Announcement,
-    EndReason,
-    MemberAdded,
-    MemberRemoved,
-    PresenceChanged,
-)
+from presence.live.subscriber import Announcement, EndReason
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded
+from presence.transport.websocket.frames import TEXT, frame_head
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def make_session(server):
         session = TogetherSession(
             of.node,
             socket,
-            TogetherSpeech(FdTable()),
+            SocketLane(TogetherEncoder(partial(frame_head, TEXT)), FdTable()),
             Claims(UserId(user), expires_at=time.time() + 900, issued_at=issued_at),
             ConnectParams(**params),
             times or SocketTimes(),

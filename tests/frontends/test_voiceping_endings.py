@@ -5,12 +5,13 @@ import time
 import pytest
 from memory_socket import MemorySocket, offer
 
+from presence.core.public_changes import PresenceChanged
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, Status, UserId
 from presence.frontends.socket_session import SELF, ConnectParams, SocketTimes
 from presence.frontends.voiceping.session import SessionPlan
 from presence.live.claims import Claims
-from presence.live.subscriber import Announcement, EndReason, PresenceChanged
+from presence.live.subscriber import Announcement, EndReason
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded
 

@@ -103,7 +103,7 @@ async def test_what_is_for_the_voice_router_is_spoken_too(server):
     assert seven.forms == [bytes]
 
 
-async def test_a_control_frame_is_no_speech(server):
+async def test_a_control_frame_is_no_message(server):
     seven = await open_any(server, "7", subprotocols=["voiceping.text"])
     await control_ping(seven)
     await open_any(server, "8")

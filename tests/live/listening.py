@@ -4,8 +4,8 @@ import trio
 
 from actors import EACH_VALUE
 from presence.core.events import Ending
+from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged
 from presence.core.types import DeviceId
-from presence.live.subscriber import MemberAdded, MemberRemoved, PresenceChanged
 
 
 def say(view):
@@ -25,7 +25,7 @@ def say_server(server):
 class Plain:
     """A dialect that has an event for everything that others see."""
 
-    def frame(self, news, version):
+    def encode(self, news):
         match news:
             case PresenceChanged(before, view):
                 return None if say(before) == say(view) else say(view).encode()
@@ -41,11 +41,11 @@ class Numbers:
     def number(self, view):
         return {"online": 1, "away": 1, "dnd": 2, "offline": 0}[view.status.value]
 
-    def frame(self, news, version):
+    def encode(self, news):
         match news:
-            case PresenceChanged(before, view, is_forwarded) if is_forwarded or self.number(
-                before
-            ) != self.number(view):
+            case PresenceChanged(before, view) if news.is_forwarded or (
+                self.number(before) != self.number(view)
+            ):
                 return f"{view.user_id} {self.number(view)}".encode()
             case MemberAdded(_, view):
                 return f"{view.user_id} {self.number(view)}".encode()
@@ -122,11 +122,11 @@ class FakeListener:
 
     def _hear(self, announcement):
         self._check(announcement)
-        self.values.append((trio.current_time(), announcement.news))
+        self.values.append((trio.current_time(), announcement.update))
         frame = announcement.frame(self.dialect)
         if frame is not None:
             self._note(frame.decode())
-            self._believe(announcement.news)
+            self._believe(announcement.update)
 
     def show_self(self, view):
         self.self_view = view
@@ -179,7 +179,7 @@ class FakeListener:
                 self.servers.get(server_id, {}).pop(user_id, None)
 
     def _check(self, announcement):
-        news = announcement.news
+        news = announcement.update
         if isinstance(news, MemberRemoved):
             return
         if news.view.user_id == self.user_id:

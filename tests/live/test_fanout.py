@@ -8,15 +8,16 @@ from listening import NUMBERS, PLAIN
 from living import open_living
 
 from actors import EACH_VALUE, Broadcaster
-from presence.core.memberships import MembershipDelta, MembershipRow, Memberships
+from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged
 from presence.core.types import EVERYONE, PublicView, ServerId, Status
 from presence.core.versions import Versions
 from presence.live.connections import ConnectionRegistry
 from presence.live.fanout import Fanout
-from presence.live.subscriber import Announcement, MemberAdded, MemberRemoved, PresenceChanged
+from presence.live.subscriber import Announcement
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 CHESS, GO = ServerId("chess"), ServerId("go")
+BOTH = frozenset({CHESS, GO})
 BOB = PublicView("bob", "bob")
 
 
@@ -142,12 +143,12 @@ class Notes:
 class Counting:
     """Numbers that look at how an addition was seen before, as VoicePing does."""
 
-    def frame(self, news, version):
+    def encode(self, news):
         match news:
             case MemberAdded(before=None, view=view):
                 return f"bob {NUMBERS.number(view)}".encode() if view.is_visible else None
             case MemberAdded(before=before, view=view):
-                return NUMBERS.frame(PresenceChanged(before, view), version)
+                return NUMBERS.encode(PresenceChanged(before, view))
 
 
 COUNTING = Counting()
@@ -160,11 +161,9 @@ def versions():
 
 @pytest.fixture
 def fanout(versions):
-    """Bob is in chess and go; the broadcaster has not run yet."""
-    rows = [MembershipRow("bob", server_id, by_admin=True) for server_id in (CHESS, GO)]
-    memberships = Memberships({}, rows, has_everyone=False)
+    """The broadcaster has not run yet."""
     broadcaster = Broadcaster(merge=Announcement.merged_with)
-    return Fanout(broadcaster, memberships, ConnectionRegistry(), versions)
+    return Fanout(broadcaster, ConnectionRegistry(), versions)
 
 
 async def run_out(fanout):
@@ -175,17 +174,22 @@ async def run_out(fanout):
 def become(fanout, versions, view, status, **texts):
     """Announce that *view* changes; what it is then."""
     changed = attrs.evolve(view, status=status, version=versions.next(), **texts)
-    fanout.announce(view, changed, frozenset())
+    fanout.publish_presence(PresenceChanged(view, changed), BOTH)
     return changed
+
+
+def repeat(fanout, view):
+    """Bob sends its status again."""
+    fanout.publish_presence(PresenceChanged(view, view, is_forwarded=True), BOTH)
 
 
 async def test_an_addition_stands_for_the_status_to_all_who_get_it(fanout, versions):
     in_both, in_chess, in_go = Notes(), Notes(), Notes()
-    fanout.subscribe(in_both, [CHESS, GO], 0)
-    fanout.subscribe(in_chess, [CHESS], 0)
-    fanout.subscribe(in_go, [GO], 0)
+    fanout.subscribe(in_both, [CHESS, GO])
+    fanout.subscribe(in_chess, [CHESS])
+    fanout.subscribe(in_go, [GO])
     online = attrs.evolve(BOB, status=ONLINE, version=versions.next())
-    fanout.announce(BOB, online, {GO})
+    fanout.publish_presence(PresenceChanged(BOB, online), BOTH, {GO})
     await run_out(fanout)
     assert in_both.lines == ["+go bob online"]
     assert (in_chess.lines, in_go.lines) == (["bob online"], ["+go bob online"])
@@ -193,8 +197,9 @@ async def test_an_addition_stands_for_the_status_to_all_who_get_it(fanout, versi
 
 async def test_a_new_name_is_told_in_every_server_and_nothing_else(fanout, versions):
     reader = Notes()
-    fanout.subscribe(reader, [CHESS, GO], 0)
-    fanout.announce(BOB, attrs.evolve(BOB, username="Bob", version=versions.next()), frozenset())
+    fanout.subscribe(reader, [CHESS, GO])
+    named = attrs.evolve(BOB, username="Bob", version=versions.next())
+    fanout.publish_presence(PresenceChanged(BOB, named), BOTH)
     await run_out(fanout)
     assert reader.lines == ["+chess bob=Bob offline", "+go bob=Bob offline"]
 
@@ -203,10 +208,10 @@ async def test_who_came_between_two_changes_is_told_the_newer_even_if_it_undoes_
     fanout, versions
 ):
     early, late = Notes(NUMBERS), Notes(NUMBERS)
-    fanout.subscribe(early, [CHESS], 0)
+    fanout.subscribe(early, [CHESS])
     online = attrs.evolve(BOB, status=ONLINE)
     busy = become(fanout, versions, online, DND)
-    fanout.subscribe(late, [CHESS], versions.latest)  # with a snapshot that says dnd
+    fanout.subscribe(late, [CHESS])  # with a snapshot that says dnd
     become(fanout, versions, busy, AWAY)
     await run_out(fanout)
     # Online to away is no event of numbers; a repeat does no harm, a lost change would.
@@ -217,14 +222,14 @@ async def test_who_came_between_two_changes_is_told_the_newer_even_if_it_undoes_
 async def test_who_came_after_a_change_is_not_told_of_it(fanout, versions):
     late = Notes()
     become(fanout, versions, BOB, ONLINE)
-    fanout.subscribe(late, [CHESS], versions.latest)
+    fanout.subscribe(late, [CHESS])
     await run_out(fanout)
     assert late.lines == []
 
 
 async def test_three_changes_at_once_are_told_if_any_step_has_an_event(fanout, versions):
     reader = Notes(NUMBERS)
-    fanout.subscribe(reader, [CHESS], 0)
+    fanout.subscribe(reader, [CHESS])
     view = attrs.evolve(BOB, status=ONLINE)
     for status, text in ((DND, None), (DND, "lunch"), (DND, "dessert")):
         view = become(fanout, versions, view, status, custom_status=text)
@@ -235,9 +240,9 @@ async def test_three_changes_at_once_are_told_if_any_step_has_an_event(fanout, v
 async def test_a_repeat_that_overtakes_a_change_takes_nothing_from_anybody(fanout, versions):
     plain, numbers = Notes(), Notes(NUMBERS)
     for reader in (plain, numbers):
-        fanout.subscribe(reader, [CHESS], 0)
+        fanout.subscribe(reader, [CHESS])
     view = become(fanout, versions, attrs.evolve(BOB, status=ONLINE), DND)
-    fanout.repeat(view)
+    repeat(fanout, view)
     await run_out(fanout)
     assert (plain.lines, numbers.lines) == (["bob dnd"], ["bob 2"])
 
@@ -245,21 +250,42 @@ async def test_a_repeat_that_overtakes_a_change_takes_nothing_from_anybody(fanou
 async def test_a_change_that_overtakes_a_repeat_is_said_with_it(fanout, versions):
     plain, numbers = Notes(), Notes(NUMBERS)
     for reader in (plain, numbers):
-        fanout.subscribe(reader, [CHESS], 0)
+        fanout.subscribe(reader, [CHESS])
     online = attrs.evolve(BOB, status=ONLINE)
-    fanout.repeat(online)
+    repeat(fanout, online)
     become(fanout, versions, online, ONLINE, custom_status="lunch")
     await run_out(fanout)
     assert (plain.lines, numbers.lines) == (["bob online 'lunch'"], ["bob 1"])
 
 
+async def test_a_repeat_from_before_a_subscription_is_not_for_it(fanout, versions):
+    early, late = Notes(NUMBERS), Notes(NUMBERS)
+    fanout.subscribe(early, [CHESS])
+    online = become(fanout, versions, BOB, ONLINE)
+    repeat(fanout, online)
+    latest = versions.latest
+    fanout.subscribe(late, [CHESS])  # with a snapshot that says online
+    await run_out(fanout)
+    assert (early.lines, late.lines) == (["bob 1"], [])
+    assert versions.latest == latest
+
+
+async def test_a_change_that_no_server_sees_replaces_none_that_waits(fanout, versions):
+    reader = Notes()
+    fanout.subscribe(reader, [CHESS])
+    online = become(fanout, versions, BOB, ONLINE)
+    fanout.publish_presence(PresenceChanged(online, attrs.evolve(online, status=DND)), frozenset())
+    await run_out(fanout)
+    assert reader.lines == ["bob online"]
+
+
 async def test_of_who_vanished_it_is_told_how_it_was_seen(fanout, versions):
     reader = Notes()
     told = []
-    reader.dialect = type("Asking", (), {"frame": lambda self, news, version: told.append(news)})()
-    fanout.subscribe(reader, [CHESS], 0)
+    reader.dialect = type("Asking", (), {"encode": lambda self, news: told.append(news)})()
+    fanout.subscribe(reader, [CHESS])
     busy = attrs.evolve(BOB, status=DND)
-    fanout.announce_vanished(MembershipDelta("bob", vanished={CHESS}), busy)
+    fanout.publish_removed({CHESS}, BOB.user_id, busy)
     await run_out(fanout)
     [news] = told
     assert news == MemberRemoved(CHESS, "bob", busy)
@@ -272,24 +298,24 @@ def test_merged_announcements_say_the_newest_from_each_view_that_a_listener_may_
     asked = []
 
     class Asking:
-        def frame(self, news, version):
-            asked.append((news.before.version, news.view.version, version))
+        def encode(self, news):
+            asked.append((news.before.version, news.view.version))
 
     steps = [Announcement(PresenceChanged(views[n], views[n + 1]), n + 1) for n in range(3)]
     merged = steps[0].merged_with(steps[1]).merged_with(steps[2])
     dialect = Asking()
     assert merged.frame(dialect) is None
     assert merged.frame(dialect) is None  # encoded once
-    assert asked == [(0, 3, 3), (1, 3, 3), (2, 3, 3)]
-    assert (merged.key, merged.version, merged.news) == ("bob", 3, steps[2].news)
+    assert asked == [(0, 3), (1, 3), (2, 3)]
+    assert (merged.key, merged.version, merged.update) == ("bob", 3, steps[2].update)
 
 
 def test_of_additions_and_removals_the_newest_holds():
     added = Announcement(MemberAdded(CHESS, BOB), 1)
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id), 2)
     assert added.key == removed.key != Announcement(MemberAdded(EVERYONE, BOB), 3).key
-    assert added.merged_with(removed).news == removed.news
-    assert removed.merged_with(added).news == added.news
+    assert added.merged_with(removed).update == removed.update
+    assert removed.merged_with(added).update == added.update
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from living import WALL, FaultyStore, open_living
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from presence.core.events import Ending
+from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged
 from presence.core.types import State, Status
 from presence.live.administration import NoSuchUser
-from presence.live.subscriber import MemberAdded, MemberRemoved, PresenceChanged
 from presence.live.views.user_pages import UserPages
 
 SERVERS = ("chess", "go")

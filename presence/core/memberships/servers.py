@@ -134,6 +134,16 @@ class Memberships:
         members = sorted(self._table.members_of(server_id))
         return [self.dismiss(user_id, server_id) for user_id in members]
 
+    def adopt(self, delta: MembershipDelta) -> None:
+        """Make the rows of *delta* hold, which another table may have computed. Idempotent."""
+        changed = {
+            row.server_id: row.reasons
+            for row in delta.rows
+            if self._table.reasons(delta.user_id, row.server_id) != row.reasons
+        }
+        if changed:
+            self._table.put(delta.user_id, changed)
+
     def remove_user(self, user_id: UserId) -> MembershipDelta:
         """The user is deleted: it leaves every explicit server."""
         return self._change(user_id, dict.fromkeys(self._table.reasons_of(user_id), 0))

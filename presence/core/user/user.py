@@ -22,7 +22,6 @@ from presence.core.events import (
     NotAttached,
     OverRate,
     Pinged,
-    Publish,
     Released,
     Save,
     ShowSelf,
@@ -31,6 +30,7 @@ from presence.core.events import (
     TooManyDevices,
     WakeAt,
 )
+from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.rules import Rules
 from presence.core.status import union
@@ -293,10 +293,10 @@ class User:
     def _forwarded(self, effects: list[Effect]) -> list[Effect]:
         """*effects* with the publication that says the status, which may be what it was [000]."""
         for index, effect in enumerate(effects):
-            if isinstance(effect, Publish) and effect.view is self.public:
+            if isinstance(effect, PresenceChanged) and effect.view is self.public:
                 effects[index] = attrs.evolve(effect, is_forwarded=True)
                 return effects
-        return [Publish(self.public, self.public, is_forwarded=True), *effects]
+        return [PresenceChanged(self.public, self.public, is_forwarded=True), *effects]
 
     def _drop_pending(self, now: Moment) -> None:
         """Waiting status and activity are over; the text is kept for the next visible status."""
@@ -345,13 +345,13 @@ class User:
         activity = None if named is UNSET else named
         self.preferences = self.preferences.with_activity(activity)
 
-    def _publish(self, view: PublicView) -> Publish:
+    def _publish(self, view: PublicView) -> PresenceChanged:
         before, is_first = self.public, not self.is_announced
         self.public = view.numbered(self.versions.next())
         self.is_announced = True
         if view.custom_status is None:
             self.public_text_end = None
-        return Publish(before, self.public, is_first)
+        return PresenceChanged(before, self.public, is_first)
 
     def _next_wake(self, now: Moment) -> float | None:
         wakes = [*self.devices.deadlines(), *self.preferences.deadlines()]

@@ -51,8 +51,8 @@ class VoicePingGateway:
     ) -> Session:
         """Until the client speaks it gets MessagePack, or text if it asked for that."""
         is_text = subprotocol == TEXT_SUBPROTOCOL
-        speech = self._plan.texts if is_text else self._plan.arrays
-        session = self._plan.session(socket, claims, params, speech, self._times)
+        lane = self._plan.texts if is_text else self._plan.arrays
+        session = self._plan.session(socket, claims, params, lane, self._times)
         socket.watch_control(session.on_control_frame)
         return session
 

@@ -14,13 +14,14 @@ from presence.core.types import PublicView, SelfView, ServerId, Status
 from presence.core.user.patch import PresencePatch
 from presence.dialects.voiceping import inbound
 from presence.dialects.voiceping.codes import OFFLINE, code_of
+from presence.dialects.voiceping.encoder import VoicePingEncoder
 from presence.dialects.voiceping.frames import Frame, connection_ack, login_duplicated
 from presence.dialects.voiceping.message_pack import encode_array
 from presence.dialects.voiceping.pings import ping_payload
 from presence.dialects.voiceping.text import encode_text
+from presence.frontends.lane import SocketLane, newest_of_each
 from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSession
 from presence.frontends.socket_session import SELF, ConnectParams, Socket, SocketTimes
-from presence.frontends.voiceping.encoder import VoicePingSpeech, newest_of_each
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.live.subscriber import EndReason, Welcome
@@ -48,6 +49,9 @@ def _array(frame: Frame) -> bytes:
     return binary_frame(encode_array(frame))
 
 
+VoicePingLane = SocketLane[VoicePingEncoder]
+
+
 @attrs.frozen(eq=False)
 class SessionPlan:
     """What the VoicePing sessions of all doors share; makes them.
@@ -60,36 +64,36 @@ class SessionPlan:
     max_frames_per_second: int
     single_login: bool
     fd_table: FdTable
-    lines: VoicePingSpeech = attrs.field(init=False)
-    texts: VoicePingSpeech = attrs.field(init=False)
-    arrays: VoicePingSpeech = attrs.field(init=False)
+    lines: VoicePingLane = attrs.field(init=False)
+    texts: VoicePingLane = attrs.field(init=False)
+    arrays: VoicePingLane = attrs.field(init=False)
 
     @lines.default
-    def _speech_of_lines(self) -> VoicePingSpeech:
-        return VoicePingSpeech(_line, self.fd_table)
+    def _lane_of_lines(self) -> VoicePingLane:
+        return SocketLane(VoicePingEncoder(_line), self.fd_table)
 
     @texts.default
-    def _speech_of_texts(self) -> VoicePingSpeech:
-        return VoicePingSpeech(_text, self.fd_table)
+    def _lane_of_texts(self) -> VoicePingLane:
+        return SocketLane(VoicePingEncoder(_text), self.fd_table)
 
     @arrays.default
-    def _speech_of_arrays(self) -> VoicePingSpeech:
-        return VoicePingSpeech(_array, self.fd_table)
+    def _lane_of_arrays(self) -> VoicePingLane:
+        return SocketLane(VoicePingEncoder(_array), self.fd_table)
 
     def session(
         self,
         socket: Socket,
         claims: Claims,
         params: ConnectParams,
-        speech: VoicePingSpeech,
+        lane: VoicePingLane,
         times: SocketTimes | None,
     ) -> "VoicePingSession":
-        """A session on *socket*, counted as a connection; its client begins with *speech*."""
-        self.counters.add(Count.CONNECTIONS, "pipe" if speech is self.lines else "voiceping")
-        return VoicePingSession(self, socket, claims, params, speech, times)
+        """A session on *socket*, counted as a connection; *lane* holds until its client sends."""
+        self.counters.add(Count.CONNECTIONS, "pipe" if lane is self.lines else "voiceping")
+        return VoicePingSession(self, socket, claims, params, lane, times)
 
-    def speech_for(self, message: str | bytes) -> VoicePingSpeech:
-        """How a WebSocket client is answered that spoke so."""
+    def lane_for(self, message: str | bytes) -> VoicePingLane:
+        """The lane of a WebSocket client that sends messages of this kind."""
         return self.texts if isinstance(message, str) else self.arrays
 
 
@@ -103,7 +107,7 @@ class VoicePingSession(RateLimitedSession):
 
     __slots__ = ("_bad_frames", "_code", "_has_said_offline", "_plan")
 
-    _speech: VoicePingSpeech
+    _lane: VoicePingLane
 
     def __init__(
         self,
@@ -111,13 +115,13 @@ class VoicePingSession(RateLimitedSession):
         socket: Socket,
         claims: Claims,
         params: ConnectParams,
-        speech: VoicePingSpeech,
+        lane: VoicePingLane,
         times: SocketTimes | None,
     ) -> None:
         super().__init__(
             plan.node,
             socket,
-            speech,
+            lane,
             claims,
             params,
             times,
@@ -132,7 +136,7 @@ class VoicePingSession(RateLimitedSession):
 
     @property
     def is_pipe(self) -> bool:
-        return self._speech is self._plan.lines
+        return self._lane is self._plan.lines
 
     # -- what the client says ----------------------------------------------------------------
 
@@ -158,7 +162,7 @@ class VoicePingSession(RateLimitedSession):
                 self._tell_ping(may_begin=True)
             case inbound.ConnectionTest(payload):
                 ack = connection_ack(self.user_id, payload)
-                self._socket.stream.push(self._speech.encode(ack))
+                self._socket.stream.push(self._lane.encoder.frame(ack))
 
     def on_control_frame(self, opcode: int, payload: bytes) -> None:
         """Act on a PING or PONG of a WebSocket; must not wait.
@@ -175,12 +179,12 @@ class VoicePingSession(RateLimitedSession):
 
     def _answer_like(self, message: str | bytes) -> None:
         """From now on the client is spoken to in the form that it speaks."""
-        speech = self._plan.speech_for(message)
-        if speech is self._speech or self.is_pipe:
+        lane = self._plan.lane_for(message)
+        if lane is self._lane or self.is_pipe:
             return
 
         def change() -> None:
-            self._speech = speech
+            self._lane = lane
 
         self._node.fanout.change_lane(self, change)
 
@@ -210,7 +214,7 @@ class VoicePingSession(RateLimitedSession):
         code = code_of(view.status)
         if code != self._code:
             self._code = code
-            self._socket.stream.offer(SELF, self._speech.status(self.user_id, view.status))
+            self._socket.stream.offer(SELF, self._lane.encoder.status(self.user_id, view.status))
 
     def add_server(self, snapshot: ServerSnapshot) -> None:
         present = self._present_in([snapshot.id])
@@ -221,9 +225,8 @@ class VoicePingSession(RateLimitedSession):
     def remove_server(self, server_id: ServerId) -> None:
         """Say offline of those who were seen there, and are seen nowhere else."""
         present = (view.user_id for view in self._present_in([server_id]))
-        gone = [
-            (key, self._speech.status(key, Status.OFFLINE)) for key in filter(self.is_gone, present)
-        ]
+        status = self._lane.encoder.status
+        gone = [(key, status(key, Status.OFFLINE)) for key in filter(self.is_gone, present)]
         if gone:
             self.outbox.offer_batch(newest_of_each(gone))
 
@@ -235,7 +238,7 @@ class VoicePingSession(RateLimitedSession):
 
     def _show(self, views: list[PublicView]) -> None:
         if views:
-            self._socket.stream.push_snapshot([self._speech.present(views)])
+            self._socket.stream.push_snapshot([self._lane.encoder.present(views)])
 
     # -- its life ----------------------------------------------------------------------------
 
@@ -258,7 +261,7 @@ class VoicePingSession(RateLimitedSession):
     def give_way(self) -> None:
         """Tell the client that its user has come from another device, and end."""
         if self._ending is None:
-            self._socket.stream.push(self._speech.encode(login_duplicated(self.user_id)))
+            self._socket.stream.push(self._lane.encoder.frame(login_duplicated(self.user_id)))
             self.end(EndReason.REPLACED)
 
     def _is_goodbye(self, ended: SocketEnded) -> bool:

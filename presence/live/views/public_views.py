@@ -72,22 +72,28 @@ class PublicViews:
 
     # -- changes -----------------------------------------------------------------------------
 
-    def put(self, view: PublicView, *, is_first: bool) -> None:
-        """Apply a public change. *is_first*: the user is announced for the first time."""
+    def put(self, view: PublicView, *, is_first: bool) -> Set[ServerId]:
+        """Apply a public change; return the servers in which others see the user.
+
+        *is_first*: the user is announced for the first time.
+        """
         user_id = view.user_id
         if is_first:
             self._announced_count += 1
             self.recent_user_changes.note(user_id, is_announced=True)
         self._unknown.forget(user_id)
         self._asked.discard(user_id)
-        if view.is_visible:
+        is_visible = view.is_visible
+        if is_visible:
             self._others.forget(user_id)
             self._visible[user_id] = view
         else:
             self._visible.pop(user_id, None)
             self._others[user_id] = view
-        for server_id in self._memberships.public_servers_of(user_id):
-            self._list_member(server_id, user_id, is_visible=view.is_visible)
+        seen_in = self._memberships.public_servers_of(user_id)
+        for server_id in seen_in:
+            self._list_member(server_id, user_id, is_visible=is_visible)
+        return seen_in
 
     def shift(self, shift: MembershipDelta) -> None:
         """Apply a change of memberships: list the user where others see it now."""

@@ -1,0 +1,72 @@
+"""Everything that the gateway sends of its own accord, as whole frames."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from presence.core.public_changes import (
+    MemberAdded,
+    MemberRemoved,
+    PresenceChanged,
+    ServerRenamed,
+    Update,
+)
+from presence.core.snapshot import ServerSnapshot
+from presence.core.types import SelfView, ServerId
+from presence.dialects.together import outbound
+
+
+class TogetherEncoder:
+    """Encodes updates, snapshots and self views in JSON.
+
+    *head_of* is the framing of the transport: the bytes in front of a payload
+    of that size.
+    """
+
+    names_servers = True
+
+    def __init__(self, head_of: Callable[[int], bytes]) -> None:
+        self._head_of = head_of
+        self._members = outbound.MemberTexts()
+        self.heartbeat_ack = self._framed(outbound.HEARTBEAT_ACK)
+
+    def encode(self, update: Update) -> bytes | None:
+        """The frame of *update*; None for a status that is sent again unchanged."""
+        match update:
+            case PresenceChanged(is_repeat=True):
+                return None
+            case PresenceChanged(view=view):
+                return self._framed(outbound.presence_update(view))
+            case MemberAdded(server_id=server_id, view=view):
+                return self._framed(outbound.member_add(server_id, view))
+            case MemberRemoved(server_id=server_id, user_id=user_id):
+                return self._framed(outbound.member_remove(server_id, user_id))
+            case ServerRenamed(snapshot=snapshot):
+                return b"".join(self.server_add(snapshot))
+
+    def ready(self, view: SelfView, servers: Iterable[ServerSnapshot]) -> list[bytes]:
+        """READY in parts, which connections share as far as they are alike."""
+        return self._framed_chunks(outbound.ready_chunks(view, map(self._fragment, servers)))
+
+    def self_update(self, view: SelfView) -> bytes:
+        return self._framed(outbound.self_update(view))
+
+    def server_add(self, snapshot: ServerSnapshot) -> list[bytes]:
+        """SERVER_ADD in parts, likewise."""
+        return self._framed_chunks(outbound.server_add_chunks(self._fragment(snapshot)))
+
+    def server_remove(self, server_id: ServerId) -> bytes:
+        return self._framed(outbound.server_remove(server_id))
+
+    def _framed(self, payload: bytes) -> bytes:
+        return self._head_of(len(payload)) + payload
+
+    def _framed_chunks(self, chunks: Sequence[bytes]) -> list[bytes]:
+        """One frame around *chunks*, which stay as they are."""
+        return [self._head_of(sum(map(len, chunks))), *chunks]
+
+    def _fragment(self, snapshot: ServerSnapshot) -> bytes:
+        """The server in JSON, encoded once for all connections that get this snapshot."""
+        fragment = snapshot.encodings.get(self)
+        if fragment is None:
+            fragment = outbound.server_fragment(snapshot, self._members)
+            snapshot.encodings[self] = fragment
+        return fragment
