@@ -9,7 +9,7 @@ from presence.core.user.patch import PresencePatch
 from presence.core.value import value
 
 REST_DEVICE = DeviceId("/rest")
-"""The one lease device of users who set their status without a connection [002].
+"""The one lease device of users who set their status without a connection.
 
 No client can name it: no device id has a slash.
 """
@@ -72,7 +72,7 @@ class Ended:
 
 @value
 class Pinged:
-    """A connection sent the ping that the sweep looks at [000].
+    """A connection sent the ping that the sweep looks at.
 
     *may_begin*: it counts also as the first of its device. The echo of a ping
     of ours only renews: whoever never pinged is not swept.

@@ -6,7 +6,7 @@ from presence.core.types import State, Status
 
 
 def strongest(states: Iterable[State]) -> State:
-    """The strongest of *states*: online > idle > offline; of none, offline [001]."""
+    """The strongest of *states*: online > idle > offline; of none, offline."""
     found = State.OFFLINE
     for state in states:
         if state is State.ONLINE:
@@ -21,7 +21,7 @@ def union(counted: Iterable[State], intent: Status, *, is_hiding: bool) -> Statu
 
     *counted* are the states of the devices that count; *is_hiding* is true
     while the user's flag, or a lost intent, hides it. The order of the devices
-    does not matter. First match wins [001, 002].
+    does not matter. First match wins.
     """
     if is_hiding or intent is Status.OFFLINE:
         return Status.OFFLINE

@@ -1,6 +1,6 @@
 """What is a usable text: custom status, activity, username.
 
-Beyond the page of the model this module decides:
+Beyond docs/model.md this module decides:
 
 - *Removed as zero-width*: U+200B, U+200C, U+2060, U+FEFF and the other
   characters that never print and never join (soft hyphen, grapheme joiner,

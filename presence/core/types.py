@@ -19,7 +19,7 @@ EVERYONE = ServerId("everyone")
 
 
 class Status(enum.Enum):
-    """What others see of a user; also what a user may intend [002]."""
+    """What others see of a user; also what a user may intend."""
 
     ONLINE = "online"
     AWAY = "away"
@@ -28,7 +28,7 @@ class Status(enum.Enum):
 
 
 class State(enum.Enum):
-    """What one connection, lease or device says of itself [001]."""
+    """What one connection, lease or device says of itself."""
 
     ONLINE = "online"
     IDLE = "idle"

@@ -227,7 +227,7 @@ def test_an_echo_renews_what_a_ping_began(life):
 
 
 def test_an_echo_does_not_bring_back_who_was_swept(life, swept):
-    """The sweep forgot the device's ping, so there is nothing to renew [000]."""
+    """The sweep forgot the device's ping, so there is nothing to renew."""
     swept.do(Pinged(1, may_begin=False))
     assert swept.take_statuses() == []
     swept.ping(1)

@@ -94,10 +94,10 @@ class CommandPreview:
     # -- details -----------------------------------------------------------------------------
 
     def _repeats(self) -> bool:
-        """Others are told again what they know: that counts like a change [000]."""
+        """Others are told again what they know: that counts like a change."""
         return self.pending.change.is_forwarded and self.is_visible and self.is_visible_after
 
     def _makes_lease(self) -> bool:
-        """A status over REST attaches a user of whom nothing else is attached [002]."""
+        """A status over REST attaches a user of whom nothing else is attached."""
         names_status = self.pending.change.intent is not UNSET
         return self.pending.sender is None and names_status and not self.devices.by_id

@@ -58,7 +58,7 @@ def sweep_of(silent_from: float, rules: Rules) -> float:
 class PingState:
     """The pings of one device, as the sweep sees them. Times are monotonic.
 
-    Without a `last_ping` no sweep looks at the device: it never pinged [000],
+    Without a `last_ping` no sweep looks at the device: it never pinged,
     or was brought back by other means. `put_off_to`: a stall came between the
     last ping and the sweep, which therefore comes at that time.
     """
@@ -105,7 +105,7 @@ class Device:
 
     @property
     def state(self) -> State:
-        """The strongest of them [001]."""
+        """The strongest of them."""
         return strongest(self.states)
 
     @property
@@ -115,7 +115,7 @@ class Device:
     def connect(self, connection: ConnectionId, state: State) -> None:
         """A connection opens: it takes over from those that were lost, and is a sign of life.
 
-        What a poll's timer holds is from now on what this connection says [001].
+        What a poll's timer holds is from now on what this connection says.
         """
         self.holds = tuple(hold for hold in self.holds if hold.kind is not HoldKind.GRACE)
         for hold in self.holds:
@@ -140,11 +140,11 @@ class Device:
         self.holds = (*others, lease)
 
     def ping(self, now: float) -> None:
-        """Note a ping: the device counts again, and the sweep looks at it from now on [000]."""
+        """Note a ping: the device counts again, and the sweep looks at it from now on."""
         self.ping_state = PingState(now)
 
     def bring_back(self) -> None:
-        """Count again, without becoming something that the sweep looks at [ours]."""
+        """Count again, without becoming something that the sweep looks at."""
         if self.is_swept:
             self.ping_state = NEVER_PINGED
 

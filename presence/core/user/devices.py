@@ -126,7 +126,7 @@ class Devices:
                 device.connections[connection] = states[connection]
 
     def ping(self, connection: ConnectionId, now: float, *, may_begin: bool = True) -> None:
-        """A ping of the device of *connection*; unless *may_begin* it only renews [000]."""
+        """A ping of the device of *connection*; unless *may_begin* it only renews."""
         name = self.connections.get(connection)
         if name is not None and (may_begin or self.by_id[name].ping_state.is_running):
             self.by_id[name].ping(now)
@@ -140,7 +140,7 @@ class Devices:
     def lease(
         self, asked: float | None, until: float | None, now: Moment, *, may_make: bool
     ) -> None:
-        """Renew the lease that lives, or make it where *may_make* [001, ours].
+        """Renew the lease that lives, or make it where *may_make*.
 
         It holds for *asked* seconds from now, by default for the usual length,
         and up to *until* (Unix time) where that is later, but never longer than
@@ -189,10 +189,10 @@ class Devices:
     # -- details -----------------------------------------------------------------------------
 
     def _first_state(self, event: Connected) -> State:
-        """The connection's wish, else what its device was last, else online [001].
+        """The connection's wish, else what its device was last, else online.
 
         Within the restart grace the weaker of the two holds: whatever wish the
-        connect carries, a deploy brings nobody into the open [ours].
+        connect carries, a deploy brings nobody into the open.
         """
         kept = self.kept.states.pop(event.device, None) if self.kept else None
         if kept is not None:

@@ -33,7 +33,7 @@ class PresencePatch:
     `former_intent` comes of merging: the one without an end that was chosen
     before `intent`, and that comes back at `until`. `is_forwarded`: others are
     to be told of the status even where it stays the same, if their dialect
-    repeats itself [000]. `lease`: for how many seconds a lease is to hold from
+    repeats itself. `lease`: for how many seconds a lease is to hold from
     now on; it is no wish that waits.
     """
 

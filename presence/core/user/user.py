@@ -187,14 +187,14 @@ class User:
         return self._recompute(now)
 
     def _heeds(self, wish: Status) -> bool:
-        """A connect's wish holds for who was gone; over what is kept only if it hides [ours]."""
+        """A connect's wish holds for who was gone; over what is kept only if it hides."""
         if self.devices.by_id or self.preferences.forced_hidden:
             return False
         is_kept = self.devices.kept is not None and self.preferences.intent is not Status.ONLINE
         return not is_kept or wish is Status.OFFLINE
 
     def _damped(self, ending: Ending, now: Moment) -> Ending:
-        """Who comes and goes too often is treated as one whose connection is bad [ours]."""
+        """Who comes and goes too often is treated as one whose connection is bad."""
         is_flapping = ending is Ending.CLEAN and self.rate_limit.arrivals.is_full(now.mono)
         return Ending.LOST if is_flapping else ending
 
@@ -291,7 +291,7 @@ class User:
         )
 
     def _forwarded(self, effects: list[Effect]) -> list[Effect]:
-        """*effects* with the publication that says the status, which may be what it was [000]."""
+        """*effects* with the publication that says the status, which may be what it was."""
         for index, effect in enumerate(effects):
             if isinstance(effect, PresenceChanged) and effect.view is self.public:
                 effects[index] = attrs.evolve(effect, is_forwarded=True)

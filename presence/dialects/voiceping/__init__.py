@@ -1,1 +1,1 @@
-"""The VoicePing dialect: five fields as text or MessagePack, pings and the user list [000]."""
+"""The VoicePing dialect: five fields as text or MessagePack, pings and the user list."""

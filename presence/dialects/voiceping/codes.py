@@ -1,4 +1,4 @@
-"""How VoicePing writes a status and a user id [000]."""
+"""How VoicePing writes a status and a user id."""
 
 import re
 from typing import Final

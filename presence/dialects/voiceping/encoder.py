@@ -2,7 +2,7 @@
 
 The dialect has one event for everything that others see of a user. So a frame
 goes out where its number changes, and where a client sent its own status
-itself [000].
+itself.
 """
 
 from collections.abc import Callable, Iterable

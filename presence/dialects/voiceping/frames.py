@@ -1,4 +1,4 @@
-"""The five fields that every VoicePing transport carries [000].
+"""The five fields that every VoicePing transport carries.
 
 `[channelType, messageType, from, to, payload]`; six items have a message id
 before the payload. Of the message types only status and the connection test

@@ -1,7 +1,7 @@
 """What a VoicePing client says: a message in, a command out.
 
 Nothing is believed of `from` but the user's own id, and nothing has an answer
-that says no: what is not good is dropped, and its reason counted [000].
+that says no: what is not good is dropped, and its reason counted.
 """
 
 import enum

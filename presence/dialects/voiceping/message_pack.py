@@ -20,7 +20,7 @@ def decode_array(data: bytes) -> Frame:
     """Read one array of five or six scalars, or raise `Malformed`.
 
     Nothing may follow it. Ids are integers or strings; what stands in `to` is
-    ignored [000] and reads as `0` where it is no id.
+    ignored and reads as `0` where it is no id.
     """
     channel_type, message_type, sender, recipient, *middle, payload = _items_of(data)
     if type(channel_type) is not int or type(message_type) is not int:

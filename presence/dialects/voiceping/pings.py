@@ -1,4 +1,4 @@
-"""`voiceping:<user_id>`: a text, or the payload of a WebSocket control frame [000]."""
+"""`voiceping:<user_id>`: a text, or the payload of a WebSocket control frame."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Users as VoicePing's REST tells of them [000]."""
+"""Users as VoicePing's REST tells of them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The VoicePing gateway: who is let in over WebSocket, and how it will be spoken to [000]."""
+"""The VoicePing gateway: who is let in over WebSocket, and how it will be spoken to."""
 
 import re
 from collections.abc import Sequence
@@ -75,6 +75,6 @@ def _credential(request: Request, index: int) -> str | None:
 
 
 def _offered(request: Request) -> list[str]:
-    """The subprotocols as real clients join them: by commas, and by spaces [000]."""
+    """The subprotocols as real clients join them: by commas, and by spaces."""
     header = request.headers.get("sec-websocket-protocol", "")
     return [name for name in _BETWEEN.split(header) if name]

@@ -1,4 +1,4 @@
-"""One VoicePing connection: what its client says, and how it is answered [000].
+"""One VoicePing connection: what its client says, and how it is answered.
 
 A WebSocket client is answered in the form that it last spoke, a pipe in lines.
 """
