@@ -29,7 +29,7 @@ lets them go when idle; named ones with a task of their own in a supervisor.
 
     assert trio.run(main) == 5
 
-What holds everywhere: `tell_nowait` never waits; delivery is at most once, in
+Rules for the whole library: `tell_nowait` never waits; delivery is at most once, in
 order per mailbox; a crash drops only the message that caused it; what cannot be
 handled any more fails its ask instead of leaving it to hang; every stop asks
 first, then cancels at a deadline. The library does not log: see `on_crash`.

@@ -1,4 +1,4 @@
-"""What an actor is: a behaviour, its mailbox, and the ways to talk to it."""
+"""An actor: a behaviour, its mailbox, and the ways to send it messages."""
 
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -17,7 +17,7 @@ DRAIN_LIMIT = 64
 
 
 class Behaviour(Generic[M]):
-    """What an actor does with its messages, one at a time. Subclass and write `receive`.
+    """Handles the messages of an actor, one at a time. Subclass and write `receive`.
 
     A behaviour that raises is thrown away and a fresh one is built: nothing in
     it needs to be repaired. The message that raised is dropped, no other.

@@ -1,4 +1,4 @@
-"""What can go wrong between actors.
+"""The errors of this library.
 
 ActorError
 ├── ActorStopped        it takes no more messages, or ended before yours was handled

@@ -14,7 +14,7 @@ M = TypeVar("M")
 
 
 class WhenFull(enum.Enum):
-    """What becomes of a plain message put into a full mailbox."""
+    """The policy for a plain message that is put into a full mailbox."""
 
     REFUSE = "refuse"
     """The put raises `MailboxFull`."""

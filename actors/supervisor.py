@@ -109,7 +109,7 @@ class _Child:
         self.scope.cancel()
 
     def started(self, value: Any = None) -> None:
-        """What `task_status.started()` calls: the time to start no longer counts."""
+        """Called by `task_status.started()`: the time to start no longer counts."""
         if self.is_ready:
             raise RuntimeError(f"{self.spec.name} said twice that it is ready")
         self.is_ready = True

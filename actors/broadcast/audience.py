@@ -1,4 +1,4 @@
-"""Who reads which topics, and from which stamp on."""
+"""The readers of each topic, and the sequence number from which each reads."""
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, KeysView, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
@@ -7,7 +7,7 @@ T = TypeVar("T", bound=Hashable)
 V_contra = TypeVar("V_contra", contravariant=True)
 
 Address: TypeAlias = Hashable
-"""What a lane calls one of its readers. No two readers of a broadcaster have the same."""
+"""The name that a lane gives to a reader, unique among the readers of a broadcaster."""
 
 
 class Lane(Protocol[V_contra]):
@@ -40,7 +40,7 @@ class Lane(Protocol[V_contra]):
 
 
 class Reader(Protocol[V_contra]):
-    """Whoever gets values. Told apart by identity."""
+    """Receives values. Readers are compared by identity."""
 
     @property
     def lane(self) -> Lane[V_contra]:

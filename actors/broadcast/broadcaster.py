@@ -34,22 +34,20 @@ class BroadcasterStatistics:
 
 
 class Broadcaster(Generic[T, V]):
-    """Offers published values to the readers of topics, in the task that is in `run`.
+    """Offers published values to the readers of topics, in the task that runs `run`.
 
-    It goes in rounds: what was published while a round was under way goes out
-    in the next one, and a reader gets all of a round in one packet, rendered
-    once for all readers of its lane who get the same. A value alone is never
-    kept back for that.
+    Values go out in rounds: those published during a round go out in the next one.
+    A reader gets all values of a round in one packet, rendered once for all readers
+    of its lane that get the same values. A lone value is never delayed for that.
 
-    At most one value waits per key: a newer one, or `merge(older, newer)`,
-    takes its place and goes to the end, so values go out in the order of their
-    stamps as long as stamps grow. *merge* must not raise. Who shall get a
-    value is looked up when it goes out: give values with different audiences
-    different keys.
+    At most one value waits per key. A newer one, or `merge(older, newer)`, replaces
+    it and goes to the end, so values go out in the order of their sequence numbers
+    as long as these grow. *merge* must not raise. The readers of a value are looked
+    up when it goes out: give values with different audiences different keys.
 
-    What waits belongs to this object and outlives a crash of `run`. What was
-    going out then is offered again, one publication at a time; one whose walk
-    crashed three times is dropped and *on_dropped* is called with its key and
+    Waiting publications belong to this object and outlive a crash of `run`. The
+    publications of the crashed round are offered again, one at a time; one that
+    crashed three times is dropped, and *on_dropped* is called with its key and
     value.
     """
 
@@ -106,7 +104,7 @@ class Broadcaster(Generic[T, V]):
     def leave(self, reader: Reader[V], topic: T) -> None:
         """Take one topic from a reader; the reader stays subscribed.
 
-        What was published before, and it would now miss, it gets at once.
+        Values published before, which it would now miss, are offered at once.
         """
         address = self._audience.address_of(reader)
         if address is None:
@@ -121,7 +119,7 @@ class Broadcaster(Generic[T, V]):
     def change_lane(self, reader: Reader[V], change: Callable[[], None]) -> None:
         """Call *change*, after which `reader.lane` is another one; topics stay as they are.
 
-        What goes out at this moment the reader may get again, in the new lane.
+        A value under way may be offered to the reader again, in the new lane.
         """
         is_subscribed = self._audience.address_of(reader) is not None
         topics = self.topics_of(reader)
@@ -188,7 +186,7 @@ class Broadcaster(Generic[T, V]):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Offer what is published, until closed and nothing waits."""
         task_status.started()
-        # What a crash left behind: one of them may be to blame.
+        # Publications that a crash left behind: one of them may be to blame.
         self._suspects, self._under_way = self._under_way + self._suspects, []
         while True:
             self._inline.raise_pending()

@@ -1,4 +1,4 @@
-"""What goes to whom in one round of the broadcaster. Pure.
+"""The plan of one round of the broadcaster: which readers get which values. Pure.
 
 Readers who get the same values share one packet, however many there are; so
 the cost of a round is one step per reader, and a little per publication.
@@ -52,7 +52,7 @@ class Delivery(Generic[T, V]):
 def plan_round(
     publications: Sequence[Publication[T, V]], audience: Audience[T]
 ) -> Iterator[Delivery[T, V]]:
-    """Who gets which of *publications*; every reader is in one share, or in none.
+    """Decide which readers get which of *publications*; each is in one delivery or none.
 
     Most readers get all that goes to their topics. Those who are left out of
     something, or began later than its stamp, are looked at one by one.
@@ -88,8 +88,8 @@ def _plan_alone(publication: Publication[T, V], audience: Audience[T]) -> Iterat
 class _Indices:
     """The indices of the publications in a mask of groups; a round has a thousand masks.
 
-    *members*: the indices of each group. What each byte of a mask stands for is
-    looked up once.
+    *members*: the indices of each group. The indices of each byte of a mask
+    are looked up once.
     """
 
     def __init__(self, members: Sequence[Sequence[int]]) -> None:

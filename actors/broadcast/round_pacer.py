@@ -26,7 +26,7 @@ a turn in either order.
 
 
 class RoundPacer:
-    """What the last round and the last wake-up say of the next."""
+    """Decides from the last round and the last wake-up when the next round begins."""
 
     def __init__(self) -> None:
         self._woken_at = 0.0

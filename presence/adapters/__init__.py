@@ -1,1 +1,1 @@
-"""What lives outside the process: the database, secrets and tokens."""
+"""Everything outside the process: the database, secrets and tokens."""

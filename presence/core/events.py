@@ -1,4 +1,4 @@
-"""What can happen to one user, and what follows from it."""
+"""The events of one user, and the effects that follow from them."""
 
 import enum
 
@@ -15,7 +15,7 @@ No client can name it: no device id has a slash.
 """
 
 
-# What happens -------------------------------------------------------------------------------
+# Events -------------------------------------------------------------------------------------
 
 
 @value
@@ -131,7 +131,7 @@ Event = (
 )
 
 
-# What follows -------------------------------------------------------------------------------
+# Effects ------------------------------------------------------------------------------------
 
 
 @value

@@ -1,4 +1,4 @@
-"""What is a valid user, server or device id."""
+"""Which user, server and device ids are valid."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What changes in the view of others: the changes themselves, and what each of them is told as."""
+"""Public changes: the changes themselves, and the effect of each of them is told as."""
 
 from presence.core.memberships import MembershipDelta
 from presence.core.snapshot import ServerSnapshot
@@ -55,7 +55,7 @@ class ServerRenamed:
 
 
 PublicChange = PresenceChanged | MembershipsChanged | UserRemoved | ServerRenamed
-"""What one step of the public state is: see `live.public_state`."""
+"""One step of the public state, see `live.public_state`."""
 
 
 @value
@@ -86,7 +86,7 @@ class MemberRemoved:
 
 
 Update = PresenceChanged | MemberAdded | MemberRemoved | ServerRenamed
-"""What is published on the topic of a server. An encoder makes at most one frame of it."""
+"""A change that is published on the topic of a server. An encoder makes at most one frame of it."""
 
 
 def subject_of(update: Update) -> UserId | None:

@@ -1,4 +1,4 @@
-"""What is stored of one user: the public view, and apart from it the truth."""
+"""The stored form of one user: the public view, and apart from it the true state."""
 
 from collections.abc import Mapping
 

@@ -39,7 +39,7 @@ class LiveConnection:
 
 @value
 class Incarnation:
-    """What the present run of the server knows about earlier ones.
+    """The knowledge of the present life of the server about earlier ones.
 
     Choices of users attached in `settled_epoch` or later are kept until
     `restart_grace_ends_at` (monotonic).
@@ -87,7 +87,7 @@ def restored_user(
         if record.awaited_states and now.mono < incarnation.restart_grace_ends_at:
             # In which run they were attached is no longer known: any that is not settled.
             user.devices.kept = _kept(record.awaited_states, incarnation.settled_epoch, incarnation)
-        # What its connections have; the status of the self view is always the public one.
+        # The view that its connections have; the status of the self view is always the public one.
         user.told = attrs.evolve(user.self_view, status=record.view.status)
     else:
         _outlive_restart(user, record, incarnation, now)

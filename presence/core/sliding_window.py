@@ -10,7 +10,7 @@ import attrs
 class SlidingWindow:
     """Counts what happened in the last *span* seconds, against *limit* (0: no limit).
 
-    What is forced over the limit is counted as well, and delays what follows.
+    Events that are forced over the limit are counted too and delay later ones.
     """
 
     limit: int

@@ -1,4 +1,4 @@
-"""What is a usable text: custom status, activity, username.
+"""Which texts are usable: custom status, activity, username.
 
 Beyond docs/model.md this module decides:
 
@@ -22,7 +22,7 @@ from presence.errors import InvalidInput
 MAX_CODE_POINTS: Final = 128
 MAX_COMBINING_MARKS: Final = 8
 
-_MAX_RAW = 16_384  # What a gateway frame can hold: nothing longer is worth looking at.
+_MAX_RAW = 16_384  # The most that a gateway frame can hold: longer texts are refused unread.
 _MAX_BEFORE_NFC = 4 * MAX_CODE_POINTS  # NFC makes at best one code point of four.
 
 _TAGS = "\U000e0000-\U000e007f"

@@ -19,7 +19,7 @@ EVERYONE = ServerId("everyone")
 
 
 class Status(enum.Enum):
-    """What others see of a user; also what a user may intend."""
+    """The status that others see of a user; also the intent of a user."""
 
     ONLINE = "online"
     AWAY = "away"
@@ -28,7 +28,7 @@ class Status(enum.Enum):
 
 
 class State(enum.Enum):
-    """What one connection, lease or device says of itself."""
+    """The state of one connection, lease or device."""
 
     ONLINE = "online"
     IDLE = "idle"
@@ -80,7 +80,7 @@ def wall_of(deadline: Deadline | None) -> float | None:
 
 @value
 class PublicView:
-    """What others get of a user; a value of its own, frozen while the user is hidden.
+    """The public view of a user; a value of its own, frozen while the user is hidden.
 
     `custom_status_until` (Unix time) is not shown: it is when the public text
     ends, whatever the user does in secret meanwhile. `last_seen` (Unix time)
@@ -116,7 +116,7 @@ class PublicView:
 
 @value
 class SelfView:
-    """What a user's own devices get: the real thing, without a version.
+    """The self view: the true state, for the user's own devices, without a version.
 
     `until` and `custom_status_until` are Unix times.
     """

@@ -1,4 +1,4 @@
-"""Who sees what: the user's own devices the truth, others the public view.
+"""Visibility: the user's own devices see the true state, others the public view.
 
 The public view follows the truth, and stands still while the user is hidden.
 Gone and hidden users must look the same. So the public view freezes at the
@@ -28,7 +28,7 @@ from presence.core.versions import Versions
 
 @value
 class ActualState:
-    """What the user really is, as far as others may come to see it."""
+    """The true state of a user, as far as others may come to see it."""
 
     status: Status
     username: str
@@ -49,7 +49,7 @@ def actual_state_of(name: str, status: Status, preferences: Preferences) -> Actu
 
 
 def self_view_of(user_id: UserId, name: str, status: Status, preferences: Preferences) -> SelfView:
-    """What the user's own devices get."""
+    """The self view, for the user's own devices."""
     return SelfView(
         id=user_id,
         username=name,
@@ -134,7 +134,7 @@ def end_public_text(view: PublicView, record: Record | None, versions: Versions)
 
 
 def _self_view_of(record: Record) -> SelfView:
-    """What the user's own devices get: its choices, and the status that others see."""
+    """The self view: the user's preferences, and the status that others see."""
     return SelfView(
         id=record.view.user_id,
         username=record.name,

@@ -1,4 +1,4 @@
-"""What is answered over HTTP when an actor cannot answer."""
+"""The HTTP answers for an actor that cannot answer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

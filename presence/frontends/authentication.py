@@ -1,4 +1,4 @@
-"""Who is asking: tokens, revocations, development users, and how often they may ask."""
+"""Authentication: tokens, revocations, development users, and how often they may ask."""
 
 import math
 from collections.abc import Callable

@@ -31,7 +31,7 @@ class Gateway(Protocol):
         """The subprotocol to answer, one of those offered."""
 
     def connect_params_of(self, request: Request, claims: Claims) -> ConnectParams:
-        """What else the upgrade asks for; raises `InvalidInput`."""
+        """The other parameters of the upgrade; raises `InvalidInput`."""
 
     def open_session(
         self, socket: WebSocket, claims: Claims, params: ConnectParams, subprotocol: str | None

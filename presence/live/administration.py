@@ -1,4 +1,4 @@
-"""What an administrator may do to servers, members and users."""
+"""Administration of servers, members and users."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType

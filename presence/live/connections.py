@@ -123,7 +123,7 @@ class ConnectionRegistry:
         ]
 
     def live(self, user_id: UserId) -> list[LiveConnection]:
-        """What a fresh actor needs to know of the connections that its user has."""
+        """The connections of the user, as a fresh actor needs them."""
         return [
             LiveConnection(
                 entry.subscriber.connection, entry.subscriber.device, entry.state, entry.ping_state
@@ -133,7 +133,7 @@ class ConnectionRegistry:
         ]
 
     def _present(self, user_id: UserId) -> Sequence[Attached]:
-        """What the user's actor has to know of, or still has to hear the end of."""
+        """The connections that the user's actor knows, or whose end it has not handled yet."""
         return (*(self._ending.get(user_id) or ()), *self.of(user_id))
 
     def _entry_of(self, subscriber: Subscriber) -> Attached | None:

@@ -1,4 +1,4 @@
-"""What happened to a user whose row cannot be read for the time being.
+"""The events of a user whose row cannot be read for the time being.
 
 The stored row may say that the user hides, so until it can be read others are
 told nothing. Then the user that was read lives through what happened meanwhile,

@@ -1,4 +1,4 @@
-"""What an actor of one user understands, beside the events of `core`."""
+"""The messages of a user's actor, beside the events of `core`."""
 
 from actors import Reply
 from presence.core.events import Commanded, Connected, Event

@@ -1,4 +1,4 @@
-"""What the living part needs from outside: the store."""
+"""The port of the living part to the outside: the store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -27,7 +27,7 @@ class Revocation:
 
 @value
 class StartupState:
-    """What the store holds at the start of a run, read once before anybody is let in.
+    """The contents of the store at the start, read once before a connection is accepted.
 
     `settled_epoch` is the last run that outlived its restart grace: intents of
     users attached in an earlier run than that are over. `text_ends` are the
@@ -87,7 +87,7 @@ class Store(Protocol):
     async def open(self, now_wall: float) -> StartupState:
         """Create or migrate, count the start, show everybody offline, and report.
 
-        Whoever was shown online is now offline, last seen at the newest
+        Users who were shown online are now offline, last seen at the newest
         `committed_at`, but for those whom a lease still shows; public and true
         texts whose time has passed are cleared. Each view so changed gets a
         version of the new run, from

@@ -290,7 +290,7 @@ class UserActor(Behaviour[Message]):
             self._node.users.tell_nowait(self._id, Released(), slot="released")
 
     async def _shown_view(self) -> PublicView | None:
-        """What others get; past the roster, which must not know that its own user asks."""
+        """The public view, read without a sign in the table that its own user asks."""
         shown = self._node.public_views.peek(self._id)
         if shown is not None:
             return shown

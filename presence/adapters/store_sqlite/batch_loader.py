@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class _Answer(Generic[V]):
-    """What several may wait for; `value` is an exception where the row makes no sense."""
+    """A result that several callers may wait for; `value` is an exception where the row makes no sense."""
 
     __slots__ = ("error", "is_known", "value")
 
@@ -39,7 +39,7 @@ class BatchLoader(Generic[K, V]):
         self._turn = trio.Lock()
 
     async def read(self, key: K) -> V | None:
-        """What is there under *key*, now or later than now; None if nothing is."""
+        """Return the value of *key* as it is now or later; None if there is none."""
         answer = self._wanted.setdefault(key, _Answer())
         async with self._turn:
             if not answer.is_known:

@@ -122,7 +122,7 @@ class DatabaseFile:
         self._draft.rename(self.path)
 
     def identity(self) -> tuple[int, int] | None:
-        """What tells this file from another one of the same name; None: there is none."""
+        """The identity of this file, unlike that of another one of the same name; None: no file."""
         try:
             found = self.path.stat()
         except FileNotFoundError:

@@ -96,7 +96,7 @@ def view_of(row: Row) -> PublicView:
 
 
 def bare_view(row: Row) -> PublicView:
-    """What is shown of a user whose row makes no sense: offline, and no text."""
+    """The view of a user whose row makes no sense: offline, without texts."""
     user_id = UserId(_text(row, "id"))
     version = row["version"]
     # The version stays where it can: a client ignores what is older than what it has.

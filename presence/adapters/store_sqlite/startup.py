@@ -82,7 +82,7 @@ WHERE own_custom_status_until <= :now
 
 
 def read_startup_state(db: Database, now_wall: float) -> StartupState:
-    """What the run that has begun starts from. Rows that make no sense grant nothing."""
+    """The state from which the present life of the server starts. Senseless rows grant nothing."""
     meta = _read_meta(db)
     with _hardly_cached(db):
         return StartupState(

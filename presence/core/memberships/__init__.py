@@ -1,9 +1,9 @@
-"""Who belongs to which server, why, and in which of them others see it.
+"""Memberships: the servers of each user, the reasons, and where others see the user.
 
 A membership is made by an administrator, by the claim of a token, or by both.
-What a claim changes is shown to others only while the user is visible: until
+Changes by a claim are shown to others only while the user is visible: until
 then they go on seeing the claim as it was shown last, so the two are kept
-apart. What an administrator changes is shown at once.
+apart. Changes by an administrator are shown at once.
 """
 
 from presence.core.memberships.servers import MembershipDelta as MembershipDelta

@@ -1,4 +1,4 @@
-"""What is asked of the memberships, how they change, and what each change did."""
+"""Queries of the memberships, their changes, and the delta of each change."""
 
 from collections.abc import Iterable, Mapping, Set
 
@@ -18,7 +18,7 @@ from presence.core.value import value
 
 @value
 class MembershipDelta:
-    """What one change of memberships did to one user.
+    """The effect of one change of memberships on one user.
 
     `joined` and `left` are the servers of the user itself; `appeared` and
     `vanished` those in which others see it. `rows` are to be stored; an empty

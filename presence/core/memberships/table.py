@@ -62,7 +62,7 @@ class MembershipRow:
 
 @value(eq=False)
 class MembershipEntry:
-    """What binds a user to a server: one object per server and reasons, shared by many users."""
+    """The membership of a user in a server: one shared object per server and reasons."""
 
     server_id: ServerId
     reasons: int
@@ -71,7 +71,7 @@ class MembershipEntry:
     is_announced: bool
     """Others see the user there."""
     is_behind: bool
-    """What others see is not what the claim says."""
+    """The claim as others saw it last differs from the present claim."""
 
     @classmethod
     def of(cls, server_id: ServerId, reasons: int) -> "MembershipEntry":
@@ -92,7 +92,7 @@ class MembershipTable(Iterable[MembershipRow]):
 
     def __init__(self, rows: Iterable[MembershipRow] = ()) -> None:
         self.entries: dict[UserId, tuple[MembershipEntry, ...]] = {}
-        """What binds each user to its servers, in no particular order; for others to read."""
+        """The entries of each user, in no particular order; for others to read."""
         self.shown: dict[ServerId, set[UserId]] = {}
         """The members that others see in each server; for others to read."""
         self._unshown: dict[ServerId, set[UserId]] = {}

@@ -38,7 +38,7 @@ class PendingChange:
     def superseded_by(
         self, change: PresencePatch, sender: ConnectionId | None
     ) -> "PendingChange | None":
-        """What still waits once a newer command has been done; None where nothing is left."""
+        """The rest that still waits after a newer command was performed; None if nothing."""
         states = self.states
         if isinstance(change.state, State):
             states = {key: state for key, state in states.items() if key != sender}

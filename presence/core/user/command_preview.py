@@ -15,7 +15,7 @@ from presence.core.value import value
 
 @value(eq=False)
 class CommandPreview:
-    """What *pending* would do to the parts of its user if it were performed *now*.
+    """The effect that *pending* would have on its user if it were performed *now*.
 
     Its answers hold until anything else happens to the user. `is_visible`:
     others see the user before it. `after`: its choices afterwards. `is_visible_after`:

@@ -115,7 +115,7 @@ class Device:
     def connect(self, connection: ConnectionId, state: State) -> None:
         """A connection opens: it takes over from those that were lost, and is a sign of life.
 
-        What a poll's timer holds is from now on what this connection says.
+        The timer of a poll holds the state of this connection from now on.
         """
         self.holds = tuple(hold for hold in self.holds if hold.kind is not HoldKind.GRACE)
         for hold in self.holds:

@@ -1,4 +1,4 @@
-"""What a command asks for: each field set, cleared (None) or left as it is (UNSET)."""
+"""The fields of a command: each set, cleared (None) or left as it is (UNSET)."""
 
 import enum
 from typing import Final, TypeVar
@@ -75,7 +75,7 @@ class PresencePatch:
         )
 
     def superseded_by(self, newer: "PresencePatch") -> "PresencePatch":
-        """What is left to do of this once *newer* has been done, which came after it.
+        """The part of this that remains after the later *newer* was performed.
 
         The newest word on each field holds. The end of a custom status alone
         is that of the text that this one sets, where it sets one.

@@ -1,4 +1,4 @@
-"""What the user chose by hand: intent, flag and texts. A value."""
+"""The preferences of a user: intent, flag and texts. A value."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ class Preferences:
     def after(self, change: PresencePatch, now: Moment) -> "Preferences":
         """The choices once *change* is made; equal to these where it alters nothing.
 
-        What ended while the change had to wait is over at once.
+        Parts that ended while the change had to wait are over at once.
         """
         changed = self._after_status(change, now)._after_texts(change, now)
         return changed.after_time(now.mono)
@@ -70,7 +70,7 @@ class Preferences:
         return left
 
     def without_devices(self) -> "Preferences":
-        """What is left when the last device goes: the texts that are kept, and the flag."""
+        """The preferences after the last device went: the kept texts, and the flag."""
         return attrs.evolve(
             self, intent=Status.ONLINE, until=None, former_intent=Status.ONLINE, activity=None
         )

@@ -82,7 +82,7 @@ class User:
 
     @property
     def self_view(self) -> SelfView:
-        """What the user's own devices get."""
+        """The self view, for the user's own devices."""
         return self_view_of(self.public.user_id, self.name, self.status, self.preferences)
 
     @property
@@ -95,7 +95,7 @@ class User:
 
     @property
     def record(self) -> Record:
-        """What is to be stored of the user."""
+        """The record to store of the user."""
         preferences, devices = self.preferences, self.devices
         return Record(
             view=self.public,
@@ -194,7 +194,7 @@ class User:
         return not is_kept or wish is Status.OFFLINE
 
     def _damped(self, ending: Ending, now: Moment) -> Ending:
-        """Who comes and goes too often is treated as one whose connection is bad."""
+        """Treat a goodbye as a lost connection if the user comes and goes too often."""
         is_flapping = ending is Ending.CLEAN and self.rate_limit.arrivals.is_full(now.mono)
         return Ending.LOST if is_flapping else ending
 
@@ -208,7 +208,7 @@ class User:
     def _introduce(self, event: Introduced, now: Moment) -> list[Effect]:
         self.is_created = True
         self.name = self.name if event.name is None else event.name
-        # What a token claimed while the user is hidden stays unseen.
+        # A name that a token claimed while the user is hidden stays unseen.
         username = self.public.username if event.name is None else event.name
         if self.is_announced and self.public.username == username:
             return self._recompute(now)

@@ -59,7 +59,7 @@ class UserPut:
 
 @value
 class DevToken:
-    """Whose token is wanted; *servers* None means a token without that claim."""
+    """The user of a wanted token; *servers* None means a token without that claim."""
 
     user: UserId
     servers: tuple[ServerId, ...] | None = None

@@ -17,8 +17,8 @@ _RFC_3339 = re.compile(
 def parse_end(raw: object, now_wall: float, field: str) -> float | None:
     """When something is to end, as Unix time; None for null: by no time.
 
-    A number is seconds from now, a string an RFC 3339 time. What is not in the
-    future or more than a year ahead raises `InvalidInput` naming *field*.
+    A number is seconds from now, a string an RFC 3339 time. A time in the
+    past or more than a year ahead raises `InvalidInput` naming *field*.
     """
     if raw is None:
         return None

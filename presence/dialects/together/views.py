@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def self_object(view: SelfView) -> Json:
-    """What only the user's own devices get."""
+    """The self view, for the user's own devices only."""
     return {
         "id": view.id,
         "username": view.username,

@@ -30,7 +30,7 @@ def code_of(status: Status) -> int:
 
 
 def intent_of(code: int) -> Status:
-    """What a user who sends *code* (0, 1 or 2) wants to be."""
+    """The intent that *code* (0, 1 or 2) sets."""
     return _INTENTS[code]
 
 

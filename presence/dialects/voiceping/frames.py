@@ -27,7 +27,7 @@ SERVER: Final[Id] = "0"
 
 
 class Malformed(ValueError):
-    """What was received is no frame; the text says why, for whoever debugs a client."""
+    """The received bytes are no frame; the text says why, for debugging a client."""
 
 
 @value

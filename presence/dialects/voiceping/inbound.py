@@ -1,4 +1,4 @@
-"""What a VoicePing client says: a message in, a command out.
+"""Messages of a VoicePing client: bytes in, a command out.
 
 Nothing is believed of `from` but the user's own id, and nothing has an answer
 that says no: what is not good is dropped, and its reason counted.
@@ -102,7 +102,7 @@ def read_control(payload: bytes, user_id: UserId) -> Command | None:
 
 
 def claimed_user(line: str) -> UserId | None:
-    """Who the first line of a client says it is; for servers without authentication.
+    """The user that the first line of a client names; for servers without authentication.
 
     Told by a ping or by a good status frame; None for any other line.
     """

@@ -10,7 +10,7 @@ _LARGEST_CONTROL_PAYLOAD: Final = 125  # bytes, RFC 6455 section 5.5
 
 
 def ping_payload(user_id: Id) -> bytes:
-    """What our own ping carries, so that a browser's PONG tells who is there.
+    """The payload of our own ping, so that a browser's PONG names the user.
 
     Empty for an id of more than 115 characters, which no control frame holds.
     """

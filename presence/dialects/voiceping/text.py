@@ -38,7 +38,7 @@ def decode_text(text: str) -> Frame:
 def peek_text(text: str) -> tuple[int, int] | None:
     """Channel type and message type, whatever follows them; None where they cannot be read.
 
-    What is for the voice router may have fewer fields than five, or pipes in its payload.
+    Messages for the voice router may have fewer fields than five, or pipes in their payload.
     """
     head = _HEAD.match(text)
     return None if head is None else (int(head[1]), int(head[2]))
@@ -47,8 +47,8 @@ def peek_text(text: str) -> tuple[int, int] | None:
 def encode_text(frame: Frame) -> bytes:
     """Write *frame* without a line end; no field can end its own or begin another frame.
 
-    Pipes and all that does not print become a question mark. What is neither a
-    number nor text has no form between pipes and is left empty.
+    Pipes and all that does not print become a question mark. Values other
+    than numbers and texts have no form between pipes and are left empty.
     """
     fields = [frame.channel_type, frame.message_type, frame.sender, frame.recipient]
     tail = [frame.payload] if frame.message_id is None else [frame.message_id, frame.payload]

@@ -19,7 +19,7 @@ Persisted = Callable[[int], Awaitable[Headers]]
 
 
 class AdministrationRest:
-    """What is written answers 204 once it is stored."""
+    """Changes are answered with 204 once they are stored."""
 
     def __init__(
         self,

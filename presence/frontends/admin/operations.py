@@ -26,7 +26,7 @@ METRICS = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
 
 @attrs.frozen
 class Operations:
-    """What an operator asks for. *issue_token* is None outside development mode."""
+    """The addresses for operators. *issue_token* is None outside development mode."""
 
     node: Node
     authentication: Authentication
