@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class _Answer(Generic[V]):
-    """A result that several callers may wait for; `value` is an exception where the row makes no sense."""
+    """A result that several may wait for; `value` is an exception for a senseless row."""
 
     __slots__ = ("error", "is_known", "value")
 
