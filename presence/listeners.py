@@ -6,7 +6,8 @@ import attrs
 import trio
 
 from presence.config import Config
-from presence.frontends.socket_session import ConnectParams, SocketTimes
+from presence.frontends.client_connection import ConnectParams
+from presence.frontends.socket_session import SocketTimes
 from presence.frontends.voiceping.line_listener import LineListener, LineSettings
 from presence.frontends.voiceping.line_socket import LineSocket
 from presence.live.claims import Claims

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from presence.frontends.authentication import Authentication
-from presence.frontends.socket_session import ConnectParams, Session
+from presence.frontends.client_connection import ConnectParams
+from presence.frontends.socket_session import SocketSession
 from presence.frontends.user_limit import UserLimit
 from presence.live.claims import Claims
 from presence.live.node import Node
@@ -35,7 +36,7 @@ class Gateway(Protocol):
 
     def open_session(
         self, socket: WebSocket, claims: Claims, params: ConnectParams, subprotocol: str | None
-    ) -> Session:
+    ) -> SocketSession:
         """The session on *socket*, of which *subprotocol* was answered; not yet running."""
 
 

@@ -6,8 +6,9 @@ from presence.core.events import Ending
 from presence.core.sliding_window import SlidingWindow
 from presence.core.types import Status
 from presence.core.user.patch import EMPTY_PATCH, PresencePatch
+from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
-from presence.frontends.socket_session import ConnectParams, Session, Socket, SocketTimes
+from presence.frontends.socket_session import Socket, SocketSession, SocketTimes
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.metrics import Count, Counters
@@ -15,7 +16,7 @@ from presence.metrics import Count, Counters
 OVER_RATE = "over_rate"
 
 
-class RateLimitedSession(Session):
+class RateLimitedSession(SocketSession):
     """A session whose client may send so many frames a second.
 
     Above that changes of presence merge and wait, but hiding; what else is
@@ -59,10 +60,11 @@ class RateLimitedSession(Session):
         else:
             self._wait_for_room()
 
-    def _leave(self, ending: Ending) -> None:
+    def leave(self, ending: Ending) -> None:
+        self._node.timer.cancel(("frames", self._connection))
         if not self._node.is_draining:
-            self._send_postponed()  # the last is never lost
-        super()._leave(ending)
+            self._send_postponed()  # the last change is never lost
+        super().leave(ending)
         self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
 
     def _wait_for_room(self) -> None:

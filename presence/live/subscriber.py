@@ -87,6 +87,10 @@ class Announcement:
                 return (snapshot.id, None)
 
 
+SubscriberLane = Lane[Announcement]
+"""How announcements reach all connections of one kind."""
+
+
 class EndReason(enum.Enum):
     """Why the server ends a connection. The dialect has a code for each."""
 
@@ -124,7 +128,7 @@ class Subscriber(Protocol):
         """When its token was issued (Unix time)."""
 
     @property
-    def lane(self) -> Lane[Announcement]:
+    def lane(self) -> SubscriberLane:
         """How announcements reach it."""
 
     def welcome(self, welcome: Welcome) -> None:

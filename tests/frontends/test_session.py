@@ -14,13 +14,12 @@ from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, PublicView, SelfView, State, Status, UserId
 from presence.core.user.patch import PresencePatch
 from presence.dialects.together.encoder import TogetherEncoder
+from presence.frontends.client_connection import ConnectParams, merge_commands
 from presence.frontends.lane import SocketLane
 from presence.frontends.socket_session import (
     CLOSE_CODES,
     SELF,
-    ConnectParams,
     SocketTimes,
-    merge_commands,
 )
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims

@@ -8,7 +8,8 @@ from memory_socket import MemorySocket, offer
 from presence.core.public_changes import PresenceChanged
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, Status, UserId
-from presence.frontends.socket_session import SELF, ConnectParams, SocketTimes
+from presence.frontends.client_connection import ConnectParams
+from presence.frontends.socket_session import SELF, SocketTimes
 from presence.frontends.voiceping.session import SessionPlan
 from presence.live.claims import Claims
 from presence.live.subscriber import Announcement, EndReason

@@ -16,7 +16,7 @@ from presence.core.types import State
 from presence.core.user.patch import PresencePatch
 from presence.core.versions import Versions
 from presence.errors import StoreUnavailable
-from presence.frontends.socket_session import merge_commands
+from presence.frontends.client_connection import merge_commands
 from presence.listeners import Ports
 from presence.live.administration import Administration
 from presence.live.claims import Claims

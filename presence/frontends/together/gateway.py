@@ -7,8 +7,9 @@ from presence.core.ids import parse_device_id
 from presence.core.types import State, Status
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.errors import InvalidInput
+from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
-from presence.frontends.socket_session import ConnectParams, Session, SocketTimes
+from presence.frontends.socket_session import SocketSession, SocketTimes
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.node import Node
@@ -54,7 +55,7 @@ class TogetherGateway:
 
     def open_session(
         self, socket: WebSocket, claims: Claims, params: ConnectParams, subprotocol: str | None
-    ) -> Session:
+    ) -> SocketSession:
         self._counters.add(Count.CONNECTIONS, "together")
         return TogetherSession(
             self._node,

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from presence.core.ids import parse_device_id
-from presence.frontends.socket_session import ConnectParams, Session, SocketTimes
+from presence.frontends.client_connection import ConnectParams
+from presence.frontends.socket_session import SocketSession, SocketTimes
 from presence.frontends.voiceping.session import SessionPlan
 from presence.live.claims import Claims
 from presence.transport.http.request import Request
@@ -48,7 +49,7 @@ class VoicePingGateway:
 
     def open_session(
         self, socket: WebSocket, claims: Claims, params: ConnectParams, subprotocol: str | None
-    ) -> Session:
+    ) -> SocketSession:
         """Until the client speaks it gets MessagePack, or text if it asked for that."""
         is_text = subprotocol == TEXT_SUBPROTOCOL
         lane = self._plan.texts if is_text else self._plan.arrays

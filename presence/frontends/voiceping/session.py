@@ -19,9 +19,10 @@ from presence.dialects.voiceping.frames import Frame, connection_ack, login_dupl
 from presence.dialects.voiceping.message_pack import encode_array
 from presence.dialects.voiceping.pings import ping_payload
 from presence.dialects.voiceping.text import encode_text
+from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane, newest_of_each
 from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSession
-from presence.frontends.socket_session import SELF, ConnectParams, Socket, SocketTimes
+from presence.frontends.socket_session import SELF, Socket, SocketTimes
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.live.subscriber import EndReason, Welcome
@@ -246,8 +247,8 @@ class VoicePingSession(RateLimitedSession):
     def ping_payload(self) -> bytes:
         return ping_payload(self.user_id)
 
-    async def _arrive(self) -> None:
-        await super()._arrive()
+    async def arrive(self) -> None:
+        await super().arrive()
         if self._plan.single_login and self._ending is None:
             self._replace_others()
 
