@@ -27,7 +27,7 @@ ARRIVE_TIMEOUT = 30.0
 
 @attrs.frozen
 class ConnectParams:
-    """What a connect request asks for; the intent only counts where no device is attached."""
+    """The parameters of a connect request; the intent only counts where no device is attached."""
 
     device: DeviceId | None = None
     state: State | None = None

@@ -1,4 +1,4 @@
-"""What a client may say in a second, for all dialects whose clients speak."""
+"""Limits the frames of a client in a second, for all dialects."""
 
 from typing import Any
 

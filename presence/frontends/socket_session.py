@@ -167,7 +167,7 @@ class SocketSession(ClientConnection):
 
     @property
     def ping_payload(self) -> bytes:
-        """What our pings carry, at most 125 bytes."""
+        """The payload of our pings, at most 125 bytes."""
         return b""
 
     def _watch_silence(self, stalled: bool = False) -> None:

@@ -1,11 +1,16 @@
 """Administration of servers, members and users."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from presence.core.events import Expelled
 from presence.core.memberships import MembershipDelta
+from presence.core.public_changes import ServerRenamed
+from presence.core.snapshot import ServerSnapshot
 from presence.core.types import EVERYONE, PublicView, ServerId, UserId
 from presence.errors import InvalidInput
 from presence.live.messages import Introduce, Remove
@@ -41,12 +46,23 @@ class Administration:
         """Every server with its name, by id."""
         return sorted(self._node.memberships.names.items())
 
-    def put_server(self, server_id: ServerId, name: str | None) -> int:
+    async def put_server(self, server_id: ServerId, name: str | None) -> int:
+        """Create the server, or rename it if *name* is another one; its members are told."""
         _refuse_everyone(server_id)
         memberships = self._node.memberships
-        name = name or memberships.names.get(server_id) or server_id
-        memberships.open_server(server_id, name)
+        present = memberships.names.get(server_id)
+        name = name or present or server_id
+        if present is not None and name != present:
+            await self._node.public_views.snapshots([server_id], partial(self._rename, name))
+        else:
+            memberships.open_server(server_id, name)
         return self._node.writer.save_server(server_id, name)
+
+    def _rename(self, name: str, snapshots: list[ServerSnapshot]) -> None:
+        for snapshot in snapshots:
+            if snapshot.id not in self._node.memberships.names:
+                raise NoSuchServer(snapshot.id)  # deleted while its members were read
+            self._node.public_state.apply(ServerRenamed(attrs.evolve(snapshot, name=name)))
 
     def delete_server(self, server_id: ServerId) -> int:
         self._require_server(server_id)

@@ -1,4 +1,4 @@
-"""What the actors of one node share, and how their effects are carried out.
+"""The tables and services that actors share, and how effects are carried out.
 
 Rule: this file decides nothing about a user. It carries out what `core`
 returned, in order, and never waits: table first, then announcement, then disk.
@@ -144,7 +144,7 @@ class Node:
             self.carry_out(user_id, end_public_text(view, record, self.incarnation.versions))
 
     def _view_known_of(self, user_id: UserId) -> PublicView | None:
-        """What others see of a user that has an actor; None where nothing was ever told."""
+        """The public view of a user that has an actor; None if it was never announced."""
         record = self.records.get(user_id)
         return self.public_views.peek(user_id) or (None if record is None else record.view)
 

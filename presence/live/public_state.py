@@ -1,4 +1,4 @@
-"""What others see of users and servers, and the one way in which it changes.
+"""The public state of users and servers, and the one way to change it.
 
 Rule: nothing here belongs to a single user's actor. A change has the same
 effect whether an actor of this node made it or it came from somewhere else.

@@ -75,7 +75,7 @@ class Announcement:
 
     @property
     def key(self) -> Hashable:
-        """What a newer announcement replaces: a user's presence, a membership, or a server."""
+        """The key of what it is about: a user's presence, a membership, or a server."""
         match self.update:
             case PresenceChanged(view=view):
                 return view.user_id
@@ -104,7 +104,7 @@ class EndReason(enum.Enum):
 
 @value
 class Welcome:
-    """What a connection gets first: the self view, its servers, and the version of it all."""
+    """The first message of a connection: the self view, its servers, and the version of it all."""
 
     self_view: SelfView
     servers: Sequence[ServerSnapshot]

@@ -55,6 +55,19 @@ async def test_servers_are_made_renamed_listed_and_deleted(closed):
     assert answer.json == {"servers": [{"id": "s2", "name": "Crew"}]}
 
 
+async def test_members_are_told_of_a_new_name_of_their_server_at_once(closed):
+    await closed.administer("PUT", "/servers/s1", {"name": "Team"})
+    await closed.administer("PUT", "/servers/s1/members/alice")
+    alice = await closed.connect_with(closed.token("alice"))
+    stranger = await closed.connect_with(closed.token("bob"))
+    await closed.administer("PUT", "/servers/s1", {"name": "Crew"})
+    added = await alice.next_of("SERVER_ADD")
+    assert (added["id"], added["name"]) == ("s1", "Crew")
+    assert [member["user_id"] for member in added["members"]] == ["alice"]
+    await closed.administer("PUT", "/servers/s1", {"name": "Crew"})  # which it has
+    assert (await alice.rest(), await stranger.rest()) == ([], [])
+
+
 async def test_what_was_administered_outlives_a_crash(start_server):
     server = await start_server(everyone_server=False)
     for path, body in (

@@ -4,7 +4,12 @@ import trio
 
 from actors import EACH_VALUE
 from presence.core.events import Ending
-from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged
+from presence.core.public_changes import (
+    MemberAdded,
+    MemberRemoved,
+    PresenceChanged,
+    ServerRenamed,
+)
 from presence.core.types import DeviceId
 
 
@@ -33,6 +38,8 @@ class Plain:
                 return f"+{server_id} {say(view)}".encode()
             case MemberRemoved(server_id, user_id):
                 return f"-{server_id} {user_id}".encode()
+            case ServerRenamed(snapshot):
+                return f"~{snapshot.id} {snapshot.name}".encode()
 
 
 class Numbers:
@@ -177,10 +184,12 @@ class FakeListener:
                 self._believe(PresenceChanged(view, view))  # it stands for the status
             case MemberRemoved(server_id, user_id):
                 self.servers.get(server_id, {}).pop(user_id, None)
+            case ServerRenamed(snapshot):
+                self.servers[snapshot.id] = {view.user_id: view for view in snapshot.members}
 
     def _check(self, announcement):
         news = announcement.update
-        if isinstance(news, MemberRemoved):
+        if isinstance(news, MemberRemoved | ServerRenamed):
             return
         if news.view.user_id == self.user_id:
             self.wrong.append("its own public view")

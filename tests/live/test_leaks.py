@@ -213,8 +213,8 @@ async def live_through(begin, steps, is_hidden):
 
 async def live_one_run(store, begin, steps, is_hidden):
     async with open_living(store) as living:
-        living.admin.put_server("chess", None)
-        living.admin.put_server("go", None)
+        await living.admin.put_server("chess", None)
+        await living.admin.put_server("go", None)
         crowd = [await living.connect("ada"), await living.connect("bob", servers=("chess",))]
         mine = await begin(living, is_hidden)
         await wait_all_tasks_blocked()

@@ -197,8 +197,8 @@ async def test_a_crash_after_a_deletion_does_not_bring_the_user_back(
 async def test_a_move_whose_telling_crashed_is_told_after_the_restart(
     living, autojump_clock, monkeypatch
 ):
-    living.admin.put_server("chess", None)
-    living.admin.put_server("go", None)
+    await living.admin.put_server("chess", None)
+    await living.admin.put_server("go", None)
     bob = await living.connect("bob")
     await living.admin.put_member("go", "bob")
     await living.settle()

@@ -83,7 +83,7 @@ async def test_changes_of_another_node_lead_to_the_same_public_state(living, aut
     await living.connect("ada", servers=["chess", "go"])
     bob = await living.connect("bob", servers=["chess"])
     living.command(bob, intent=Status.DND, custom_status="lunch")
-    living.admin.put_server("go", "Go")
+    await living.admin.put_server("go", "Go")
     await living.admin.put_member("go", "bob")
     living.admin.delete_member("chess", "ada")
     eve = await living.connect("eve", servers=["go"])

@@ -95,7 +95,7 @@ async def test_who_cannot_be_read_is_shown_bare_rather_than_nobody_being_let_in(
 ):
     await people_from_before(store, "ada", "bob")
     async with open_living(store, everyone_server=False) as living:
-        living.admin.put_server("chess", None)
+        await living.admin.put_server("chess", None)
         await living.admin.put_member("chess", "ada")
         await living.admin.put_member("chess", "bob")
     async with open_living(store, everyone_server=False) as living:
@@ -406,8 +406,8 @@ async def test_who_joins_or_leaves_is_told_and_subscribed_accordingly(store, aut
 
 
 async def test_moves_that_wait_together_end_with_the_newest(living, autojump_clock):
-    living.admin.put_server("chess", "Chess club")
-    living.admin.put_server("go", None)
+    await living.admin.put_server("chess", "Chess club")
+    await living.admin.put_server("go", None)
     bob = await living.connect("bob")
     await living.admin.put_member("chess", "bob")
     await living.admin.put_member("go", "bob")
@@ -419,7 +419,7 @@ async def test_moves_that_wait_together_end_with_the_newest(living, autojump_clo
 async def test_who_is_dismissed_hears_nothing_more_though_its_actor_has_not_run(
     living, autojump_clock
 ):
-    living.admin.put_server("chess", None)
+    await living.admin.put_server("chess", None)
     bob = await living.connect("bob")
     await living.admin.put_member("chess", "bob")
     await living.admin.put_user("ada", None)
@@ -432,7 +432,7 @@ async def test_who_is_dismissed_hears_nothing_more_though_its_actor_has_not_run(
 
 
 async def test_a_move_is_not_refused_by_a_full_mailbox(living, autojump_clock):
-    living.admin.put_server("chess", None)
+    await living.admin.put_server("chess", None)
     bob = await living.connect("bob")
     for _ in range(100):
         living.nursery.start_soon(living.look, "bob")
@@ -446,7 +446,7 @@ async def test_who_is_dismissed_while_a_snapshot_is_fetched_sees_nothing_of_the_
 ):
     await people_from_before(store, "ada", "bob", "zoe")
     async with open_living(store) as living:
-        living.admin.put_server("chess", None)
+        await living.admin.put_server("chess", None)
         for user_id in ("bob", "zoe"):
             await living.admin.put_member("chess", user_id)
         store.views_take = 5.0

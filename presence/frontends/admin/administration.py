@@ -68,7 +68,7 @@ class AdministrationRest:
 
     async def put_server(self, request: Request) -> int:
         name = rest.parse_server_put(await request.body.read()).name
-        return self._administration.put_server(_server_of(request), name)
+        return await self._administration.put_server(_server_of(request), name)
 
     async def delete_server(self, request: Request) -> int:
         return self._administration.delete_server(_server_of(request))
