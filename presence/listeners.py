@@ -7,7 +7,6 @@ import trio
 
 from presence.config import Config
 from presence.frontends.client_connection import ConnectParams
-from presence.frontends.socket_session import SocketTimes
 from presence.frontends.voiceping.line_listener import LineListener, LineSettings
 from presence.frontends.voiceping.line_socket import LineSocket
 from presence.live.claims import Claims
@@ -32,7 +31,7 @@ class Listeners:
 
     def __init__(self, config: Config, frontends: Frontends) -> None:
         self._host = config.host
-        self._times = SocketTimes(config.socket_ping_every, config.socket_lost_after)
+        self._times = config.times
         self._frontends = frontends
         self._http_port = config.port
         self._pipe_port = config.pipe_port if isinstance(config.pipe_port, int) else None

@@ -12,7 +12,6 @@ from presence.adapters.tokens import issue_token
 from presence.config import Config
 from presence.core.memberships import Memberships
 from presence.core.restore import Incarnation
-from presence.core.rules import Rules
 from presence.core.types import ServerId
 from presence.core.versions import Versions
 from presence.dialects.together.rest import DevToken
@@ -20,7 +19,7 @@ from presence.frontends.admin.administration import AdministrationRest
 from presence.frontends.admin.operations import Operations
 from presence.frontends.authentication import Authentication
 from presence.frontends.gateways import Gateway, Gateways
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.gateway import PATH as TOGETHER_PATH
 from presence.frontends.together.gateway import TogetherGateway
 from presence.frontends.together.routes import TogetherRest
@@ -82,7 +81,7 @@ def build_node(
         clock=clock,
         incarnation=Incarnation(
             versions=versions,
-            rules=rules_of(config),
+            rules=config.rules,
             settled_epoch=startup.settled_epoch,
             restart_grace_ends_at=clock.now().mono + config.restart_grace_after,
         ),
@@ -198,8 +197,8 @@ def http_settings_of(
 ) -> HttpSettings:
     """What the one port is to answer, and with which limits."""
     return HttpSettings(
-        limits=net_limits_of(config),
-        times=SocketTimes(config.socket_ping_every, config.socket_lost_after),
+        limits=config.limits,
+        times=config.times,
         max_connections_per_user=config.max_connections_per_user,
         max_requests_per_second=config.max_requests_per_second,
         verify=verify,
@@ -207,35 +206,6 @@ def http_settings_of(
         openapi=openapi_document(version("presence-server")),
         on_crash=on_crash,
         single_login=config.single_login,
-    )
-
-
-def rules_of(config: Config) -> Rules:
-    """The settings that the rules of one user depend on."""
-    return Rules(
-        grace_after=config.grace_after,
-        poll_grace_after=config.poll_grace_after,
-        lease_after=config.lease_after,
-        restart_grace_after=config.restart_grace_after,
-        sweep_every=config.sweep_every,
-        ping_expires_after=config.ping_expires_after,
-        max_presence_changes=config.max_presence_changes,
-        presence_window=config.presence_window,
-        max_devices_per_user=config.max_devices_per_user,
-    )
-
-
-def net_limits_of(config: Config) -> NetLimits:
-    """The settings that the network layer depends on."""
-    return NetLimits(
-        handshake_after=config.handshake_after,
-        write_blocked_after=config.write_blocked_after,
-        max_frames_per_second=config.max_frames_per_second,
-        max_frame_bytes=config.max_frame_bytes,
-        max_connections_per_address=config.max_connections_per_address,
-        origins=config.origins,
-        trusted_proxies=config.trusted_proxies,
-        is_development=config.is_development,
     )
 
 

@@ -87,7 +87,12 @@ MAY_IMPORT = {
         "presence.log",
     },
     "presence.__main__": {"presence.cli"},
-    "presence.config": {"presence.config_fields"},
+    "presence.config": {
+        "presence.config_fields",
+        "presence.core.rules",
+        "presence.frontends.socket_times",
+        "presence.transport.limits",
+    },
     "presence.config_fields": set(),
     "presence.errors": set(),
     "presence.gc_pacer": set(),

@@ -7,7 +7,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.errors import StoreUnavailable
 from presence.frontends.admin.operations import is_local
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.openapi import openapi_document
 from presence.transport.http.request import Request
 from presence.transport.limits import NetLimits
