@@ -5,7 +5,7 @@ from collections import Counter
 import trio
 
 from presence import app
-from presence.frontends.socket_session import Session
+from presence.frontends.socket_session import SocketSession
 
 
 class TurnCounter(trio.abc.Instrument):
@@ -23,7 +23,7 @@ async def test_a_drain_ends_a_few_connections_in_each_turn_of_the_event_loop(
 ):
     monkeypatch.setattr(app, "ENDS_PER_TURN", 2)
     turns, ended = TurnCounter(), Counter()
-    end, seen = Session.end, set()
+    end, seen = SocketSession.end, set()
 
     def end_and_note(session, reason):
         if session.connection not in seen:
@@ -31,7 +31,7 @@ async def test_a_drain_ends_a_few_connections_in_each_turn_of_the_event_loop(
             ended[turns.turn] += 1
         end(session, reason)
 
-    monkeypatch.setattr(Session, "end", end_and_note)
+    monkeypatch.setattr(SocketSession, "end", end_and_note)
     server = await start_server()
     clients = [await server.connect(f"user{number}") for number in range(9)]
     trio.lowlevel.add_instrument(turns)
