@@ -59,7 +59,11 @@ class _Child(Generic[K, M]):
 
 
 class DynamicSupervisor(Generic[K, M]):
-    """The children of one `open_dynamic_supervisor` block."""
+    """Children by key, started by their first message within the block of `open`.
+
+    Messages before that block, and after it, get `ActorStopped`. For the
+    parameters see `open_dynamic_supervisor`.
+    """
 
     def __init__(
         self,
@@ -69,9 +73,9 @@ class DynamicSupervisor(Generic[K, M]):
         mailbox_capacity: int,
         child_budget: RestartBudget,
         budget: RestartBudget,
-        quarantine_after: float,
-        stop_after: float,
-        on_crash: ChildCrashReport[K] | None,
+        quarantine_after: float = 60.0,
+        stop_after: float = 5.0,
+        on_crash: ChildCrashReport[K] | None = None,
     ) -> None:
         self.name = name
         self._factory = factory
@@ -92,6 +96,30 @@ class DynamicSupervisor(Generic[K, M]):
         self._resting: Shards[K, Behaviour[M]] = Shards()
         self._working: dict[K, _Child[K, M]] = {}
         self._workers: trio.Nursery | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """The block in which children live; to be entered once."""
+        error: Exception | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._host)
+                try:
+                    with self._body:
+                        yield
+                except Exception as raised:  # raised again below, not wrapped by the nursery
+                    error = raised
+                finally:
+                    self.close()
+        finally:
+            self._discard_all()
+        failure = self._recovery.failure
+        if failure is not None:
+            if error is not None:
+                failure.add_note(f"meanwhile the block raised {error!r}")
+            raise failure
+        if error is not None:
+            raise error
 
     def __len__(self) -> int:
         """How many children are known: at rest, at work, waiting for a restart or quarantined."""
@@ -281,7 +309,6 @@ async def open_dynamic_supervisor(
     `stopped()` is not awaited for children at rest: what must survive is to be
     saved as it changes.
     """
-    error: Exception | None = None
     supervisor = DynamicSupervisor(
         name,
         factory,
@@ -292,22 +319,5 @@ async def open_dynamic_supervisor(
         stop_after=stop_after,
         on_crash=on_crash,
     )
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(supervisor._host)
-            try:
-                with supervisor._body:
-                    yield supervisor
-            except Exception as raised:  # raised again below, not wrapped by the nursery
-                error = raised
-            finally:
-                supervisor.close()
-    finally:
-        supervisor._discard_all()
-    failure = supervisor._recovery.failure
-    if failure is not None:
-        if error is not None:
-            failure.add_note(f"meanwhile the block raised {error!r}")
-        raise failure
-    if error is not None:
-        raise error
+    async with supervisor.open():
+        yield supervisor

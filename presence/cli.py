@@ -129,7 +129,7 @@ def serve(file: Path | None, ready_file: Path | None, only_prints: bool, **flags
 def _run_server(config: Config, ready_file: Path | None) -> int:
     import trio
 
-    from presence import app, log
+    from presence import log, process
 
     log.open_log(config.log_format, config.log_level)
     limit = raise_open_files()
@@ -139,7 +139,7 @@ def _run_server(config: Config, ready_file: Path | None) -> int:
             is_error=True,
         )
     try:
-        return trio.run(lambda: app.serve(config, ready_file=ready_file))
+        return trio.run(lambda: process.serve(config, ready_file=ready_file))
     finally:
         flush_streams()
 

@@ -6,12 +6,15 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 
 from presence import config_fields as kinds
+from presence.core.rules import Rules
 from presence.errors import BadConfig
+from presence.frontends.socket_times import SocketTimes
+from presence.transport.limits import NetLimits
 
 VARIABLE_PREFIX: Final = "PRESENCE_"
 CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN"})
@@ -19,7 +22,13 @@ CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN"})
 
 FOREIGN_KEYS: Final = ("token_public_key", "token_jwks")
 FOREIGN_DEMANDS: Final = ("token_audience", "token_issuer", "token_admin_claim")
-LONGEST_LEASE_AFTER: Final = 4 * 3600.0
+
+RULES: Final = Rules()
+LIMITS: Final = NetLimits()
+TIMES: Final = SocketTimes()
+"""Where the defaults of these settings stand."""
+
+_Part = TypeVar("_Part", bound=attrs.AttrsInstance)
 
 
 def is_loopback(host: str) -> bool:
@@ -44,7 +53,6 @@ class Config:
     port: int = kinds.whole(8080, most=65535)
     pipe_port: int | str = kinds.port_or_off(7070)
     data: Path = kinds.location("presence-data")  # noqa: RUF009  # a field
-    store: str = kinds.choice("sqlite")
     is_development: bool = kinds.flag(lambda config: is_loopback(config.host))
     log_format: str = kinds.choice("auto", "json", "console")
     log_level: str = kinds.choice("info", "debug", "warning", "error")
@@ -60,34 +68,54 @@ class Config:
     everyone_server: bool = kinds.flag(True)
     single_login: bool = kinds.flag(False)
     large_threshold: int = kinds.whole(250, least=1)
-    matrix_server_name: str = kinds.server_name("localhost")
     # Times
-    sweep_every: float = kinds.seconds(120.0)
-    ping_expires_after: float = kinds.seconds(300.0)
-    grace_after: float = kinds.seconds(10.0, or_zero=True)
-    poll_grace_after: float = kinds.seconds(30.0, or_zero=True)
-    lease_after: float = kinds.seconds(300.0)
-    restart_grace_after: float = kinds.seconds(60.0, or_zero=True)
-    matrix_token_after: float = kinds.seconds(604800.0)
-    socket_ping_every: float = kinds.seconds(30.0)
-    socket_lost_after: float = kinds.seconds(45.0)
-    handshake_after: float = kinds.seconds(10.0)
-    write_blocked_after: float = kinds.seconds(10.0)
+    sweep_every: float = kinds.seconds(RULES.sweep_every)
+    ping_expires_after: float = kinds.seconds(RULES.ping_expires_after)
+    grace_after: float = kinds.seconds(RULES.grace_after, or_zero=True)
+    poll_grace_after: float = kinds.seconds(RULES.poll_grace_after, or_zero=True)
+    lease_after: float = kinds.seconds(RULES.lease_after)
+    restart_grace_after: float = kinds.seconds(RULES.restart_grace_after, or_zero=True)
+    socket_ping_every: float = kinds.seconds(TIMES.ping_every)
+    socket_lost_after: float = kinds.seconds(TIMES.lost_after)
+    handshake_after: float = kinds.seconds(LIMITS.handshake_after)
+    write_blocked_after: float = kinds.seconds(LIMITS.write_blocked_after)
     # Limits
-    max_frames_per_second: int = kinds.whole(20)
-    max_presence_changes: int = kinds.whole(5)
-    presence_window: float = kinds.seconds(20.0)
-    max_connections_per_address: int = kinds.whole(200)
+    max_frames_per_second: int = kinds.whole(LIMITS.max_frames_per_second)
+    max_presence_changes: int = kinds.whole(RULES.max_presence_changes)
+    presence_window: float = kinds.seconds(RULES.presence_window)
+    max_connections_per_address: int = kinds.whole(LIMITS.max_connections_per_address)
     max_connections_per_user: int = kinds.whole(20)
-    max_devices_per_user: int = kinds.whole(20)
+    max_devices_per_user: int = kinds.whole(RULES.max_devices_per_user)
     max_requests_per_second: int = kinds.whole(10)
-    max_frame_bytes: int = kinds.whole(16384)
+    max_frame_bytes: int = kinds.whole(LIMITS.max_frame_bytes)
+
+    @property
+    def rules(self) -> Rules:
+        """The settings that the rules of one user depend on."""
+        return self._part(Rules)
+
+    @property
+    def limits(self) -> NetLimits:
+        """The settings that the transport depends on."""
+        return self._part(NetLimits)
+
+    @property
+    def times(self) -> SocketTimes:
+        """The settings by which a silent socket is lost."""
+        return self._part(SocketTimes, "socket_")
+
+    def _part(self, part: type[_Part], prefix: str = "") -> _Part:
+        """A *part* of which each field that is a setting, *prefix* before it, has its value."""
+        settings = {field.name: prefix + field.name for field in attrs.fields(part)}
+        own = {field.name for field in attrs.fields(type(self))}
+        return part(**{to: getattr(self, key) for to, key in settings.items() if key in own})
 
     def __attrs_post_init__(self) -> None:
         if self.socket_lost_after <= self.socket_ping_every:
             raise BadConfig("socket_lost_after must be longer than socket_ping_every")
-        if self.lease_after > LONGEST_LEASE_AFTER:
-            raise BadConfig(f"lease_after must be at most {LONGEST_LEASE_AFTER:.0f} (4 hours)")
+        if self.lease_after > RULES.longest_lease_after:
+            longest = f"{RULES.longest_lease_after:.0f} (4 hours)"
+            raise BadConfig(f"lease_after must be at most {longest}")
         if self.port == self.pipe_port != 0:
             raise BadConfig("pipe_port must be another one than port")
         if self.is_development and not is_loopback(self.host):

@@ -22,7 +22,6 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:[0-9]{1,5})?", re.ASCII)
 _ORIGIN_V6 = re.compile(r"[a-z][a-z0-9+.-]*://\[[0-9a-f:.]+\](:[0-9]{1,5})?", re.ASCII)
-_SERVER_NAME = re.compile(r"[A-Za-z0-9.-]{1,230}(:[0-9]{1,5})?", re.ASCII)
 
 
 class Unacceptable(ValueError):
@@ -94,17 +93,6 @@ def host(default: str) -> Any:
 def word() -> Any:
     """Declare a text without blanks that is absent unless given."""
     return _declare(None, Kind(_accept_plain_text, str))
-
-
-def server_name(default: str) -> Any:
-    """Declare the part of a Matrix user id behind the colon."""
-
-    def accept(value: object) -> str:
-        if not isinstance(value, str) or not _SERVER_NAME.fullmatch(value):
-            raise Unacceptable('must be a host name, such as "chat.example.org"')
-        return value
-
-    return _declare(default, Kind(accept, str))
 
 
 def location(default: str | None) -> Any:

@@ -1,67 +1,136 @@
-"""Puts the parts of one server together, as the settings say."""
+"""Puts the parts of one server together, as the settings say: every part is whole when made."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
-import attrs
-
-from actors import Broadcaster, Timer
-from presence.adapters.secret_key import Secret
-from presence.adapters.tokens import issue_token
+from actors import Broadcaster, DynamicSupervisor, RestartBudget, RestartsExhausted, Timer
+from presence.adapters.issuer_keys import read_issuer_keys
+from presence.adapters.secret_key import Secret, open_secret
+from presence.adapters.store_sqlite.store import SqliteStore
+from presence.adapters.tokens import ForeignIssuer, TokenVerifier, issue_token
+from presence.app import CrashReport, Server
 from presence.config import Config
 from presence.core.memberships import Memberships
 from presence.core.restore import Incarnation
-from presence.core.rules import Rules
-from presence.core.types import ServerId
+from presence.core.types import ServerId, UserId
 from presence.core.versions import Versions
 from presence.dialects.together.rest import DevToken
+from presence.errors import StoreUnavailable
 from presence.frontends.admin.administration import AdministrationRest
 from presence.frontends.admin.operations import Operations
 from presence.frontends.authentication import Authentication
+from presence.frontends.client_connection import ConnectParams
 from presence.frontends.gateways import Gateway, Gateways
-from presence.frontends.socket_session import SocketTimes
 from presence.frontends.together.gateway import PATH as TOGETHER_PATH
 from presence.frontends.together.gateway import TogetherGateway
 from presence.frontends.together.routes import TogetherRest
 from presence.frontends.user_limit import UserLimit
 from presence.frontends.voiceping.gateway import PATH_END as VOICEPING_PATH
 from presence.frontends.voiceping.gateway import VoicePingGateway
+from presence.frontends.voiceping.line_listener import LineListener, LineSettings
+from presence.frontends.voiceping.line_socket import LineSocket
 from presence.frontends.voiceping.routes import VoicePingRest
 from presence.frontends.voiceping.session import SessionPlan
+from presence.listeners import Listeners, ListeningPort
 from presence.live.administration import Administration
-from presence.live.claims import Verify
+from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
 from presence.live.connections import ConnectionRegistry
 from presence.live.fanout import Fanout
+from presence.live.messages import Message
 from presence.live.node import Node
 from presence.live.persistence.writer import Writer
-from presence.live.ports import StartupState
+from presence.live.ports import StartupState, Store
 from presence.live.subscriber import Announcement
+from presence.live.user_actor import UserActor
 from presence.live.views.public_views import PublicViews
 from presence.log import LogEvent, get_log
-from presence.metrics import Count, Counters
+from presence.metrics import Count, Counters, Gauge
 from presence.openapi import openapi_document
 from presence.transport.admission import RequestRates
 from presence.transport.context import ServerContext
 from presence.transport.faults import Fault, Refusal
 from presence.transport.http.cors import OriginRules
-from presence.transport.http.request import (
-    Request,
-    Response,
-)
+from presence.transport.http.request import Handler, Request, Response
 from presence.transport.http.router import Route, Router
-from presence.transport.limits import NetLimits
+from presence.transport.http_listener import HttpListener
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.websocket.upgrade import require_upgrade
 
 DEVELOPMENT_TTL = 24 * 3600.0
 
+USER_BUDGET = RestartBudget(max_restarts=3, within=60.0, backoff=0.05, backoff_limit=1.0)
+QUARANTINES_BUDGET = RestartBudget(max_restarts=100, within=60.0)
+QUARANTINE_AFTER = 60.0
+MAILBOX_CAPACITY = 100
 
-def build_node(
-    config: Config, clock: Clock, startup: StartupState, versions: Versions, writer: Writer
+IssueToken = Callable[[DevToken], str]
+
+
+@asynccontextmanager
+async def open_server(config: Config) -> AsyncIterator[Server]:
+    """Open secret, keys and store, and build the server on them; closes the store at the end.
+
+    Raises `StartFailed`.
+    """
+    clock = Clock()
+    secret = open_secret(config.data)
+    if secret.is_exposed:
+        get_log().warning(LogEvent.SECRET_EXPOSED, file=str(secret.path))
+    verify = TokenVerifier(secret.key, _read_foreign_issuer(config)).verify
+    store = SqliteStore(config.data)
+    startup = await store.open(clock.now().wall)
+    try:
+        if startup.was_moved_aside:
+            get_log().error(LogEvent.STORE_MOVED_ASIDE, directory=str(config.data))
+        counters = Counters()
+        on_crash = partial(_report_crash, counters)
+        node = await open_node(config, clock, store, startup, on_crash)
+        _show_gauges(counters, node)
+        issue = _issuer(secret, clock) if config.is_development else None
+        listeners = build_listeners(config, node, counters, verify, issue)
+        yield Server(node, startup, listeners, counters, on_crash)
+    finally:
+        await store.aclose()
+
+
+def _read_foreign_issuer(config: Config) -> ForeignIssuer | None:
+    """The issuer whose keys are configured, if any are."""
+    if config.token_audience is None:  # it is required with any key
+        return None
+    return ForeignIssuer(
+        tuple(read_issuer_keys(config.token_public_key, config.token_jwks)),
+        config.token_audience,
+        config.token_issuer,
+        config.token_admin_claim,
+    )
+
+
+def _issuer(secret: Secret, clock: Clock) -> IssueToken:
+    def issue(wanted: DevToken) -> str:
+        now, servers = clock.now().wall, wanted.servers
+        return issue_token(secret.key, wanted.user, now=now, ttl=DEVELOPMENT_TTL, servers=servers)
+
+    return issue
+
+
+# -- the living part ---------------------------------------------------------------------------
+
+
+async def open_node(
+    config: Config, clock: Clock, store: Store, startup: StartupState, on_crash: CrashReport
 ) -> Node:
-    """The tables and services that the actors share, filled from the store."""
+    """The tables and services that the actors share, filled from the store.
+
+    *on_crash* is called with every crash of a user's actor.
+    """
+    versions = Versions(startup.epoch)
+    versions.latest = max(versions.latest, await store.read_latest_version())
+    writer = Writer(
+        store, wall=clock.wall, on_failure=_log_write_failure, on_recovery=_log_recovery
+    )
     memberships = Memberships(
         startup.servers, startup.memberships, has_everyone=config.everyone_server
     )
@@ -78,11 +147,26 @@ def build_node(
     broadcaster: Broadcaster[ServerId, Announcement] = Broadcaster(
         _log_dropped, merge=Announcement.merged_with
     )
-    return Node(
+
+    def note_crash(user_id: UserId, error: Exception, restart_in: float | None) -> None:
+        on_crash(f"user {user_id}", error, restart_in)
+        if restart_in is not None:
+            node.rebuild(user_id, is_quarantined=isinstance(error, RestartsExhausted))
+
+    users: DynamicSupervisor[UserId, Message] = DynamicSupervisor(
+        "users",
+        lambda user_id: UserActor(user_id, node),
+        mailbox_capacity=MAILBOX_CAPACITY,
+        child_budget=USER_BUDGET,
+        budget=QUARANTINES_BUDGET,
+        quarantine_after=QUARANTINE_AFTER,
+        on_crash=note_crash,
+    )
+    node = Node(
         clock=clock,
         incarnation=Incarnation(
             versions=versions,
-            rules=rules_of(config),
+            rules=config.rules,
             settled_epoch=startup.settled_epoch,
             restart_grace_ends_at=clock.now().mono + config.restart_grace_after,
         ),
@@ -92,96 +176,84 @@ def build_node(
         fanout=Fanout(broadcaster, connections, versions),
         writer=writer,
         timer=Timer(),
+        users=users,
         revocations={each.user_id: each for each in startup.revocations},
         hides_unknown_users=startup.was_moved_aside,
     )
+    return node
 
 
-@attrs.frozen
-class HttpSettings:
-    """What the operator wants of the port. *issue_token* is None outside development mode."""
-
-    limits: NetLimits
-    times: SocketTimes
-    max_connections_per_user: int
-    max_requests_per_second: int
-    verify: Verify
-    issue_token: Callable[[DevToken], str] | None
-    openapi: Mapping[str, object]
-    on_crash: Callable[[BaseException], None]
-    single_login: bool = False
+def _show_gauges(counters: Counters, node: Node) -> None:
+    writer, broadcaster = node.writer, node.fanout.broadcaster
+    counters.show(Gauge.OPEN_CONNECTIONS, lambda: len(node.connections))
+    counters.show(Gauge.UNSAVED_RECORDS, lambda: writer.statistics().waiting)
+    counters.show(Gauge.STORE_FAILURES, lambda: writer.statistics().failures)
+    counters.show(Gauge.VISIBLE_USERS, lambda: node.public_views.visible_count)
+    counters.show(Gauge.OFFERS, lambda: broadcaster.statistics().offers)
+    counters.show(Gauge.LIVE_ACTORS, lambda: len(node.users))
 
 
-@attrs.frozen
-class Frontends:
-    """The site of the HTTP port, and what another door needs to let the same users in."""
-
-    site: ServerContext
-    authentication: Authentication
-    user_limit: UserLimit
-    voiceping: SessionPlan
+# -- the frontends -----------------------------------------------------------------------------
 
 
-def build_frontends(node: Node, plan: HttpSettings, counters: Counters) -> Frontends:
-    """The routes of REST, administration and operations, and the gateways."""
+def build_listeners(
+    config: Config, node: Node, counters: Counters, verify: Verify, issue: IssueToken | None
+) -> Listeners:
+    """The ports, and all that is answered there. *issue* is None outside development mode."""
     authentication = Authentication(
-        plan.verify,
+        verify,
         node.is_revoked,
-        RequestRates(plan.max_requests_per_second, 2 * plan.max_requests_per_second),
+        RequestRates(config.max_requests_per_second, 2 * config.max_requests_per_second),
         node.clock,
-        is_development=plan.limits.is_development,
+        is_development=config.is_development,
         on_refused=lambda reason: counters.add(Count.TOKENS_REFUSED, reason),
     )
     user_limit = UserLimit(
-        plan.max_connections_per_user,
-        node.incarnation.rules.max_devices_per_user,
+        config.max_connections_per_user,
+        config.max_devices_per_user,
         node.connections.devices_of,
-        lambda: count_fault(counters, Refusal.USER_LIMIT),
+        lambda: _count_fault(counters, Refusal.USER_LIMIT),
     )
-    max_frames = plan.limits.max_frames_per_second
-    fd_table = FdTable()
-    voiceping = SessionPlan(node, counters, max_frames, plan.single_login, fd_table)
+    max_frames, times, fd_table = config.max_frames_per_second, config.times, FdTable()
+    voiceping = SessionPlan(node, counters, max_frames, config.single_login, fd_table)
     gateways: Sequence[Gateway] = (
-        TogetherGateway(node, counters, plan.times, max_frames, fd_table),
-        VoicePingGateway(voiceping, plan.times),
+        TogetherGateway(node, counters, times, max_frames, fd_table),
+        VoicePingGateway(voiceping, times),
     )
-    origins = OriginRules(plan.limits.origins, plan.limits.is_development)
-    count_refused = authentication.count_refused
-    router = Router(build_routes(node, plan, authentication, counters), origins, count_refused)
-
-    async def answer(request: Request) -> Response:
-        response = await router.answer(request)
-        counters.add(Count.REQUESTS, str(response.status))
-        return response
-
-    site = ServerContext(
-        answer=answer,
+    router = Router(
+        build_routes(node, authentication, counters, issue),
+        OriginRules(config.origins, config.is_development),
+        authentication.count_refused,
+    )
+    context = ServerContext(
+        answer=_counted(router.answer, counters),
         sockets=Gateways(node, authentication, user_limit, gateways),
-        on_crash=plan.on_crash,
-        count=partial(count_fault, counters),
-        count_refused=count_refused,
+        on_crash=_log_request_crash,
+        count=partial(_count_fault, counters),
+        count_refused=authentication.count_refused,
         render_error=router.render_error,
-        limits=plan.limits,
+        limits=config.limits,
     )
-    return Frontends(site, authentication, user_limit, voiceping)
-
-
-def count_fault(counters: Counters, fault: Fault) -> None:
-    """Count a refusal and the end of an open connection in different metrics."""
-    is_refusal = isinstance(fault, Refusal)
-    count = Count.CONNECTIONS_REFUSED if is_refusal else Count.CONNECTIONS_CUT
-    counters.add(count, fault.value)
+    http = ListeningPort("http", config.host, config.port, partial(HttpListener, context))
+    if not isinstance(config.pipe_port, int):
+        return Listeners(http)
+    lines = LineSettings(authentication, user_limit, times, partial(_serve_lines, voiceping))
+    make_pipe = partial(LineListener, context, lines)
+    return Listeners(http, ListeningPort("pipe", config.host, config.pipe_port, make_pipe))
 
 
 def build_routes(
-    node: Node, plan: HttpSettings, authentication: Authentication, counters: Counters
+    node: Node, authentication: Authentication, counters: Counters, issue: IssueToken | None
 ) -> list[Route]:
     """Every address that is asked without an upgrade."""
+    openapi = openapi_document(version("presence-server"))
     together = TogetherRest(node, authentication)
-    administration = AdministrationRest(Administration(node), authentication, together.persisted)
-    operations = Operations(node, authentication, counters.render, plan.openapi, plan.issue_token)
-    voiceping = VoicePingRest(node, authentication)
-    groups = (together, administration, operations, voiceping)
+    groups = (
+        together,
+        AdministrationRest(Administration(node), authentication, together.persisted),
+        Operations(node, authentication, counters.render, openapi, issue),
+        VoicePingRest(node, authentication),
+    )
     return [
         *(route for group in groups for route in group.routes()),
         Route("GET", TOGETHER_PATH, require_upgrade),
@@ -189,68 +261,49 @@ def build_routes(
     ]
 
 
-def http_settings_of(
-    config: Config,
-    verify: Verify,
-    secret: Secret,
-    clock: Clock,
-    on_crash: Callable[[BaseException], None],
-) -> HttpSettings:
-    """What the one port is to answer, and with which limits."""
-    return HttpSettings(
-        limits=net_limits_of(config),
-        times=SocketTimes(config.socket_ping_every, config.socket_lost_after),
-        max_connections_per_user=config.max_connections_per_user,
-        max_requests_per_second=config.max_requests_per_second,
-        verify=verify,
-        issue_token=_issuer(secret, clock) if config.is_development else None,
-        openapi=openapi_document(version("presence-server")),
-        on_crash=on_crash,
-        single_login=config.single_login,
-    )
+def _counted(answer: Handler, counters: Counters) -> Handler:
+    async def handle(request: Request) -> Response:
+        response = await answer(request)
+        counters.add(Count.REQUESTS, str(response.status))
+        return response
+
+    return handle
 
 
-def rules_of(config: Config) -> Rules:
-    """The settings that the rules of one user depend on."""
-    return Rules(
-        grace_after=config.grace_after,
-        poll_grace_after=config.poll_grace_after,
-        lease_after=config.lease_after,
-        restart_grace_after=config.restart_grace_after,
-        sweep_every=config.sweep_every,
-        ping_expires_after=config.ping_expires_after,
-        max_presence_changes=config.max_presence_changes,
-        presence_window=config.presence_window,
-        max_devices_per_user=config.max_devices_per_user,
-    )
+def _serve_lines(voiceping: SessionPlan, claims: Claims, pipe: LineSocket) -> Awaitable[object]:
+    # The kernel notices silence: a pipe has no pings of ours.
+    params = ConnectParams(device=claims.device)
+    return voiceping.session(pipe, claims, params, voiceping.lines, None).run()
 
 
-def net_limits_of(config: Config) -> NetLimits:
-    """The settings that the network layer depends on."""
-    return NetLimits(
-        handshake_after=config.handshake_after,
-        write_blocked_after=config.write_blocked_after,
-        max_frames_per_second=config.max_frames_per_second,
-        max_frame_bytes=config.max_frame_bytes,
-        max_connections_per_address=config.max_connections_per_address,
-        origins=config.origins,
-        trusted_proxies=config.trusted_proxies,
-        is_development=config.is_development,
-    )
+# -- what is counted and logged ----------------------------------------------------------------
+
+
+def _count_fault(counters: Counters, fault: Fault) -> None:
+    """Count a refusal and the end of an open connection in different metrics."""
+    is_refusal = isinstance(fault, Refusal)
+    count = Count.CONNECTIONS_REFUSED if is_refusal else Count.CONNECTIONS_CUT
+    counters.add(count, fault.value)
+
+
+def _report_crash(
+    counters: Counters, name: str, error: Exception, restart_in: float | None
+) -> None:
+    counters.add(Count.ACTOR_RESTARTS)
+    get_log().error(LogEvent.ACTOR_CRASHED, actor=name, restart_in=restart_in, exc_info=error)
+
+
+def _log_request_crash(error: BaseException) -> None:
+    get_log().error(LogEvent.REQUEST_CRASHED, exc_info=error)
 
 
 def _log_dropped(key: Hashable, announcement: Announcement) -> None:
     get_log().error(LogEvent.UPDATE_DROPPED, key=str(key), version=announcement.version)
 
 
-def _issuer(secret: Secret, clock: Clock) -> Callable[[DevToken], str]:
-    def issue(wanted: DevToken) -> str:
-        return issue_token(
-            secret.key,
-            wanted.user,
-            now=clock.now().wall,
-            ttl=DEVELOPMENT_TTL,
-            servers=wanted.servers,
-        )
+def _log_write_failure(error: StoreUnavailable, waiting: int) -> None:
+    get_log().error(LogEvent.STORE_WRITE_FAILED, reason=str(error), waiting=waiting)
 
-    return issue
+
+def _log_recovery(failures: int, seconds: float) -> None:
+    get_log().info(LogEvent.STORE_RECOVERED, failures=failures, seconds=round(seconds, 3))

@@ -14,7 +14,7 @@ import trio
 
 from presence.errors import TokenRefused
 from presence.frontends.authentication import Authentication
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.user_limit import UserLimit
 from presence.frontends.voiceping.line_listener import LineListener, LineSettings
 from presence.live.claims import Claims

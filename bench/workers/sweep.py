@@ -20,7 +20,7 @@ from bench.machine import resident_bytes
 from bench.workers.connections import CountingConnection, Tally
 from bench.workers.stalls import Stalls, watch_stalls
 from bench.workers.worker_io import receive, send
-from presence import app
+from presence.app import Server
 from presence.config import Config
 from presence.core.events import Connected, Pinged
 from presence.core.record import Record
@@ -30,6 +30,7 @@ from presence.live.claims import Claims
 from presence.live.messages import Arrive
 from presence.live.node import Node
 from presence.log import open_log
+from presence.wiring import open_server
 
 AT_ONCE = 32
 """Messages told before other tasks run, as if so many sockets had been read in one turn."""
@@ -299,14 +300,14 @@ async def main(options: dict[str, Any], clock: MockClock) -> None:
     open_log("json", "warning")
     collector = GcPacer()
     async with trio.open_nursery() as collecting:
-        collecting.start_soon(collector.run)  # as `app.serve` does
-        async with app.open_server(config) as server:
+        collecting.start_soon(collector.run)  # as `process.serve` does
+        async with open_server(config) as server:
             await _measure(server, clock, config, collector, options)
         collecting.cancel_scope.cancel()
 
 
 async def _measure(
-    server: app.Server,
+    server: Server,
     clock: MockClock,
     config: Config,
     collector: GcPacer,

@@ -8,7 +8,8 @@ from presence.core.types import Status
 from presence.core.user.patch import EMPTY_PATCH, PresencePatch
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
-from presence.frontends.socket_session import Socket, SocketSession, SocketTimes
+from presence.frontends.socket_session import Socket, SocketSession
+from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.metrics import Count, Counters

@@ -8,13 +8,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol, cast
 
-import attrs
-
 from actors import ActorCrashed, ActorStopped, AskTimedOut
 from presence.core.events import Ending
 from presence.core.types import UserId
 from presence.frontends.client_connection import ClientConnection, ConnectParams, ending_for
 from presence.frontends.lane import SocketLane
+from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.live.subscriber import EndReason
@@ -64,15 +63,6 @@ class Socket(Protocol):
 
     def close_soon(self, code: int, reason: str = "") -> None:
         """Send a close frame now and end soon, without waiting; what still comes is discarded."""
-
-
-@attrs.frozen
-class SocketTimes:
-    """Seconds between our pings, and of silence after which a socket is lost."""
-
-    ping_every: float = 30.0
-    lost_after: float = 45.0
-    stall_grace_after: float = 45.0
 
 
 class SocketSession(ClientConnection):

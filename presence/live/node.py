@@ -30,7 +30,7 @@ from presence.live.views.public_views import PublicViews
 
 @attrs.define(eq=False)
 class Node:
-    """One node's tables and services. Made in `app`, before anybody is let in."""
+    """One node's tables and services. Made in `presence.wiring`, before any port is open."""
 
     clock: Clock
     incarnation: Incarnation
@@ -40,6 +40,8 @@ class Node:
     fanout: Fanout
     writer: Writer
     timer: Timer[object]
+    users: DynamicSupervisor[UserId, Message]
+    """The users' actors."""
     revocations: dict[UserId, Revocation]
     hides_unknown_users: bool
     """A corrupt store was put away: who has no row may have been hidden."""
@@ -49,19 +51,10 @@ class Node:
     quarantined: set[UserId] = attrs.field(factory=set)
     """Users whose actor was put aside, until it lives again and has handled what waited."""
     public_state: PublicState = attrs.field(init=False)
-    _users: DynamicSupervisor[UserId, Message] | None = None
 
     @public_state.default
     def _open_public_state(self) -> PublicState:
         return PublicState(self.memberships, self.public_views, self.fanout)
-
-    @property
-    def users(self) -> DynamicSupervisor[UserId, Message]:
-        assert self._users is not None, "the users' supervisor is not open"
-        return self._users
-
-    def open_users(self, users: DynamicSupervisor[UserId, Message]) -> None:
-        self._users = users
 
     # -- effects of one user -----------------------------------------------------------------
 
@@ -106,6 +99,17 @@ class Node:
             subscriber.show_self(view)
 
     # -- quarantine --------------------------------------------------------------------------
+
+    def rebuild(self, user_id: UserId, *, is_quarantined: bool) -> None:
+        """Have a user's actor rebuilt after a crash, even if it gets no other message.
+
+        A user in quarantine is shown offline until then, so that hiding never waits.
+        """
+        if self.is_draining:
+            return
+        if is_quarantined:
+            self.quarantine(user_id)
+        self.users.tell_nowait(user_id, TimePassed(), slot="time")
 
     def quarantine(self, user_id: UserId) -> None:
         """Show a user offline whose actor is put aside, from the timer's next look on.

@@ -13,6 +13,7 @@ from actors import (
     ActorCrashed,
     ActorStopped,
     Behaviour,
+    DynamicSupervisor,
     DynamicSupervisorStatistics,
     MailboxFull,
     RestartBudget,
@@ -514,3 +515,19 @@ async def test_actors_with_room_for_one_message_cannot_block_each_other(autojump
         peers.tell_nowait(0, 100)
         await settle()
     assert heard == list(range(100, -1, -1))
+
+
+async def test_children_live_within_the_block_and_messages_outside_of_it_are_refused(
+    autojump_clock,
+):
+    stage = Stage()
+    supervisor = DynamicSupervisor(
+        "users", partial(Player, stage), mailbox_capacity=100, child_budget=ROOMY, budget=ROOMY
+    )
+    with pytest.raises(ActorStopped):
+        supervisor.tell_nowait("ada", "early")
+    async with supervisor.open():
+        supervisor.tell_nowait("ada", "hello")
+    with pytest.raises(ActorStopped):
+        supervisor.tell_nowait("ada", "late")
+    assert stage.handled() == ["started", "hello"]

@@ -35,7 +35,7 @@ def run():
 
 @pytest.fixture
 def served(monkeypatch):
-    """Stands in for the app; remembers what it was asked to serve."""
+    """Stands in for the server; remembers what it was asked to serve."""
     calls = []
     outcome = {"code": 0, "error": None, "open_files": 4096}
 
@@ -46,10 +46,10 @@ def served(monkeypatch):
             raise outcome["error"]
         return outcome["code"]
 
-    app = types.ModuleType("presence.app")
-    app.serve = serve
-    monkeypatch.setitem(sys.modules, "presence.app", app)
-    monkeypatch.setattr("presence.app", app, raising=False)
+    process = types.ModuleType("presence.process")
+    process.serve = serve
+    monkeypatch.setitem(sys.modules, "presence.process", process)
+    monkeypatch.setattr("presence.process", process, raising=False)
     monkeypatch.setattr("presence.log.open_log", lambda *arguments: None)
     monkeypatch.setattr(cli, "raise_open_files", lambda: outcome["open_files"])
     return types.SimpleNamespace(calls=calls, outcome=outcome)
@@ -193,10 +193,10 @@ def test_open_files_are_raised_to_the_hard_limit():
 def test_a_hangup_does_not_end_a_server_that_cannot_note_it(moment):
     # In a process of its own, which would end.
     code = (
-        "import signal, sys; from presence import app, cli\n"
+        "import signal, sys; from presence import cli, process\n"
         "def hang_up(*arguments):\n    signal.raise_signal(signal.SIGHUP)\n    return 4096\n"
         "async def serve(config, ready_file): return 0\n"
-        "app.serve = serve\n"
+        "process.serve = serve\n"
         f"cli.{moment} = hang_up\n"
         "sys.argv = ['presence', 'serve']; cli.main()"
     )
@@ -415,7 +415,7 @@ def test_python_m_presence_is_the_same_command():
 def test_help_loads_nothing_that_only_a_command_needs():
     code = (
         "import sys, presence.cli\n"
-        "print(sorted({'trio', 'jwt', 'asks', 'structlog', 'presence.app'} & set(sys.modules)))"
+        "print(sorted({'trio', 'jwt', 'asks', 'structlog', 'presence.process'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

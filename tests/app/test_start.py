@@ -10,7 +10,7 @@ import pytest
 import structlog
 import trio
 
-from presence import app
+from presence import process
 from presence.config import Config
 from presence.errors import StartFailed
 from presence.listeners import Ports
@@ -36,7 +36,7 @@ class SlowServer:
     """Listens after three and a half times the pause between two lines, and then for a minute."""
 
     async def run(self, on_ready, stop):
-        await trio.sleep(3.5 * app.STARTING_TOLD_EVERY)
+        await trio.sleep(3.5 * process.STARTING_LOGGED_EVERY)
         on_ready(Ports(8080, None))
         await trio.sleep(60)
 
@@ -59,9 +59,9 @@ async def test_whoever_reads_the_ready_file_reads_the_old_one_or_the_new_one_who
     folder.mkdir()
     ready = folder / "ready.json"
     ready.write_text("from the last start")
-    monkeypatch.setattr(app, "open_server", open_ready_server)
+    monkeypatch.setattr(process, "open_server", open_ready_server)
     with ready.open() as opened_before:
-        assert await app.serve(Config(data=tmp_path), ready_file=ready) == 0
+        assert await process.serve(Config(data=tmp_path), ready_file=ready) == 0
         assert opened_before.read() == "from the last start"
     assert json.loads(ready.read_text()) == {"http": 8080, "pipe": 7070, "pid": os.getpid()}
     assert list(folder.iterdir()) == [ready]
@@ -74,8 +74,8 @@ async def test_a_start_that_takes_long_says_so_every_few_seconds_until_the_serve
     async def open_slow_server(config):
         yield SlowServer()
 
-    monkeypatch.setattr(app, "open_server", open_slow_server)
-    assert await app.serve(Config(data=tmp_path)) == 0
+    monkeypatch.setattr(process, "open_server", open_slow_server)
+    assert await process.serve(Config(data=tmp_path)) == 0
     told = [(line["event"], line.get("seconds")) for line in log()]
     assert told == [
         ("starting", 5),
@@ -91,7 +91,7 @@ async def test_a_ready_file_that_cannot_be_written_in_the_end_is_a_failed_start(
 ):
     folder = tmp_path / "run"
     folder.mkdir()
-    open_whole_server = app.open_server
+    open_whole_server = process.open_server
 
     @asynccontextmanager
     async def open_server_and_lose_the_folder(config):
@@ -99,9 +99,9 @@ async def test_a_ready_file_that_cannot_be_written_in_the_end_is_a_failed_start(
             folder.rmdir()
             yield server
 
-    monkeypatch.setattr(app, "open_server", open_server_and_lose_the_folder)
+    monkeypatch.setattr(process, "open_server", open_server_and_lose_the_folder)
     config = Config(data=tmp_path / "data", port=0, pipe_port=0)
     with pytest.raises(
         StartFailed, match=r"^--ready-file .*ready\.json cannot be written any more"
     ):
-        await app.serve(config, ready_file=folder / "ready.json")
+        await process.serve(config, ready_file=folder / "ready.json")

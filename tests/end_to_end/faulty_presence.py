@@ -16,7 +16,7 @@ import signal
 from collections import Counter
 
 from actors import Timer
-from presence import app
+from presence import wiring
 from presence.cli import main
 from presence.core.events import Commanded
 from presence.core.user.user import User
@@ -75,7 +75,7 @@ true_react, User.react = User.react, react
 true_write, FdTable.write_to_all = FdTable.write_to_all, write_to_all
 true_tell_due, Timer._tell_due = Timer._tell_due, tell_due
 
-app.QUARANTINE_AFTER = float(os.environ.get("QUARANTINE_AFTER", app.QUARANTINE_AFTER))
+wiring.QUARANTINE_AFTER = float(os.environ.get("QUARANTINE_AFTER", wiring.QUARANTINE_AFTER))
 
 if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, lambda *_: wanted.update(walk=True))

@@ -14,8 +14,8 @@ from trio_websocket import ConnectionClosed, wrap_client_stream
 from actors.broadcast import round_pacer
 from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
-from presence.app import open_server
 from presence.config import Config
+from presence.wiring import open_server
 
 WITHIN = 5.0
 QUIET_AFTER = 0.01
@@ -130,13 +130,13 @@ class Client:
 
 
 class RunningServer:
-    """`presence.app` with these settings, on a free port."""
+    """The whole server with these settings, on a free port."""
 
     def __init__(self, config, server, ports, clients, life):
         self.config = config
         self.node = server.node
-        self.listeners = server._listeners._open
-        self.counters = server._counters
+        self.listeners = [port.listener for port in server.listeners]
+        self.counters = server.counters
         self.port, self.pipe_port = ports.http, ports.pipe
         self.stop, self.crash = life.stop, life.crash
         self._clients = clients

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.voiceping import line_listener, line_socket
 from presence.frontends.voiceping.line_listener import MOST_LOGINS, LineListener
 from presence.transport.concurrency_gate import HANDSHAKES_AT_ONCE

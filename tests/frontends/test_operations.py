@@ -7,11 +7,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.errors import StoreUnavailable
 from presence.frontends.admin.operations import is_local
-from presence.frontends.socket_session import SocketTimes
 from presence.openapi import openapi_document
 from presence.transport.http.request import Request
-from presence.transport.limits import NetLimits
-from presence.wiring import HttpSettings, build_routes
+from presence.wiring import build_routes
 
 PROXY = [("x-forwarded-for", "203.0.113.9")]
 
@@ -167,17 +165,7 @@ async def test_every_documented_path_is_routed_with_its_methods(server):
 
 async def test_every_route_is_documented(server):
     document = openapi_document("1")
-    plan = HttpSettings(
-        limits=NetLimits(),
-        times=SocketTimes(),
-        max_connections_per_user=0,
-        max_requests_per_second=0,
-        verify=None,
-        issue_token=lambda wanted: "",
-        openapi=document,
-        on_crash=None,
-    )
-    routes = build_routes(server.node, plan, None, server.counters)
+    routes = build_routes(server.node, None, server.counters, lambda wanted: "")
     routed = {with_any_id(f"{route.method} {route.pattern}") for route in routes}
     assert routed == {with_any_id(address) for address in operations_of(document)}
 

@@ -19,8 +19,8 @@ from presence.frontends.lane import SocketLane
 from presence.frontends.socket_session import (
     CLOSE_CODES,
     SELF,
-    SocketTimes,
 )
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.ports import Revocation

@@ -7,7 +7,7 @@ import pytest
 from presence.core.types import UserId
 from presence.errors import InvalidInput
 from presence.frontends.client_connection import ConnectParams
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.voiceping.gateway import VoicePingGateway
 from presence.live.claims import Claims
 from presence.transport.http.request import Request

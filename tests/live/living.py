@@ -14,17 +14,17 @@ from presence.config import Config
 from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
 from presence.core.types import State
 from presence.core.user.patch import PresencePatch
-from presence.core.versions import Versions
 from presence.errors import StoreUnavailable
 from presence.frontends.client_connection import merge_commands
-from presence.listeners import Ports
+from presence.listeners import Listeners
 from presence.live.administration import Administration
 from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.live.messages import Arrive, Command, Look
-from presence.live.persistence.writer import GATHER_FOR, Writer
+from presence.live.persistence.writer import GATHER_FOR
 from presence.live.ports import UnreadableRow
-from presence.wiring import build_node
+from presence.metrics import Counters
+from presence.wiring import open_node
 
 WALL = 1_000_000.0
 """Unix time at which the virtual clock of a run begins."""
@@ -85,17 +85,17 @@ class FaultyStore:
             raise StoreUnavailable("told to be unreadable")
 
 
-class FakeEntrance:
-    """Doors without a port; at a stop they take `goodbyes_take` seconds to close."""
+class FakePort:
+    """A port of no socket; at a stop it takes `goodbyes_take` seconds to close."""
 
-    has_pipe = False
-    ports = Ports(0)
+    name = "http"
+    number = 0
 
     def __init__(self):
         self.is_closed = trio.Event()
         self.goodbyes_take = 0.0
 
-    async def keep_http(self, *, task_status):
+    async def hold_open(self, *, task_status):
         task_status.started()
         await self.is_closed.wait()
         await trio.sleep(self.goodbyes_take)
@@ -107,33 +107,18 @@ class FakeEntrance:
         self.is_closed.set()
 
 
-class DoorlessServer(Server):
-    """The server of `presence.app`, with nobody at the door but the test."""
-
-    def __init__(self, config, startup, node):
-        super().__init__(config, startup, node)
-        self.crashes = []
-        self._listeners = FakeEntrance()
-
-    def _note_crash(self, name, error, restart_in):
-        self.crashes.append((trio.current_time(), name, type(error).__name__))
-
-
 class Living:
     """A running node, and what a test does to it."""
 
-    def __init__(self, server, store, nursery, stop):
-        self.server = server
+    def __init__(self, server, store, crashes, nursery, stop):
+        self.port = server.listeners.http
+        self.crashes = crashes
         self.node = server.node
         self.store = store
         self.nursery = nursery
         self.stop = stop.set
         self.admin = Administration(server.node)
         self.subscribers = []
-
-    @property
-    def crashes(self):
-        return self.server.crashes
 
     async def connect(
         self, user_id, device=None, *, state=None, intent=None, dialect=PLAIN, **claims
@@ -256,21 +241,18 @@ async def open_living(store=None, **settings) -> AsyncIterator[Living]:
     store = FaultyStore() if store is None else store
     clock = Clock(wall=lambda: WALL + trio.current_time())
     startup = await store.open(clock.now().wall)
-    versions = Versions(startup.epoch)
-    versions.latest = max(versions.latest, await store.read_latest_version())
-    writer = Writer(
-        store,
-        wall=clock.wall,
-        on_failure=lambda error, waiting: None,
-        on_recovery=lambda failures, seconds: None,
-    )
-    config = Config(**settings)
-    server = DoorlessServer(config, startup, build_node(config, clock, startup, versions, writer))
+    crashes = []
+
+    def note_crash(name, error, restart_in):
+        crashes.append((trio.current_time(), name, type(error).__name__))
+
+    node = await open_node(Config(**settings), clock, store, startup, note_crash)
+    server = Server(node, startup, Listeners(FakePort()), Counters(), note_crash)
     stop, is_ready = trio.Event(), trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run, lambda port: is_ready.set(), stop)
         await is_ready.wait()
-        yield Living(server, store, nursery, stop)
+        yield Living(server, store, crashes, nursery, stop)
         await wait_all_tasks_blocked()
         stop.set()
     await store.aclose()

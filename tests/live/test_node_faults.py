@@ -7,7 +7,6 @@ import trio
 from living import WALL, open_living
 
 from actors import ActorCrashed, Reply, RestartsExhausted
-from presence.app import QUARANTINE_AFTER
 from presence.core.events import Ending, Pinged
 from presence.core.types import Status
 from presence.core.user.user import User
@@ -15,6 +14,7 @@ from presence.live.connections import ConnectionRegistry
 from presence.live.messages import Remove
 from presence.live.persistence.writer import GATHER_FOR, Writer
 from presence.live.views.public_views import PublicViews
+from presence.wiring import QUARANTINE_AFTER
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 
@@ -379,7 +379,7 @@ async def test_who_is_put_aside_during_a_drain_is_told_to_nobody(
             living.ping(bob)
             await living.wait(2)
         living.take_all()
-        living.server._listeners.goodbyes_take = 4.0
+        living.port.goodbyes_take = 4.0
         living.stop()
         living.ping(bob)
         await living.wait(1)
@@ -576,7 +576,7 @@ async def test_a_deadline_that_comes_during_the_drain_publishes_nothing(store, a
         living.leave(await living.connect("bob"), Ending.LOST)
         await living.wait(8)
         versions, before = living.node.incarnation.versions, living.node.incarnation.versions.latest
-        living.server._listeners.goodbyes_take = 5.0
+        living.port.goodbyes_take = 5.0
         living.stop()
         await living.wait(4)
         assert (versions.latest, await living.views("bob")) == (before, ["bob online"])

@@ -9,7 +9,8 @@ from presence.dialects.together.encoder import TogetherEncoder
 from presence.errors import InvalidInput
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
-from presence.frontends.socket_session import SocketSession, SocketTimes
+from presence.frontends.socket_session import SocketSession
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.node import Node

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from presence.core.ids import parse_device_id
 from presence.frontends.client_connection import ConnectParams
-from presence.frontends.socket_session import SocketSession, SocketTimes
+from presence.frontends.socket_session import SocketSession
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.voiceping.session import SessionPlan
 from presence.live.claims import Claims
 from presence.transport.http.request import Request

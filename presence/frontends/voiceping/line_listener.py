@@ -11,7 +11,7 @@ import trio
 from presence.dialects.voiceping.inbound import claimed_user
 from presence.errors import TokenRefused
 from presence.frontends.authentication import Authentication
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.user_limit import UserLimit
 from presence.frontends.voiceping.line_socket import LineSocket, tune_line_socket
 from presence.frontends.voiceping.lines import LOGIN

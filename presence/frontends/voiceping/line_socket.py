@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import trio
 
-from presence.frontends.socket_session import SocketTimes
+from presence.frontends.socket_times import SocketTimes
 from presence.frontends.voiceping.lines import LineReader
 from presence.transport.concurrency_gate import ConcurrencyGate
 from presence.transport.context import ServerContext

@@ -22,7 +22,8 @@ from presence.dialects.voiceping.text import encode_text
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane, newest_of_each
 from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSession
-from presence.frontends.socket_session import SELF, Socket, SocketTimes
+from presence.frontends.socket_session import SELF, Socket
+from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.node import Node
 from presence.live.subscriber import EndReason, Welcome

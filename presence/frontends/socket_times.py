@@ -1,0 +1,18 @@
+"""How long a client of a socket may be silent."""
+
+import attrs
+
+from presence.core.rules import Rules
+
+
+@attrs.frozen
+class SocketTimes:
+    """Seconds between our pings, and of silence after which a socket is lost.
+
+    `stall_grace_after`: after a stall of this process a client has that long to
+    show that it is alive.
+    """
+
+    ping_every: float = 30.0
+    lost_after: float = 45.0
+    stall_grace_after: float = Rules().stall_grace_after
