@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.frontends.user_limit import UserLimit
 from presence.transport.admission import AddressLimits, RequestRates, address_group
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
@@ -137,17 +136,3 @@ def test_no_window_takes_more_than_burst_and_rate(pauses):
     for first, start in enumerate(taken):
         for last in range(first, len(taken)):
             assert last - first + 1 <= 20 + 10 * (taken[last] - start) + 1
-
-
-# -- users -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("most", "count", "has_enough"),
-    [(3, 2, False), (3, 3, True), (3, 4, True), (1, 0, False), (0, 10_000, False)],
-)
-def test_how_many_connections_are_enough_for_a_user(most, count, has_enough):
-    refusals = []
-    limit = UserLimit(most, {"7": count}.__getitem__, lambda: refusals.append("7"))
-    assert limit.has_enough("7") is has_enough
-    assert len(refusals) == has_enough

@@ -198,6 +198,21 @@ class OutboxStream(Outbox, trio.abc.Stream):
             await trio.lowlevel.cancel_shielded_checkpoint()
         return data
 
+    def take_nowait(self, max_bytes: int) -> bytes | None:
+        """Receive what is there before the upgrade; b"" at the end, None while there is nothing.
+
+        Raises `trio.BrokenResourceError` if the peer reset the connection.
+        """
+        return self._take_nowait(max_bytes)
+
+    def watch(self, on_readable: Callable[[], None]) -> None:
+        """Call *on_readable* once when `take_nowait` has something; see `Poller.watch`."""
+        self._poller.watch(self._socket, on_readable)
+
+    def unwatch(self) -> None:
+        """Call nothing any more."""
+        self._poller.unwatch(self._socket)
+
     async def _enter_teardown_gate(self) -> None:
         """Where thousands are lost at once, their ends come a few at a time.
 
