@@ -22,6 +22,7 @@ from presence.transport.http.request import (
 )
 from presence.transport.http.request_reader import RequestReader
 from presence.transport.http.response_writer import ResponseWriter
+from presence.transport.http.streaming import BodyStream, StreamingResponse
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.upgrade import (
     Upgrade,
@@ -83,7 +84,8 @@ class HttpConnection:
 
     # -- Answering -------------------------------------------------------------
 
-    async def _answer(self, request: Request) -> Response | Upgrade:
+    async def _answer(self, request: Request) -> Response | Upgrade | bool:
+        """The answer to *request*; where it was sent already, whether another may follow."""
         if not self._is_proxied:
             return await self._answer_admitted(request, None)
         if not self._site.addresses.take(request.peer):
@@ -98,10 +100,15 @@ class HttpConnection:
             if not is_kept:
                 self._site.addresses.release(request.peer)
 
-    async def _answer_admitted(self, request: Request, held: str | None) -> Response | Upgrade:
+    async def _answer_admitted(
+        self, request: Request, held: str | None
+    ) -> Response | Upgrade | bool:
         if asks_for_websocket(request):
             return await self._answer_upgrade(request, held)
-        return await self._ask_handler(request)
+        answer = await self._ask_handler(request)
+        if isinstance(answer, StreamingResponse):
+            return await self._stream_body(answer)
+        return answer
 
     async def _ask_handler(self, request: Request) -> Response:
         """Ask the handler, until its client has gone or the server stops.
@@ -117,6 +124,30 @@ class HttpConnection:
             raise trio.BrokenResourceError("the client has gone")
         stopping = HttpError(503, "the server is stopping", retry_after(1))
         return self._site.render_error(request, stopping)
+
+    async def _stream_body(self, response: StreamingResponse) -> bool:
+        """Send an answer while it is produced; return whether another request may follow."""
+        watch = self._watch
+        await self._writer.begin(response)
+        if self._reader.method == "HEAD":
+            return await self._writer.finish()
+        has_crashed = True
+        with self._site.crash_barrier:
+            with watch:
+                await self._produce(response)
+            has_crashed = False
+        if has_crashed or watch.is_gone:
+            return False
+        return await self._writer.finish()
+
+    async def _produce(self, response: StreamingResponse) -> None:
+        """Let the handler push the body; a task drains what waits, while something does."""
+        body = BodyStream(self._stream, self._reader.parser, self._watch)
+        async with trio.open_nursery() as nursery:
+            with self._stream.pushes_in(nursery):
+                self._watch.look()
+                await response.produce(body)
+                await body.wait_sent()
 
     async def _call(
         self, handler: Callable[[Request], Awaitable[Answer]], request: Request

@@ -32,6 +32,14 @@ class ResponseWriter:
             data += self._reader.parser.send(h11.Data(data=response.body)) or b""
         return await self._finish(data)
 
+    async def begin(self, response: Response) -> None:
+        """Send the head of an answer whose body comes over time."""
+        await self._stream.send_all(self._head(response, ()))
+
+    async def finish(self) -> bool:
+        """End an answer that was begun; returns what `send` returns."""
+        return await self._finish(b"")
+
     def _head(self, response: Response, length: Headers) -> bytes:
         headers = [*response.headers, ("date", _http_date(int(time.time()))), *length]
         self._is_last = CLOSE[0] in response.headers

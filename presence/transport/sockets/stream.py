@@ -6,8 +6,8 @@ see `presence.transport.sockets.outbox`; what comes in is judged first, see `fra
 
 import random
 import socket as stdsocket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import trio
 
@@ -212,6 +212,15 @@ class OutboxStream(Outbox, trio.abc.Stream):
     def unwatch(self) -> None:
         """Call nothing any more."""
         self._poller.unwatch(self._socket)
+
+    @contextmanager
+    def pushes_in(self, nursery: trio.Nursery) -> Iterator[None]:
+        """Allow `push` before the upgrade: a task in *nursery* drains what has to wait."""
+        self._nursery = nursery
+        try:
+            yield
+        finally:
+            self._nursery = None
 
     async def _enter_teardown_gate(self) -> None:
         """Where thousands are lost at once, their ends come a few at a time.
