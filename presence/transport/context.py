@@ -16,6 +16,7 @@ from presence.transport.http.request import (
     Response,
     render_json_error,
 )
+from presence.transport.http.stop_signal import StopSignal
 from presence.transport.limits import NetLimits
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.upgrade import WebSocketRoute
@@ -54,12 +55,19 @@ class ServerContext:
     )
     handshake_gate: ConcurrencyGate = attrs.field(init=False)
     idle: set[OutboxStream] = attrs.field(init=False, factory=set)
-    is_stopping: bool = attrs.field(init=False, default=False)
+    stop: StopSignal = attrs.field(init=False, factory=StopSignal)
 
     @handshake_gate.default
     def _handshakes_after_teardowns(self) -> ConcurrencyGate:
-        """Thousands who come back at once would else take room beside what they left behind."""
+        """Old connections are torn down before reconnects are accepted.
+
+        Otherwise both would occupy memory at once.
+        """
         return ConcurrencyGate(behind=self.teardown_gate)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stop.is_set
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits

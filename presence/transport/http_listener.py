@@ -42,7 +42,9 @@ class HttpListener(TcpListener):
                         return  # Gone already; some systems say so here.
                     stream.teardown_gate = site.teardown_gate
                     upgrade = await HttpConnection(stream, peer, site).serve()
-                    if upgrade is not None:
+                    if upgrade is None:
+                        self._count_faults(stream)
+                    else:
                         held_client = held_client or upgrade.held_client
                         note_end = partial(self._note_end, stream)
                         serving = serve_websocket(stream, upgrade, site.limits, note_end)

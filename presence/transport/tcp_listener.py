@@ -71,7 +71,7 @@ class TcpListener(ABC):
 
     def stop_accepting(self) -> None:
         """Close the listener, and the connections on which nothing is under way."""
-        self._site.is_stopping = True
+        self._site.stop.begin()
         self._accepting.cancel()
 
     def end_connections(self, within: float) -> None:

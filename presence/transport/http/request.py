@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 import orjson
+import trio
 
 from presence.errors import InvalidInput, PresenceError, StoreUnavailable
 
@@ -72,6 +73,9 @@ class Request:
     `path` is as sent, without the query; `parameters` are the decoded segments
     of the route. Header names are lower case; a repeated header's values are
     joined with ", ". `peer` is the client's address, as a trusted proxy tells.
+
+    A handler is cancelled when its client has gone. `stopping` is set when the server
+    stops: a handler that waits for long answers then, within a second.
     """
 
     method: str
@@ -82,6 +86,7 @@ class Request:
     peer: str = ""
     parameters: Mapping[str, str] = attrs.field(factory=dict)
     is_http_1_0: bool = False
+    stopping: trio.Event = attrs.field(factory=trio.Event, eq=False)
 
     @property
     def host(self) -> str:

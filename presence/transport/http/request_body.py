@@ -15,7 +15,8 @@ TOO_LARGE = "body too large"
 class RequestBody:
     """One body that the head announces, see `request.Body`.
 
-    *next_event* gives the parser's next event and waits for it.
+    *next_event* gives the parser's next event and waits for it; *on_whole* is called
+    when the body was read to its end.
     """
 
     is_empty = False
@@ -25,9 +26,11 @@ class RequestBody:
         headers: Mapping[str, str],
         limits: NetLimits,
         next_event: Callable[[], Awaitable[object]],
+        on_whole: Callable[[], None],
     ) -> None:
         self._limits = limits
         self._next_event = next_event
+        self._on_whole = on_whole
         self._coding = headers.get("content-encoding", "identity").strip().lower()
         self._declared = int(headers.get("content-length", 0))
 
@@ -52,4 +55,5 @@ class RequestBody:
             body += event.data
             if len(body) > limit:
                 raise HttpError(413, TOO_LARGE)
+        self._on_whole()
         return bytes(body)

@@ -10,7 +10,7 @@ them instead.
 import select
 import socket as stdsocket
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import attrs
@@ -40,7 +40,17 @@ class Poller(Protocol):
         """
 
     def wake(self, sock: stdsocket.socket) -> None:
-        """Wake whoever waits for *sock*, and nobody who begins to wait after that."""
+        """Wake the task that waits for *sock*, but none that begins to wait after that."""
+
+    def watch(self, sock: stdsocket.socket, on_readable: Callable[[], None]) -> None:
+        """Call *on_readable* once, as soon as something comes or the peer ends.
+
+        To be called where the kernel just said that there is nothing to receive, while
+        no task waits for *sock*. *on_readable* must not wait or raise; it may watch again.
+        """
+
+    def unwatch(self, sock: stdsocket.socket) -> None:
+        """Call nothing any more; does nothing where nothing is watched."""
 
     async def run(self) -> None:
         """Do what others wait for, until cancelled."""
@@ -59,15 +69,16 @@ class _GiveUp:
 
 
 class EpollPoller:
-    """Is told by the kernel of what is new only, which is enough for who takes all there is.
+    """Learns from the kernel only what is new, so that readers must take all there is.
 
-    Who speaks goes before those whose peers are gone: when a network fails
-    thousands are, and whoever is left must not wait until all have been seen off.
+    Readable sockets are woken before disconnected ones, so that a mass disconnect
+    cannot delay live clients.
     """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._tasks: dict[int, trio.lowlevel.Task] = {}
+        self._callbacks: dict[int, Callable[[], None]] = {}
         self._lost: deque[int] = deque()
 
     def add(self, sock: stdsocket.socket) -> None:
@@ -82,6 +93,12 @@ class EpollPoller:
     def wake(self, sock: stdsocket.socket) -> None:
         self._wake(sock.fileno())
 
+    def watch(self, sock: stdsocket.socket, on_readable: Callable[[], None]) -> None:
+        self._callbacks[sock.fileno()] = on_readable
+
+    def unwatch(self, sock: stdsocket.socket) -> None:
+        self._callbacks.pop(sock.fileno(), None)
+
     async def run(self) -> None:
         with self._epoll:
             while True:
@@ -93,7 +110,7 @@ class EpollPoller:
 
     def _wake_some(self) -> None:
         woken, found = 0, EVENTS_PER_TURN
-        # To look is cheap: behind thousands who are gone there may be one who speaks.
+        # Polling is cheap: behind thousands of lost sockets there may be a readable one.
         while found == EVENTS_PER_TURN and woken < EVENTS_PER_TURN:
             happened = self._epoll.poll(0, EVENTS_PER_TURN)
             found = len(happened)
@@ -111,10 +128,19 @@ class EpollPoller:
         task = self._tasks.pop(fd, None)
         if task is not None:
             trio.lowlevel.reschedule(task)
+        elif fd in self._callbacks:
+            self._callbacks.pop(fd)()
 
 
 class TrioPoller:
-    """As Trio does it on every platform. It wakes who waits to send as well."""
+    """As Trio does it on every platform. It wakes tasks that wait to send as well.
+
+    A watched socket takes a task while `run` runs.
+    """
+
+    def __init__(self) -> None:
+        self._nursery: trio.Nursery | None = None
+        self._callbacks: dict[stdsocket.socket, Callable[[], None]] = {}
 
     def add(self, sock: stdsocket.socket) -> None:
         pass
@@ -125,14 +151,37 @@ class TrioPoller:
     def wake(self, sock: stdsocket.socket) -> None:
         trio.lowlevel.notify_closing(sock)
 
+    def watch(self, sock: stdsocket.socket, on_readable: Callable[[], None]) -> None:
+        assert self._nursery is not None, "the poller does not run"
+        self._callbacks[sock] = on_readable
+        self._nursery.start_soon(self._call_when_readable, sock, on_readable)
+
+    def unwatch(self, sock: stdsocket.socket) -> None:
+        if self._callbacks.pop(sock, None) is not None:
+            # Not by cancelling: the next to wait would still find the socket busy.
+            trio.lowlevel.notify_closing(sock)
+
     async def run(self) -> None:
-        await trio.sleep_forever()
+        async with trio.open_nursery() as self._nursery:
+            await trio.sleep_forever()
+
+    async def _call_when_readable(
+        self, sock: stdsocket.socket, on_readable: Callable[[], None]
+    ) -> None:
+        try:
+            if self._callbacks.get(sock) is on_readable:
+                await trio.lowlevel.wait_readable(sock)
+        except trio.ClosedResourceError:
+            return
+        if self._callbacks.get(sock) is on_readable:
+            del self._callbacks[sock]
+            on_readable()
 
 
 PLAIN_POLLER = TrioPoller()
-"""For a single connection; there is nothing to run."""
+"""For a single connection that is not watched; it need not run."""
 
 
 def open_poller() -> Poller:
     """The leanest that this platform has; `add` the sockets, and have a task in `run`."""
-    return EpollPoller() if hasattr(select, "epoll") else PLAIN_POLLER
+    return EpollPoller() if hasattr(select, "epoll") else TrioPoller()

@@ -6,8 +6,8 @@ see `presence.transport.sockets.outbox`; what comes in is judged first, see `fra
 
 import random
 import socket as stdsocket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import trio
 
@@ -197,6 +197,30 @@ class OutboxStream(Outbox, trio.abc.Stream):
         if not has_waited:
             await trio.lowlevel.cancel_shielded_checkpoint()
         return data
+
+    def take_nowait(self, max_bytes: int) -> bytes | None:
+        """Receive what is there before the upgrade; b"" at the end, None while there is nothing.
+
+        Raises `trio.BrokenResourceError` if the peer reset the connection.
+        """
+        return self._take_nowait(max_bytes)
+
+    def watch(self, on_readable: Callable[[], None]) -> None:
+        """Call *on_readable* once when `take_nowait` has something; see `Poller.watch`."""
+        self._poller.watch(self._socket, on_readable)
+
+    def unwatch(self) -> None:
+        """Call nothing any more."""
+        self._poller.unwatch(self._socket)
+
+    @contextmanager
+    def pushes_in(self, nursery: trio.Nursery) -> Iterator[None]:
+        """Allow `push` before the upgrade: a task in *nursery* drains what has to wait."""
+        self._nursery = nursery
+        try:
+            yield
+        finally:
+            self._nursery = None
 
     async def _enter_teardown_gate(self) -> None:
         """Where thousands are lost at once, their ends come a few at a time.

@@ -209,3 +209,48 @@ async def test_no_more_than_some_of_the_gone_are_woken_in_one_turn(nursery):
     nursery.cancel_scope.cancel()
     for ours, _ in pairs:
         ours.close()
+
+
+async def test_a_callback_is_called_once_for_what_comes(watch, pair):
+    ours, peer = pair
+    called = []
+    await trio.testing.wait_all_tasks_blocked()
+    watch.watch(ours, lambda: called.append(ours.recv(10)))
+    peer.send(b"x")
+    await wait_for(called, 1)
+    peer.send(b"y")
+    await wait_for(called, 1)
+    assert called == [b"x"]
+
+
+async def test_a_callback_can_watch_again_and_is_called_for_the_end(watch, pair):
+    ours, peer = pair
+    called = []
+
+    def note():
+        called.append(ours.recv(10))
+        if called[-1]:
+            watch.watch(ours, note)
+
+    await trio.testing.wait_all_tasks_blocked()
+    watch.watch(ours, note)
+    for count in range(1, 4):
+        peer.send(b"x")
+        await wait_for(called, count)
+    peer.shutdown(socket.SHUT_WR)
+    await wait_for(called, 4)
+    assert called == [b"x"] * 3 + [b""]
+
+
+async def test_after_unwatch_nothing_is_called_and_a_task_can_wait(watch, pair):
+    ours, peer = pair
+    called = []
+    await trio.testing.wait_all_tasks_blocked()
+    watch.watch(ours, lambda: called.append(True))
+    await trio.testing.wait_all_tasks_blocked()
+    watch.unwatch(ours)
+    watch.unwatch(ours)
+    peer.send(b"x")
+    with trio.fail_after(5):
+        await watch.wait_readable(ours)
+    assert called == []
