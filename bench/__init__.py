@@ -1,1 +1,1 @@
-"""What the server costs, measured beside others: see README.md of this folder."""
+"""The cost of the server, measured beside others: see README.md of this folder."""

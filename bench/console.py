@@ -1,4 +1,4 @@
-"""What a person sees while it runs and after: a progress bar, tables."""
+"""The output for people, during a run and after it: a progress bar, tables."""
 
 import math
 from collections.abc import Iterator

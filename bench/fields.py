@@ -16,7 +16,7 @@ _TEXT: Final = re.compile(rb"\|[01]\|(\d+)\|(\d+)\|\d+\|(\d+)\|", re.ASCII)
 
 @attrs.frozen
 class Fields:
-    """What is said, by or of whom, and the payload; all that we send or wait for is numbers."""
+    """The kind of a message, its user, and the payload; all that we send or wait for is numbers."""
 
     message_type: int
     sender: int
@@ -42,7 +42,7 @@ def read_fields(form: Form, message: bytes) -> Fields | None:
 
 
 def code_of(number: int) -> int:
-    """What a publisher's update *number* says: the first is busy, and each other one."""
+    """The status in a publisher's update *number*: the first is busy, and each other one."""
     return BUSY if number % 2 else ONLINE
 
 

@@ -47,7 +47,7 @@ def masked_frame(opcode: int, payload: bytes) -> bytes:
 
 
 def upgrade_request(path: str, port: int, headers: Mapping[str, str] = NO_HEADERS) -> bytes:
-    """What asks the server on *port* of this machine for a WebSocket at *path*."""
+    """The request that asks the server on *port* of this machine for a WebSocket at *path*."""
     more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"

@@ -47,7 +47,7 @@ class Connection:
 
 @attrs.frozen
 class Answer:
-    """What the load client counted while it obeyed one command."""
+    """The counts of the load client for one command."""
 
     raw: dict[str, Any]
 

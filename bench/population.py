@@ -1,4 +1,4 @@
-"""Who is in which servers: many small ones, a few large ones, and everybody in several."""
+"""Memberships of a population: many small ones, a few large ones, and everybody in several."""
 
 from collections.abc import Sequence
 from random import Random

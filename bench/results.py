@@ -12,7 +12,7 @@ import attrs
 SUBBUCKETS = 256
 
 Case = tuple[tuple[str, str | int], ...]
-"""What was measured: ("server", "baseline"), ("n", 1000), ... in the order of the table."""
+"""The measured case: ("server", "baseline"), ("n", 1000), ... in the order of the table."""
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""What a scenario is: one file in `bench/scenarios`, found by its name."""
+"""A scenario: one file in `bench/scenarios`, found by its name."""
 
 import importlib
 import pkgutil
@@ -46,7 +46,7 @@ class Plot:
 
 @attrs.define
 class Stage:
-    """What a scenario runs on: the cores, a scratch directory, and how to say how far it is."""
+    """The stage of a scenario: the cores, a scratch directory, and how to say how far it is."""
 
     directory: Path
     cores: Cores

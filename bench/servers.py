@@ -107,7 +107,7 @@ class Server:
         )
 
     def token(self, user: str, servers: Sequence[str] | None) -> str:
-        """What *user* shows to our server; *servers* None: the token names none."""
+        """The token of *user* for our server; *servers* None: the token names none."""
         key = read_secret(self.data / "data").key
         return issue_token(key, user, now=time.time(), ttl=TOKEN_TTL, servers=servers)
 
@@ -128,7 +128,7 @@ class MeasuredServer:
     start: Callable[[Path, Mapping[str, object]], Server]
     why_missing: Callable[[], str | None] = lambda: None
     has_audiences: bool = False
-    """Who publishes tells those of some audiences; others tell everybody."""
+    """A publisher reaches some audiences only; with other servers it reaches everybody."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What one window of updates says, and what flows before it, in every scenario that publishes."""
+"""One window of updates, and the updates that flow before it, in every scenario that publishes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +44,7 @@ def histograms_of(answer: Answer) -> dict[str, Histogram]:
 
 
 def figures_of(answer: Answer) -> dict[str, float]:
-    """What one window of updates says; times in ms, CPU in us.
+    """The results of one window of updates; times in ms, CPU in us.
 
     A publisher sees the updates of the others: that is a delivery too, though
     nobody waits for it.

@@ -23,7 +23,7 @@ from presence.errors import InvalidInput, PresenceError, StartFailed
 if TYPE_CHECKING:
     from presence.client.rest import RestClient
 
-# What only one command needs is imported there: `presence --help` is to be quick.
+# Modules that only one command needs are imported there: `presence --help` is to be quick.
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 FAILED: Final = 1

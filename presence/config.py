@@ -56,7 +56,7 @@ class Config:
     is_development: bool = kinds.flag(lambda config: is_loopback(config.host))
     log_format: str = kinds.choice("auto", "json", "console")
     log_level: str = kinds.choice("info", "debug", "warning", "error")
-    # Who is let in
+    # Tokens, origins, proxies
     token_public_key: Path | None = kinds.location(None)  # noqa: RUF009  # a field
     token_jwks: Path | None = kinds.location(None)  # noqa: RUF009  # a field
     token_audience: str | None = kinds.word()

@@ -1,4 +1,4 @@
-"""What can go wrong, and whose fault it is.
+"""The errors of this package, and their exit codes.
 
 PresenceError
 ├── Refused             input from outside that we do not take; names the field

@@ -41,7 +41,7 @@ async def serve(config: Config, *, ready_file: Path | None = None) -> int:
 
     if ready_file is not None:
         check_ready_file(ready_file)
-    # What a start reads stays in memory; to collect in it takes nearly as long as to read it.
+    # A start reads objects that stay; to look through them takes nearly as long as to read them.
     gc.disable()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, stop)

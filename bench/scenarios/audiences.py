@@ -47,7 +47,7 @@ def run(
         contests = [_bring_up(stage, stack, name, kind, people) for name, kind in kinds]
         for repeat in range(stage.repeats):
             for outstanding in w:
-                # Whoever goes first in one repeat goes last in the next.
+                # The first server of one repeat is the last of the next.
                 for contest in contests if repeat % 2 == 0 else contests[::-1]:
                     stage.step(f"{contest.name}, {contest.audience}, {outstanding} outstanding")
                     yield _measure(stage, contest, n, repeat, outstanding, max(w))
@@ -78,7 +78,7 @@ def plan_apart(server: Server, people: Population, groups: int) -> list[Connecti
     size = round(mean(_listeners(people)))
     number_of = range(len(people.users) if server.has_audiences else size)
     plan = [
-        # What is left over makes a server more, without a publisher.
+        # The rest makes one more server, without a publisher.
         server.connection("L", number, audiences=(min(number // size, groups),))
         for number in number_of
     ]

@@ -31,7 +31,7 @@ def run(
                 for name in names
             }
             for repeat in range(stage.repeats):
-                # Whoever goes first in one repeat goes last in the next.
+                # The first server of one repeat is the last of the next.
                 order = names if repeat % 2 == 0 else names[::-1]
                 for outstanding in w:
                     for name in order:

@@ -44,7 +44,7 @@ def run(stage: Stage, transports: Sequence[str], n: Sequence[int]) -> Iterator[R
         with ExitStack() as stack:
             all_up = {name: _bring_up(stage, stack, name, radios) for name in transports}
             for repeat in range(stage.repeats):
-                # Whoever goes first in one repeat goes last in the next.
+                # The first server of one repeat is the last of the next.
                 for name in transports if repeat % 2 == 0 else transports[::-1]:
                     stage.step(f"{name}, {radios} radios")
                     yield _measure(stage, name, all_up[name], repeat)
@@ -57,7 +57,7 @@ def _bring_up(stage: Stage, stack: ExitStack, name: str, n: int) -> Radios:
     hide(data_of("presence", folder), [user_of("L", number, form) for number in range(n)])
     server = stack.enter_context(serving("presence", folder, stage.cores, SETTINGS))
     server.form = form
-    # Who publishes comes first: nobody is there yet who would be told of it.
+    # The publisher connects first: nobody is there yet to be told of it.
     plan = [server.connection("P", 0)]
     plan += [server.connection("L", number, is_silent=False) for number in range(n)]
     load = stack.enter_context(server.open_load(plan, stage.cores))
@@ -76,7 +76,7 @@ def _measure(stage: Stage, name: str, radios: Radios, repeat: int) -> Result:
     warming = warm_up(lambda seconds: load.run(w=1, seconds=seconds), radios.n, stage.seconds)
     answer = load.run(w=1, seconds=stage.seconds)
     after = load.settle(0.05)
-    # Who was cut between two windows was counted by nobody.
+    # Connections that were cut between two windows were not counted.
     cut = {"disconnected": len(load.plan) - after["open"]}
     before = radios.checks if repeat == 0 else {}
     checks = sum_checks([before, warming, answer.checks, after.checks, cut])

@@ -15,7 +15,7 @@ from bench.servers import NO_LIMITS, Server, serving, start_again, stop
 SETTINGS = {**NO_LIMITS, "everyone_server": "false", "grace_after": 120}
 """Explicit servers only; a grace that no storm outlasts, however busy the machine."""
 WATCHED_SERVERS = 4
-"""So many servers have a publisher, whose updates show that all of a server listen again."""
+"""The servers that have a publisher, whose updates show that all of a server listen again."""
 STORM_WITHIN = 120.0
 LATE_PROBE = 0.05
 """Seconds from which on a probe that reads late may have begun too few heartbeats."""
@@ -32,7 +32,7 @@ class Crowd:
     n: int
     group: int
     quiet_bytes: int = 0
-    """What the server holds with everybody connected, after they came gently."""
+    """The memory with everybody connected, after they connected gently."""
 
     @property
     def publishers(self) -> int:

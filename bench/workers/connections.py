@@ -36,7 +36,7 @@ MUTE = Mute()
 
 
 class Tally:
-    """What all connections together were told."""
+    """The updates that all connections together got."""
 
     def __init__(self) -> None:
         self.shown_offline = 0

@@ -227,7 +227,7 @@ class Sweeping:
     async def _watching(self) -> AsyncIterator[Stalls]:
         """Within the block time passes, and its stalls are those of the node.
 
-        What this file made until now, sets and lists of a million, the
+        The sets and lists that this file made, a million each, the
         collector sees before: no server makes such.
         """
         self._collector.look()
@@ -251,7 +251,7 @@ class Sweeping:
         return -(-after // self._every) * self._every
 
     def _swept_by(self, due: float) -> set[UserId]:
-        """Who was silent for long enough at *due*, from the times of their pings alone."""
+        """The users silent for long enough at *due*, from the times of their pings alone."""
         latest = due - self._expires_after
         return {user_id for user_id, at in self._pinged_at.items() if at <= latest}
 
@@ -280,7 +280,7 @@ class Sweeping:
         return view is not None and view.is_visible
 
     def _forget(self) -> None:
-        """What was told until now does not count."""
+        """Updates until now do not count."""
         self._tally.forget()
         for each in self._crowd.everybody:
             each.offline = each.online = 0

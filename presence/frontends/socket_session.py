@@ -1,6 +1,6 @@
 """A client connection that is a socket: pings, close codes, and the frames that come in.
 
-What a client may send, and how it is answered, is the dialect's session, which
+The messages of a client, and their answers, belong to the dialect's session, which
 builds on this.
 """
 
@@ -37,7 +37,7 @@ CLOSE_CODES = {
 
 
 class Socket(Protocol):
-    """What a session needs of its socket. Frames to the client go through `stream`."""
+    """The socket, as a session needs it. Frames to the client go through `stream`."""
 
     @property
     def stream(self) -> OutboxStream: ...

@@ -1,4 +1,4 @@
-"""Who may come in: connections per address and user, and how often somebody may ask."""
+"""Admission: connections per address, and how often a client may ask."""
 
 import math
 from collections import Counter
@@ -88,7 +88,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def address_group(client: str) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 /64."""
+    """The key of one client: an IPv4 address, or an IPv6 /64."""
     if ":" not in client:
         return client
     address = parse_address(client)

@@ -10,7 +10,7 @@ import trio
 
 HANDSHAKES_AT_ONCE = 32
 TEARDOWNS_AT_ONCE = 8
-"""Who is gone can wait: the fewer leave in one turn, the sooner others are heard."""
+"""Few at a time: the fewer connections end in one turn, the sooner others are served."""
 
 
 class ConcurrencyGate:
@@ -19,7 +19,7 @@ class ConcurrencyGate:
     A place is for work of ours only: whoever starts to wait for its peer, or
     for the disk, has to leave first. So nobody can hold one.
 
-    Whoever waits to pass the turnstile that it is *behind* goes first.
+    Connections that wait at the gate that it is *behind* go first.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the connections of all ports share: limits, gates, and where a crash is reported."""
+"""Shared by the connections of all ports: limits, gates, and where a crash is reported."""
 
 from collections.abc import Callable
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""What one listener grants to strangers: times, sizes, rates."""
+"""The limits of connections: times, sizes, rates."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Network

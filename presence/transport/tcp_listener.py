@@ -16,7 +16,7 @@ from presence.transport.sockets.stream import OutboxStream
 BACKLOG = 4096
 ACCEPTS_PER_TURN = 8
 CROWD = 64
-"""So many wait for a place where newcomers are accepted one by one, the rest by the kernel."""
+"""With more waiting handshakes connections are accepted one in each turn of the event loop."""
 BACK_OFF_AFTER = 0.1
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 

@@ -77,7 +77,7 @@ def _bearer_of(request: Request) -> str | None:
 
 
 def parse_connect_params(query: Mapping[str, str], claims: Claims) -> ConnectParams:
-    """What the connect request asks for; raises `InvalidInput` naming the parameter.
+    """The parameters of the connect request; raises `InvalidInput` naming the parameter.
 
     A token that names a device is good for that device only.
     """

@@ -69,7 +69,7 @@ def _header(request: Request, names: Sequence[str]) -> str | None:
 
 
 def _credential(request: Request, index: int) -> str | None:
-    """What a page offers at this place of its subprotocols, where these may be credentials."""
+    """The subprotocol that a page offers at this place, where these may be credentials."""
     if not _is_own_path(request):
         return None
     offered = [name for name in _offered(request) if name != TEXT_SUBPROTOCOL]

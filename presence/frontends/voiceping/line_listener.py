@@ -22,13 +22,13 @@ from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import TcpListener
 
 MOST_LOGINS = 500
-"""So many may be here that have not said who they are."""
+"""The most connections that may be open without a login."""
 TOKEN = LOGIN.decode()
 
 
 @attrs.frozen
 class LineSettings:
-    """Who may come in on the pipe, and what becomes of them.
+    """Admission to the line port, and the sessions of admitted clients.
 
     The connection lasts as long as the session. `times` are those of the
     kernel's own watch over silent clients.

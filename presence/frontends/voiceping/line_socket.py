@@ -24,14 +24,14 @@ LONGEST_KEEP_ALIVE = 32_767
 """Seconds; Linux takes no more."""
 
 NO_LINES: list[str] = []
-"""What waits on nearly all connections nearly always; never to be changed."""
+"""The empty list that nearly all connections share; never to be changed."""
 
 
 def tune_line_socket(sock: stdsocket.socket, times: SocketTimes) -> None:
     """As `tune_socket`; and the kernel is to notice a client that vanished.
 
     It probes after `ping_every` of silence, and gives up `lost_after` after the
-    last sign of life. What the platform lacks is left out.
+    last sign of life. Options that the platform lacks are left out.
     """
     tune_socket(sock)
     sock.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_KEEPALIVE, 1)
@@ -52,7 +52,7 @@ def _whole_seconds(seconds: float) -> int:
 
 
 class LineSocket(OutboxStream):
-    """One open pipe, made of *sock*, which it owns. What goes out, goes through itself.
+    """One open pipe, made of *sock*, which it owns. It is its own stream.
 
     There is one task per connection, the door's, which waits in `receive`;
     another one, in *nursery*, only while the client is slow to read.
@@ -134,7 +134,7 @@ class LineSocket(OutboxStream):
     def close_soon(self, code: int, reason: str = "") -> None:
         """Take nothing more, in either direction; `receive` says so to whoever waits in it.
 
-        What waits still goes out, if the owner calls `finish`. A pipe has no
+        Waiting lines are still sent if the owner calls `finish`. A pipe has no
         words for *code* and *reason*.
         """
         if not self._is_closing:

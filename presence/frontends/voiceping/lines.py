@@ -1,4 +1,4 @@
-"""What comes on a pipe, cut into lines and judged. No I/O."""
+"""Cuts the bytes of a line connection into lines and checks limits. No I/O."""
 
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ LINE_BYTES = 512
 LOGIN = b"token:"
 LOGIN_BYTES = 8192
 LINE_BURST = 2000
-"""So many lines may come at once: a client that was without network for a while has a backlog."""
+"""The most lines at once: a client that had no network for a while has a backlog."""
 
 TOO_LONG = Violation(TOO_LARGE, "line too long")
 TOO_MANY = Violation(OVER_A_LIMIT, "too many lines")
@@ -48,7 +48,7 @@ class LineReader:
     def feed(self, chunk: bytes, now: float) -> list[str]:
         """Return the lines that end in *chunk*, without blank ones, up to a violation.
 
-        What is no UTF-8 becomes U+FFFD. Blank lines count in the rate.
+        Bytes that are no UTF-8 become U+FFFD. Blank lines count in the rate.
         """
         if self.violation is not None:
             return []

@@ -56,7 +56,7 @@ VoicePingLane = SocketLane[VoicePingEncoder]
 
 @attrs.frozen(eq=False)
 class SessionPlan:
-    """What the VoicePing sessions of all doors share; makes them.
+    """Shared by the VoicePing sessions of all ports; makes them.
 
     `lines` is how a pipe is spoken to, `texts` and `arrays` a WebSocket.
     """
@@ -100,10 +100,10 @@ class SessionPlan:
 
 
 class VoicePingSession(RateLimitedSession):
-    """What a VoicePing client may say: how it is, that it is alive, and a test.
+    """Handles the frames of a VoicePing client: statuses, pings and tests.
 
-    More than 20 bad frames in a minute end the connection. What is for the
-    voice router is none, and takes nothing of the frame rate: pings go on
+    More than 20 bad frames in a minute end the connection. Frames for the
+    voice router are not bad, and do not count in the frame rate: pings go on
     while somebody talks.
     """
 
@@ -133,7 +133,7 @@ class VoicePingSession(RateLimitedSession):
         self._plan = plan
         self._bad_frames = SlidingWindow(MOST_BAD_FRAMES, BAD_FRAMES_WITHIN)
         self._code: int | None = None
-        """What the client last said or was told of its own user."""
+        """The code of its own user that the client last sent or received."""
         self._has_said_offline = False
 
     @property

@@ -11,7 +11,7 @@ from presence.transport.sockets.stream import RECEIVE_BYTES, OutboxStream
 HALF_CLOSED_AFTER = 0.1
 """Seconds from the EOF of a client to the end of the handler that works for it."""
 KEPT_BYTES = 64 * 1024
-"""What a client may send ahead while a handler works; more stays in the kernel."""
+"""The most bytes that a client may send ahead of an answer; more stay in the kernel."""
 
 
 class EarlyBytes(Protocol):

@@ -1,6 +1,6 @@
 """Which web pages may talk to this server. Pure.
 
-Browsers send `Origin`; programs do not. Who forges it could as well leave it out.
+Browsers send `Origin`; programs do not. A program that forges it could as well leave it out.
 """
 
 from collections.abc import Collection, Mapping

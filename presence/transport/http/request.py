@@ -94,7 +94,7 @@ class Request:
 
     @property
     def subprotocols(self) -> tuple[str, ...]:
-        """What the upgrade offers, in the client's order."""
+        """The subprotocols that the upgrade offers, in the client's order."""
         offered = self.headers.get("sec-websocket-protocol", "").split(",")
         return tuple(name for part in offered if (name := part.strip()))
 

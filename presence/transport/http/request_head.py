@@ -18,7 +18,7 @@ _ABSOLUTE = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 @attrs.frozen
 class Target:
-    """What a request line asks for; `host` only where the target itself names it.
+    """The target of a request; `host` only where the target itself names it.
 
     `path` is `*` for a question about the whole server.
     """

@@ -46,7 +46,7 @@ class RequestReader:
 
     @property
     def early(self) -> bytes:
-        """What came behind the request under way."""
+        """The bytes that came behind the request under way."""
         return self.parser.trailing_data[0]
 
     def keep_early(self, data: bytes) -> None:

@@ -43,7 +43,7 @@ def _count_nothing(peer: str) -> None:
 
 
 class _Node:
-    """What the patterns say after the same first segments."""
+    """A node in the tree of patterns: all that share their first segments."""
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}

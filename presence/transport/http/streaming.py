@@ -14,7 +14,7 @@ from presence.transport.sockets.stream import OutboxStream
 class BodyStream:
     """The body of an answer while a handler produces it.
 
-    What the kernel does not take waits, at most `max_unsent_bytes`. A client is cut as
+    Bytes that the kernel does not take wait, at most `max_unsent_bytes`. A client is cut as
     slow above that, and where the kernel took nothing for `write_blocked_after`.
     Once the client is cut or has gone, the handler is cancelled.
     """

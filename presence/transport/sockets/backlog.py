@@ -1,11 +1,11 @@
-"""What waits for a socket that takes no more, and in which order it goes."""
+"""The bytes that wait for a socket that takes no more, and their order."""
 
 import itertools
 from collections import deque
 from collections.abc import Hashable, Iterable
 
 WRITE_BYTES = 64 * 1024
-"""So much is joined into one write."""
+"""The most bytes that are joined into one write."""
 
 
 class Backlog:
@@ -24,7 +24,7 @@ class Backlog:
         self._sizes: list[int] = []  # of the frames in it
         self._latest: dict[Hashable, bytes] = {}
         self._is_begun = False
-        """What goes next is the rest of a frame of which a part went out."""
+        """The rest of a frame that was partly written goes first."""
 
     @property
     def is_empty(self) -> bool:

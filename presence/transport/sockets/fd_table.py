@@ -11,7 +11,7 @@ LOST = "lost"
 """Why a connection is cut whose socket is broken."""
 
 BLOCK = 1024
-"""So many numbers are made at a time, so that they lie side by side in memory."""
+"""Slots are made in blocks, so that they are adjacent in memory."""
 
 NOT_WRITABLE = -1
 

@@ -1,7 +1,7 @@
 """Everything that is on its way out to one connection.
 
 Whole frames are written synchronously and never block: `push` keeps order,
-`offer` keeps the latest per key. What the kernel does not take at once waits in
+`offer` keeps the latest per key. Bytes that the kernel does not take at once wait in
 a `Backlog`, drained by a task that exists only meanwhile.
 """
 
@@ -28,7 +28,7 @@ CANCELLED = "cancelled"
 
 @attrs.frozen
 class OutboxStatistics:
-    """What waits for one reader, and how often a newer frame took an older one's place."""
+    """The bytes that wait for one reader, and how often a newer frame replaced an older one."""
 
     unsent_bytes: int
     waiting_keys: int
@@ -243,7 +243,7 @@ class Outbox:
         try:
             await self._write_backlog()
         except trio.Cancelled:
-            # What was written may end in the middle of a frame.
+            # The written bytes may end in the middle of a frame.
             self.cut(CANCELLED)
             raise
         except trio.ClosedResourceError:
@@ -323,7 +323,7 @@ class Outbox:
             return
         self._is_closed = True
         self._forget_unsent()
-        # Whoever it belonged to is free at once: the collector hardly ever looks at the old.
+        # Its owner is freed at once: the collector hardly ever looks at the old.
         self.is_gone = _never
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()

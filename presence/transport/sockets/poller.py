@@ -18,7 +18,7 @@ import trio
 
 EVENTS_PER_TURN = 512
 LOST_PER_TURN = 32
-"""So many are woken before other tasks run; whose peer is gone, fewer, and after the rest."""
+"""Tasks woken before others run; fewer of those whose peers are gone, and after the rest."""
 
 PEER_IS_GONE = (
     getattr(select, "EPOLLHUP", 0)
@@ -58,7 +58,7 @@ class Poller(Protocol):
 
 @attrs.frozen
 class _GiveUp:
-    """What Trio calls where *tasks* has a task that is cancelled."""
+    """Called by Trio when a task in *tasks* is cancelled."""
 
     tasks: dict[int, trio.lowlevel.Task]
     fd: int

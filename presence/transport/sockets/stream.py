@@ -91,7 +91,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
 
     @property
     def violation(self) -> Violation | None:
-        """What the client did against the limits, if that ended the connection."""
+        """The limit that the client broke, if that ended the connection."""
         return self._violation
 
     def begin_frames(self, nursery: trio.Nursery, meter: FrameLimiter, early: bytes) -> None:
@@ -232,7 +232,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
             await self.teardown_gate.enter(self)
 
     def _receive_nowait(self, max_bytes: int) -> bytes | None:
-        """What came, judged; b"" at the end, None while there is nothing for the library."""
+        """The judged bytes; b"" at the end, None while there is nothing for the library."""
         if self._violation is None:
             data: bytes | None
             data, self._unread = self._unread, b""
@@ -247,7 +247,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
                     return None
                 self.pending_in_library += meter.message_count - count
                 return data
-            # What came before is heard and answered first; the next call ends it.
+            # Frames that came before are handled first; the next call ends it.
             if data := data[: self._violation.accepted_bytes]:
                 return data
         if self._backlog is None or not self._backlog.has_unkeyed:

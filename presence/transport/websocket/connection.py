@@ -52,12 +52,12 @@ class WebSocket:
         self._on_text: Callable[[str], None] | None = None
         self._on_control: Callable[[int, bytes], None] | None = None
         self.failure: BaseException | None = None
-        """What the hearer raised: the library's reader may lose it to its own cancellation."""
+        """The error that a callback raised; the library's reader may lose it when cancelled."""
 
     def release_handshake_slot(self) -> None:
         """The client has what it came for, or waits for the disk: others may come in.
 
-        Whoever begins to wait for messages, or to close, need not call this.
+        A session that begins to wait for messages, or to close, need not call this.
         """
         if self._on_arrival is not None:
             self._on_arrival()
@@ -130,7 +130,7 @@ class WebSocket:
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Send a close frame and wait for the client's, at most two seconds, then cut.
 
-        What the client still sends is discarded. Closing twice is harmless.
+        Later messages of the client are discarded. Closing twice is harmless.
         """
         self._begin_close(code, reason)
         await self._finish_close()

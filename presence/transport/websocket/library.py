@@ -18,7 +18,7 @@ MESSAGE_QUEUE_SIZE = 16
 UNBOUNDED_BYTES = 1 << 31
 NORMAL = 1000
 NO_CODE = 1005
-"""What the library reports of a close frame without a code; no client can send it as one."""
+"""The code that the library reports for a close frame without one; no client can send it as one."""
 GOODBYES = (NORMAL, NO_CODE)
 """A browser's `close()` sends no code; one that navigates away sends 1001."""
 BROKEN_FRAMING = (1002, 1007)

@@ -23,7 +23,7 @@ UPGRADE_HEADERS: Headers = (("upgrade", "websocket"), ("connection", "upgrade"))
 
 @attrs.frozen
 class Admitted:
-    """Who may come in: the subprotocol to answer, and the session that owns the socket.
+    """An admitted upgrade: the subprotocol to answer, and the session that owns the socket.
 
     The connection lasts as long as *serve*; if it returns, the socket is closed with 1000.
     """
@@ -38,7 +38,7 @@ class WebSocketRoute(Protocol):
     async def admit(self, request: Request) -> Response | Admitted:
         """Refuse with a plain answer (401, 403, 404, 429, 503), or admit.
 
-        What it raises is answered as the errors of a handler are.
+        Its errors are answered like those of a handler.
         """
 
 
