@@ -11,9 +11,10 @@ import trio
 import trio.testing
 
 from presence.frontends.socket_times import SocketTimes
-from presence.frontends.voiceping import line_listener, line_socket
+from presence.frontends.voiceping import line_listener
 from presence.frontends.voiceping.line_listener import MOST_LOGINS, LineListener
 from presence.transport.concurrency_gate import HANDSHAKES_AT_ONCE
+from presence.transport.sockets import stream
 from presence.transport.sockets.stream import SocketEnded
 
 LONGEST_TOKEN = "good-7" + "-" * (8192 - len("token:good-7"))
@@ -357,7 +358,7 @@ async def test_those_lost_at_once_end_a_few_at_a_time(open_line_listener, how):
 async def test_who_does_not_read_its_last_lines_stands_in_nobodys_way(
     open_line_listener, monkeypatch
 ):
-    monkeypatch.setattr(line_socket, "CLOSE_AFTER", 60.0)
+    monkeypatch.setattr(stream, "LAST_CHANCE_AFTER", 60.0)
     pipes = await open_line_listener()
     for _ in range(MORE):
         client, session = await pipes.log_in(is_slow=True)

@@ -10,11 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from presence.frontends.voiceping import line_socket
 from presence.frontends.voiceping.line_socket import LINES_PER_TURN, LineSocket
 from presence.frontends.voiceping.lines import LINE_BURST
 from presence.transport import tcp_listener
-from presence.transport.sockets import backlog
+from presence.transport.sockets import backlog, stream
 from presence.transport.sockets.outbox import Outbox
 from presence.transport.sockets.poller import EpollPoller, TrioPoller
 
@@ -214,7 +213,7 @@ async def send_until_broken(client):
 
 
 async def test_who_does_not_read_what_waits_is_cut_after_a_moment(pipes, monkeypatch):
-    monkeypatch.setattr(line_socket, "CLOSE_AFTER", 0.2)
+    monkeypatch.setattr(stream, "LAST_CHANCE_AFTER", 0.2)
     client, session = await pipes.log_in(is_slow=True)
     fill(session.pipe)
     await client.stream.send_eof()

@@ -16,8 +16,6 @@ from presence.transport.sockets.stream import OutboxStream, SocketEnded, tune_so
 RECEIVE_BYTES = 4096
 LINES_PER_TURN = 50
 """After so many lines of one client others have their turn."""
-CLOSE_AFTER = 2.0
-NOT_READ = "not read to the end"
 
 KEEP_ALIVE_PROBES = 3
 LONGEST_KEEP_ALIVE = 32_767
@@ -142,19 +140,6 @@ class LineSocket(OutboxStream):
             self.release_handshake_slot()
             self._take_no_more()
             self._poller.wake(self._socket)
-
-    async def finish(self) -> None:
-        """Send what waits, as far as the client reads it within `CLOSE_AFTER`, and an EOF.
-
-        To be called once nobody is in `receive`.
-        """
-        self._take_no_more()
-        with trio.move_on_after(CLOSE_AFTER) as flushing:
-            while self._backlog is not None:
-                await self._wait_until_woken()
-        if flushing.cancelled_caught:
-            self.cut(NOT_READ)
-        await self.linger()
 
     def _take_data(self) -> bytes | None:
         """Take from the socket; b"" at its end, None while there is nothing."""

@@ -28,6 +28,9 @@ LAST_CHANCE_AFTER = 2.0
 """A slow reader is cut if it has not taken its close frame by then."""
 LINGER_AFTER = 1.0
 LINGER_BYTES = 256 * 1024
+LINGER_FRAME_BYTES = 4 * 1024 * 1024
+"""A client that speaks WebSocket may be far into a message when it is refused."""
+NOT_READ = "not read to the end"
 RECEIVE_BYTES = 16 * 1024
 
 
@@ -130,16 +133,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
             except trio.ClosedResourceError:
                 if self._is_closed:
                     raise
-
-    async def see_off(self) -> None:
-        """Wait until a slow reader has its close frame, or its last chance has passed.
-
-        To be called once nobody hears the client. If cancelled, it is cut.
-        """
-        while self._backlog is not None:
-            await self._wait_until_woken()
-        if not self._is_cut:
-            await self.linger()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send as one uninterrupted piece, after what was pushed and before what was offered.
@@ -250,9 +243,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
             # Frames that came before are handled first; the next call ends it.
             if data := data[: self._violation.accepted_bytes]:
                 return data
-        if self._backlog is None or not self._backlog.has_unkeyed:
-            self.push_close(self._violation.close_code, self._violation.sentence)
-        self._take_no_more()
+        self.push_close(self._violation.close_code, self._violation.sentence)
         return b""
 
     def _deliver_text(self, data: bytes) -> bool:
@@ -286,6 +277,24 @@ class OutboxStream(Outbox, trio.abc.Stream):
             self.last_received_at = trio.current_time()
         return data
 
+    async def finish(self) -> None:
+        """Send what waits, up to our last frame, then an EOF, and `linger`.
+
+        The client has `LAST_CHANCE_AFTER` to take what waits, and is cut then. Nothing
+        is received any more, and nothing can be pushed. If cancelled while something
+        waits, the end of it is lost.
+        """
+        self._take_no_more()
+        self._is_done = True
+        self._poller.wake(self._socket)
+        with trio.move_on_after(LAST_CHANCE_AFTER) as flushing:
+            while self._backlog is not None:
+                await self._wait_until_woken()
+        if flushing.cancelled_caught:
+            self.cut(NOT_READ)
+        if not self._is_cut:
+            await self.linger()
+
     async def linger(self) -> None:
         """Send EOF and discard input for a moment, so that the last answer is not lost.
 
@@ -293,7 +302,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         the peer's kernel throw away what it has not read yet.
         """
         self._forget_unsent()
-        left = LINGER_BYTES
+        left = LINGER_BYTES if self._limiter is None else LINGER_FRAME_BYTES
         ended = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
         with trio.move_on_after(LINGER_AFTER), suppress(*ended):
             self._socket.shutdown(stdsocket.SHUT_WR)
@@ -302,6 +311,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
                     await self._poller.wait_readable(self._socket)
                 else:
                     left -= len(data)
+                    await trio.lowlevel.checkpoint()
 
     async def hold(self) -> None:
         """Send EOF and keep the connection for a moment, reading nothing.

@@ -11,7 +11,6 @@ import trio
 
 from presence.transport.http.request import Headers, Request, Response, error_response
 from presence.transport.limits import NetLimits
-from presence.transport.sockets.outbox import SLOW
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.connection import INTERNAL_ERROR, WebSocket
 from presence.transport.websocket.frame_limiter import FrameLimiter
@@ -109,8 +108,8 @@ async def serve_websocket(
 ) -> None:
     """Answer the upgrade, run its session, end the connection. Owns *stream*.
 
-    Calls *note_end* when the session is over, before it waits for a client
-    that has its last words still to read.
+    Calls *note_end* when the session is over, before it waits for the client to
+    read what was sent last, at most three seconds, also when cancelled.
     """
     meter = FrameLimiter(limits)
     try:
@@ -132,8 +131,10 @@ async def serve_websocket(
                 socket.clear_callbacks()
                 _send_close(socket)
                 note_end()
-            if stream.cut_reason == SLOW:
-                await stream.see_off()
+                # Our close frame may be on its way, and unread input would make the
+                # kernel reset the connection: the client would not see why it ended.
+                with trio.CancelScope(shield=True):
+                    await stream.finish()
             nursery.cancel_scope.cancel()
         if socket.failure is not None:
             raise socket.failure
@@ -141,10 +142,6 @@ async def serve_websocket(
         # The peer vanished while the library's reader answered it.
         pass
     finally:
-        # A close frame of ours may be on its way: unread input would make the kernel
-        # reset the connection, and the client would not see why it ended.
-        with trio.CancelScope(shield=True):
-            await stream.linger()
         stream.close()
 
 

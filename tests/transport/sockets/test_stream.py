@@ -294,7 +294,7 @@ async def test_a_slow_reader_that_reads_again_gets_whole_frames_and_then_4008(
     assert pair.stream.cut_reason == "slow"
     assert pair.stream.statistics().unsent_bytes < 1004 + len(TOO_SLOW)
     assert not pair.stream.offer("a", b"<late>")
-    nursery.start_soon(pair.stream.see_off)
+    nursery.start_soon(pair.stream.finish)
     got = await pair.read_all()
     whole, end = divmod(len(got) - len(TOO_SLOW), 1004)
     assert (whole in (taken - 1, taken), end) == (True, 0)
@@ -305,7 +305,7 @@ async def test_a_frame_larger_than_the_bound_is_not_interrupted(connect, nursery
     pair = await connect(max_unsent_bytes=5000)
     frame = text_frame(b"l" * 1_000_000)
     assert not pair.stream.push(frame)
-    nursery.start_soon(pair.stream.see_off)
+    nursery.start_soon(pair.stream.finish)
     assert await pair.read_all() == frame + TOO_SLOW
 
 
@@ -332,7 +332,7 @@ async def test_what_a_slow_reader_sends_does_not_take_its_4008_away(connect, nur
 
     @nursery.start_soon
     async def end():
-        await pair.stream.see_off()
+        await pair.stream.finish()
         pair.stream.close()
 
     await pair.peer.send(b"x" * 10_000)
@@ -356,7 +356,7 @@ async def test_a_slow_reader_that_takes_too_little_is_cut_when_its_last_chance_i
                 await trio.sleep(0.02)
                 await pair.read(30_000)
 
-        await pair.stream.see_off()
+        await pair.stream.finish()
         assert 0.4 <= trio.current_time() - began_at < 1
         reader.cancel_scope.cancel()
     assert pair.stream.statistics().unsent_bytes == 0

@@ -813,6 +813,7 @@ LAST_FRAMES = [
     pytest.param(b"\x81\x81\0\0\0\0\xff", 1007, id="text that is not UTF-8"),
     pytest.param(b"\x81\x01x", 1002, id="frame without a mask"),
     pytest.param(b"\x81\xff" + b"\x7f" * 8 + bytes(4), 1009, id="frame too large"),
+    pytest.param(b"\x89\x80\0\0\0\0" * 300, 4008, id="flood of pings"),
 ]
 
 
@@ -831,3 +832,95 @@ async def test_a_close_frame_reaches_a_client_that_still_sends(
         await client.stream.aclose()
     await listener.wait_until(lambda: listener.listener.connection_count == 0)
     assert listener.crashes == []
+
+
+async def return_at_once(socket):
+    pass
+
+
+async def close_with_4001(socket):
+    await socket.close(4001)
+
+
+async def close_soon_with_4003(socket):
+    socket.close_soon(4003)
+    with pytest.raises(SocketEnded):
+        await socket.receive()
+
+
+async def crash(socket):
+    raise KeyError("boom")
+
+
+async def crash_in_a_callback(socket):
+    socket.watch_control(lambda opcode, payload: crash_at_once(payload))
+    while True:
+        await socket.receive()
+
+
+def crash_at_once(payload):
+    raise KeyError("boom")
+
+
+ENDS_OF_SESSIONS = [
+    pytest.param(return_at_once, 1000, id="returns"),
+    pytest.param(close_with_4001, 4001, id="closes"),
+    pytest.param(close_soon_with_4003, 4003, id="closes soon"),
+    pytest.param(crash, 1011, id="crashes"),
+    pytest.param(crash_in_a_callback, 1011, id="callback crashes"),
+]
+
+
+@pytest.mark.parametrize(("serve", "code"), ENDS_OF_SESSIONS)
+async def test_the_close_frame_of_a_session_reaches_a_client_that_still_sends(
+    open_http_listener, masked_frame, serve, code
+):
+    class Route:
+        async def admit(self, request):
+            return Admitted(None, serve)
+
+    listener = await open_http_listener(
+        route=Route(), max_connections_per_address=0, max_frames_per_second=0
+    )
+    for _ in range(20):
+        client = await open_client(listener)
+        await client.send(masked_frame(PING), masked_frame(TEXT, b"x" * 1000) * 100)
+        with trio.fail_after(5):
+            assert await client.close_code() == code
+            await client.send(masked_frame(CLOSE, NORMAL))
+            assert await client.stream.receive_some() == b""  # an end, not a reset
+        await client.stream.aclose()
+    await listener.wait_until(lambda: listener.listener.connection_count == 0)
+
+
+async def test_a_client_far_into_a_message_that_is_too_large_reads_1009(
+    open_http_listener, masked_frame
+):
+    listener = await open_http_listener(max_connections_per_address=0)
+    message = masked_frame(0x82, bytes(3_000_000))
+    for _ in range(5):
+        client = await open_client(listener)
+        with trio.fail_after(5):
+            await client.send(message)
+            assert await client.close_code() == 1009
+            assert await client.stream.receive_some() == b""
+        await client.stream.aclose()
+
+
+async def test_a_close_frame_waits_behind_the_frames_that_wait(open_http_listener, masked_frame):
+    listener = await open_http_listener(max_frame_bytes=100)
+    client = await listener.connect()
+    client.stream.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+    await client.upgrade()
+    socket = await socket_of(listener)
+    pushed = 0
+    while socket.stream.statistics().unsent_bytes < 10_000:
+        assert socket.stream.push(text_frame(b"p" * 1000))
+        pushed += 1
+    await client.send(masked_frame(TEXT, b"x" * 101))
+    await wait_ends(listener, [False])
+    with trio.fail_after(5):
+        frames = [await client.frame() for _ in range(pushed + 1)]
+        assert frames[:-1] == [(TEXT, b"p" * 1000)] * pushed
+        assert frames[-1][1][:2] == (1009).to_bytes(2, "big")
+        assert await client.stream.receive_some() == b""
