@@ -289,6 +289,7 @@ class Sweeping:
 async def main(options: dict[str, Any], clock: MockClock) -> None:
     """Bring up the node, then measure as often as asked."""
     config = Config(
+        pipe_port="off",
         data=Path(options["directory"]) / "data",
         port=0,
         everyone_server=False,  # nobody else is told, so that only the sweep is measured

@@ -18,8 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-READY_WITHIN = 15.0
-STOP_WITHIN = 15.0
+READY_WITHIN = 60.0
+STOP_WITHIN = 60.0
 EVENT_WITHIN = 10.0
 
 
