@@ -1,9 +1,10 @@
 """Admission: connections per address, and how often a client may ask."""
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from presence.transport.rate_bucket import RateBucket
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -100,28 +101,27 @@ def address_group(client: str) -> str:
 class RequestRates:
     """At most *burst* requests of a key at once and *per_second* in the long run; 0 is off.
 
-    Memory is bounded by *max_keys*: those who could start a whole burst anew
-    are forgotten first, then those who were quiet longest.
+    Memory is bounded by *max_keys*: keys that could start a whole burst anew are
+    forgotten first, then those that were quiet longest.
     """
 
     def __init__(self, per_second: float, burst: int, *, max_keys: int = 10_000) -> None:
-        self._every = 1 / per_second if per_second else 0.0
-        self._slack = (burst - 0.5) * self._every
-        self._burst_after = (burst - 1) * self._every
+        self._bucket = RateBucket(per_second, burst) if per_second else None
         self._max_keys = max_keys
         self._full_at: dict[Hashable, float] = {}
 
     def take(self, key: Hashable, now: float) -> float | None:
         """Take one request of *key*; if refused, return after how many seconds to retry."""
-        if not self._every:
+        if self._bucket is None:
             return None
-        full_at = max(self._full_at.pop(key, -math.inf), now)
-        if full_at - now > self._slack:
-            self._full_at[key] = full_at
-            return full_at - now - self._burst_after
+        before = self._full_at.pop(key, 0.0)
+        full_at = self._bucket.take(before, now)
+        if full_at is None:
+            self._full_at[key] = before
+            return self._bucket.retry_after(before, now)
         if len(self._full_at) >= self._max_keys:
             self._forget(now)
-        self._full_at[key] = full_at + self._every
+        self._full_at[key] = full_at
         return None
 
     def take_of_address(self, peer: str, now: float) -> float | None:

@@ -3,11 +3,11 @@
 from functools import lru_cache
 
 from presence.transport.limits import NetLimits
+from presence.transport.rate_bucket import RateBucket
 from presence.transport.websocket.frame_limiter import (
     FRAME_TOLERANCE,
     OVER_A_LIMIT,
     TOO_LARGE,
-    FrameBucket,
     Violation,
 )
 
@@ -22,9 +22,9 @@ TOO_MANY = Violation(OVER_A_LIMIT, "too many lines")
 
 
 @lru_cache(maxsize=16)
-def _line_bucket(max_frames_per_second: int) -> FrameBucket | None:
+def _line_bucket(max_frames_per_second: int) -> RateBucket | None:
     per_second = max_frames_per_second * FRAME_TOLERANCE
-    return FrameBucket(per_second, max(LINE_BURST, 2 * per_second)) if per_second else None
+    return RateBucket(per_second, max(LINE_BURST, 2 * per_second)) if per_second else None
 
 
 class LineReader:

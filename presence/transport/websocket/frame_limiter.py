@@ -10,6 +10,7 @@ from functools import lru_cache
 import attrs
 
 from presence.transport.limits import NetLimits
+from presence.transport.rate_bucket import RateBucket
 from presence.transport.websocket.client_frames import FINAL, MASKED, measure_frame, unmask
 
 TOO_LARGE = 1009
@@ -33,36 +34,13 @@ class Violation:
     accepted_bytes: int = attrs.field(default=0, eq=False)
 
 
-class FrameBucket:
-    """At most *burst* frames at once and *per_second* in the long run.
-
-    Holds no state, so that all connections share it: each keeps the time at
-    which its own bucket is full again, 0 in the beginning.
-    """
-
-    __slots__ = ("_every", "_slack")
-
-    def __init__(self, per_second: float, burst: float) -> None:
-        self._every = 1 / per_second
-        # The last frame of a burst takes the allowance exactly; rounding must not refuse it.
-        self._slack = (burst - 0.5) * self._every
-
-    def take(self, full_at: float, now: float) -> float | None:
-        """Return when the bucket is full after one more frame; None if that is too many."""
-        if full_at < now:
-            full_at = now
-        elif full_at - now > self._slack:
-            return None
-        return full_at + self._every
-
-
-CONTROL_BUCKET = FrameBucket(CONTROL_FRAMES_PER_SECOND, CONTROL_BURST)
+CONTROL_BUCKET = RateBucket(CONTROL_FRAMES_PER_SECOND, CONTROL_BURST)
 
 
 @lru_cache(maxsize=16)
-def _data_bucket(max_frames_per_second: int) -> FrameBucket | None:
+def _data_bucket(max_frames_per_second: int) -> RateBucket | None:
     per_second = max_frames_per_second * FRAME_TOLERANCE
-    return FrameBucket(per_second, 2 * per_second) if per_second else None
+    return RateBucket(per_second, 2 * per_second) if per_second else None
 
 
 class FrameLimiter:

@@ -9,7 +9,6 @@ from presence.transport.websocket.client_frames import read_whole_text
 from presence.transport.websocket.frame_limiter import (
     PING,
     PONG,
-    FrameBucket,
     FrameLimiter,
     Violation,
 )
@@ -132,14 +131,6 @@ def test_fifty_control_frames_a_second_are_sustained_and_more_are_not():
     meter = FrameLimiter(LIMITS)
     verdicts = [meter.feed(frame(0x89) * 60, float(second)) for second in range(1, 30)]
     assert TOO_MANY_CONTROL in verdicts
-
-
-def test_a_bucket_fills_again_but_never_over_its_burst():
-    bucket, full_at = FrameBucket(10, 20), 0.0
-    for now, fit in [(0.0, 20), (0.5, 5), (100.0, 20)]:
-        for _ in range(fit):
-            full_at = bucket.take(full_at, now)
-        assert bucket.take(full_at, now) is None
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 10_000])
