@@ -5,7 +5,8 @@ from contextlib import suppress
 from functools import partial
 
 from presence.transport.http.connection import HttpConnection
-from presence.transport.sockets.stream import OutboxStream, tune_socket
+from presence.transport.sockets.options import tune_socket
+from presence.transport.sockets.stream import OutboxStream
 from presence.transport.tcp_listener import TcpListener
 from presence.transport.websocket.upgrade import serve_websocket
 

@@ -10,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from presence.frontends.together import routes
-from presence.transport.sockets.outbox import RESET_ON_CLOSE
+from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
 
 CHANGE = json.dumps({"status": "dnd"}).encode()
 PATCH = (

@@ -18,6 +18,7 @@ from presence.frontends.voiceping.lines import LOGIN
 from presence.live.claims import Claims
 from presence.transport.context import ServerContext
 from presence.transport.faults import Refusal
+from presence.transport.sockets.ending import finish
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import TcpListener
 
@@ -82,7 +83,7 @@ class LineListener(TcpListener):
                     if serving is not None:
                         await serving
                         self._leave_gates(pipe)
-                        await pipe.finish()
+                        await finish(pipe)
                 finally:
                     self._leave_gates(pipe)
                     self._count_faults(pipe)

@@ -10,8 +10,9 @@ from presence.frontends.voiceping.lines import LineReader
 from presence.transport.concurrency_gate import ConcurrencyGate
 from presence.transport.context import ServerContext
 from presence.transport.sockets.fd_table import LOST
+from presence.transport.sockets.options import tune_socket
 from presence.transport.sockets.poller import Poller
-from presence.transport.sockets.stream import OutboxStream, SocketEnded, tune_socket
+from presence.transport.sockets.stream import OutboxStream, SocketEnded
 
 RECEIVE_BYTES = 4096
 LINES_PER_TURN = 50
@@ -132,7 +133,7 @@ class LineSocket(OutboxStream):
     def close_soon(self, code: int, reason: str = "") -> None:
         """Take nothing more, in either direction; `receive` says so to whoever waits in it.
 
-        Waiting lines are still sent if the owner calls `finish`. A pipe has no
+        Waiting lines are still sent if the owner calls `ending.finish`. A pipe has no
         words for *code* and *reason*.
         """
         if not self._is_closing:

@@ -10,7 +10,8 @@ import h11
 from presence.transport.context import ServerContext
 from presence.transport.http.request import CLOSE, Headers, Response
 from presence.transport.http.request_reader import RequestReader
-from presence.transport.sockets.stream import LINGER_BYTES, OutboxStream
+from presence.transport.sockets.ending import LINGER_BYTES, hold, linger
+from presence.transport.sockets.stream import OutboxStream
 
 
 class ResponseWriter:
@@ -61,9 +62,9 @@ class ResponseWriter:
             parser.start_next_cycle()
             return True
         if self._is_last or (is_unread and self._reader.declared_bytes > LINGER_BYTES):
-            await self._stream.hold()
+            await hold(self._stream)
         else:
-            await self._stream.linger()
+            await linger(self._stream)
         return False
 
     @property

@@ -4,7 +4,6 @@ To them it is an ordinary Trio stream. Others write whole frames in between,
 see `presence.transport.sockets.outbox`; what comes in is judged first, see `frame_limiter`.
 """
 
-import random
 import socket as stdsocket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,21 +14,15 @@ from presence.transport.concurrency_gate import ConcurrencyGate
 from presence.transport.limits import NetLimits
 from presence.transport.sockets.backlog import Backlog
 from presence.transport.sockets.fd_table import LOST
-from presence.transport.sockets.outbox import SLOW, Outbox
+from presence.transport.sockets.outbox import Outbox
 from presence.transport.sockets.poller import PLAIN_POLLER, Poller
+from presence.transport.sockets.socket_writer import SLOW
 from presence.transport.websocket.client_frames import read_whole_text
 from presence.transport.websocket.frame_limiter import OVER_A_LIMIT, FrameLimiter, Violation
 from presence.transport.websocket.frames import CLOSE, close_frame
 
-SEND_BUFFER_BYTES = 64 * 1024
-NOT_SENT_BYTES = 16 * 1024
-TCP_NOTSENT_LOWAT: int = getattr(stdsocket, "TCP_NOTSENT_LOWAT", 25)
 LAST_CHANCE_AFTER = 2.0
 """A slow reader is cut if it has not taken its close frame by then."""
-LINGER_AFTER = 1.0
-LINGER_BYTES = 256 * 1024
-LINGER_FRAME_BYTES = 4 * 1024 * 1024
-"""A client that speaks WebSocket may be far into a message when it is refused."""
 NOT_READ = "not read to the end"
 RECEIVE_BYTES = 16 * 1024
 
@@ -40,14 +33,6 @@ class SocketEnded(Exception):
     def __init__(self, *, is_clean: bool) -> None:
         super().__init__("clean" if is_clean else "lost")
         self.is_clean = is_clean
-
-
-def tune_socket(sock: stdsocket.socket) -> None:
-    """Make a fresh TCP socket non-blocking and let it show a stuck reader early."""
-    sock.setblocking(False)
-    sock.setsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_NODELAY, 1)
-    sock.setsockopt(stdsocket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT_BYTES)
-    sock.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 class OutboxStream(Outbox, trio.abc.Stream):
@@ -91,6 +76,11 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self.teardown_gate: ConcurrencyGate | None = None
         self.on_text: Callable[[str], None] | None = None
         self.pending_in_library = 0
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the client speaks WebSocket."""
+        return self._limiter is not None
 
     @property
     def violation(self) -> Violation | None:
@@ -277,12 +267,10 @@ class OutboxStream(Outbox, trio.abc.Stream):
             self.last_received_at = trio.current_time()
         return data
 
-    async def finish(self) -> None:
-        """Send what waits, up to our last frame, then an EOF, and `linger`.
+    async def flush(self) -> None:
+        """Send what waits, and cut a client that does not take it within `LAST_CHANCE_AFTER`.
 
-        The client has `LAST_CHANCE_AFTER` to take what waits, and is cut then. Nothing
-        is received any more, and nothing can be pushed. If cancelled while something
-        waits, the end of it is lost.
+        Nothing is received any more, and nothing can be pushed.
         """
         self._take_no_more()
         self._is_done = True
@@ -292,38 +280,22 @@ class OutboxStream(Outbox, trio.abc.Stream):
                 await self._wait_until_woken()
         if flushing.cancelled_caught:
             self.cut(NOT_READ)
-        if not self._is_cut:
-            await self.linger()
 
-    async def linger(self) -> None:
-        """Send EOF and discard input for a moment, so that the last answer is not lost.
-
-        Closing with unread input would make the kernel reset the connection and
-        the peer's kernel throw away what it has not read yet.
-        """
-        self._forget_unsent()
-        left = LINGER_BYTES if self._limiter is None else LINGER_FRAME_BYTES
-        ended = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
-        with trio.move_on_after(LINGER_AFTER), suppress(*ended):
-            self._socket.shutdown(stdsocket.SHUT_WR)
-            while left > 0 and (data := self._take_any_nowait(RECEIVE_BYTES)) != b"":
-                if data is None:
-                    await self._poller.wait_readable(self._socket)
-                else:
-                    left -= len(data)
-                    await trio.lowlevel.checkpoint()
-
-    async def hold(self) -> None:
-        """Send EOF and keep the connection for a moment, reading nothing.
-
-        A client that is refused too often can thus come back only once a moment
-        for each connection that its address may have. The jitter keeps many such
-        connections from coming back together.
-        """
+    def send_eof_nowait(self) -> None:
+        """Send EOF, and forget what waits. To be called once nobody receives."""
         self._forget_unsent()
         with suppress(OSError):
             self._socket.shutdown(stdsocket.SHUT_WR)
-        await trio.sleep(LINGER_AFTER * random.uniform(0.5, 1.5))
+
+    async def discard_some(self) -> int:
+        """Wait for bytes and throw them away; return how many there were, 0 at the end.
+
+        To be called once nobody receives. Raises as `receive_some` does.
+        """
+        while (data := self._take_any_nowait(RECEIVE_BYTES)) is None:
+            await self._poller.wait_readable(self._socket)
+        await trio.lowlevel.checkpoint()
+        return len(data)
 
     def close(self) -> None:
         """Close the socket, and hear nothing more."""
@@ -338,8 +310,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         """End the library's use of the stream; the owner ends the connection.
 
         The library calls this when it gives up or has answered a close frame. Frames
-        can still be pushed, such as the close frame that says why; see `linger`
-        and `close`.
+        can still be pushed, such as the close frame that says why; see `ending`.
         """
         self._is_done = True
         if not self._is_closed:

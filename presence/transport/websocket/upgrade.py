@@ -11,6 +11,7 @@ import trio
 
 from presence.transport.http.request import Headers, Request, Response, error_response
 from presence.transport.limits import NetLimits
+from presence.transport.sockets.ending import finish
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.connection import INTERNAL_ERROR, WebSocket
 from presence.transport.websocket.frame_limiter import FrameLimiter
@@ -134,7 +135,7 @@ async def serve_websocket(
                 # Our close frame may be on its way, and unread input would make the
                 # kernel reset the connection: the client would not see why it ended.
                 with trio.CancelScope(shield=True):
-                    await stream.finish()
+                    await finish(stream)
             nursery.cancel_scope.cancel()
         if socket.failure is not None:
             raise socket.failure

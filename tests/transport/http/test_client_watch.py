@@ -12,8 +12,8 @@ from presence.transport.http import client_watch
 from presence.transport.http.client_watch import KEPT_BYTES
 from presence.transport.http.request import Response
 from presence.transport.http.request_reader import RequestReader
-from presence.transport.sockets.outbox import RESET_ON_CLOSE
 from presence.transport.sockets.poller import TrioPoller
+from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
 from presence.transport.sockets.stream import RECEIVE_BYTES
 
 WAIT = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -13,7 +13,7 @@ from presence.transport.http.cors import OriginRules
 from presence.transport.http.request import Response
 from presence.transport.http.router import Route, Router
 from presence.transport.http.streaming import StreamingResponse
-from presence.transport.sockets.outbox import RESET_ON_CLOSE
+from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
 
 GET = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
 TEXT = (("content-type", "text/plain"),)

@@ -9,15 +9,13 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from presence.transport.limits import NetLimits
+from presence.transport.sockets.ending import finish
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.frame_batch import FrameBatch
-from presence.transport.sockets.outbox import RESET_ON_CLOSE, OutboxStatistics
-from presence.transport.sockets.stream import (
-    NOT_SENT_BYTES,
-    TCP_NOTSENT_LOWAT,
-    OutboxStream,
-    tune_socket,
-)
+from presence.transport.sockets.options import NOT_SENT_BYTES, TCP_NOTSENT_LOWAT, tune_socket
+from presence.transport.sockets.outbox import OutboxStatistics
+from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
+from presence.transport.sockets.stream import OutboxStream
 from presence.transport.websocket.frame_limiter import FrameLimiter
 from presence.transport.websocket.frames import binary_frame, close_frame, ping_frame, text_frame
 
@@ -294,7 +292,7 @@ async def test_a_slow_reader_that_reads_again_gets_whole_frames_and_then_4008(
     assert pair.stream.cut_reason == "slow"
     assert pair.stream.statistics().unsent_bytes < 1004 + len(TOO_SLOW)
     assert not pair.stream.offer("a", b"<late>")
-    nursery.start_soon(pair.stream.finish)
+    nursery.start_soon(finish, pair.stream)
     got = await pair.read_all()
     whole, end = divmod(len(got) - len(TOO_SLOW), 1004)
     assert (whole in (taken - 1, taken), end) == (True, 0)
@@ -305,7 +303,7 @@ async def test_a_frame_larger_than_the_bound_is_not_interrupted(connect, nursery
     pair = await connect(max_unsent_bytes=5000)
     frame = text_frame(b"l" * 1_000_000)
     assert not pair.stream.push(frame)
-    nursery.start_soon(pair.stream.finish)
+    nursery.start_soon(finish, pair.stream)
     assert await pair.read_all() == frame + TOO_SLOW
 
 
@@ -332,7 +330,7 @@ async def test_what_a_slow_reader_sends_does_not_take_its_4008_away(connect, nur
 
     @nursery.start_soon
     async def end():
-        await pair.stream.finish()
+        await finish(pair.stream)
         pair.stream.close()
 
     await pair.peer.send(b"x" * 10_000)
@@ -356,7 +354,7 @@ async def test_a_slow_reader_that_takes_too_little_is_cut_when_its_last_chance_i
                 await trio.sleep(0.02)
                 await pair.read(30_000)
 
-        await pair.stream.finish()
+        await finish(pair.stream)
         assert 0.4 <= trio.current_time() - began_at < 1
         reader.cancel_scope.cancel()
     assert pair.stream.statistics().unsent_bytes == 0

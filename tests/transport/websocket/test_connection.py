@@ -12,7 +12,7 @@ import wsproto.events
 from trio_websocket import open_websocket_url
 
 from presence.transport.http.request import error_response
-from presence.transport.sockets.outbox import RESET_ON_CLOSE
+from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.websocket.frames import text_frame
 from presence.transport.websocket.library import SPENT_HANDSHAKE
