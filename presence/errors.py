@@ -1,8 +1,10 @@
 """The errors of this package, and their exit codes.
 
 PresenceError
-├── Refused             input from outside that we do not take; names the field
+├── InvalidInput        input from outside that is refused; names the field
 ├── StoreUnavailable    the database cannot be read or written now
+├── UserUnavailable     a user's actor did not answer; another attempt may succeed
+├── UserCrashed         a user's actor crashed on the very request
 ├── TokenRefused        a token that lets nobody in; says why
 └── StartFailed         the server cannot start; carries the exit code
     ├── BadConfig           78
@@ -27,6 +29,14 @@ class InvalidInput(PresenceError):
 
 class StoreUnavailable(PresenceError):
     """The store cannot be read or written now; what depends on a read fails closed."""
+
+
+class UserUnavailable(PresenceError):
+    """The user's actor did not answer in time, takes no more requests, or is stopping."""
+
+
+class UserCrashed(PresenceError):
+    """The user's actor crashed while it handled the request, which is lost."""
 
 
 class TokenRefused(PresenceError):

@@ -34,7 +34,6 @@ from presence.frontends.voiceping.line_socket import LineSocket
 from presence.frontends.voiceping.routes import VoicePingRest
 from presence.frontends.voiceping.session import SessionPlan
 from presence.listeners import Listeners, ListeningPort
-from presence.live.administration import Administration
 from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
 from presence.live.connections import ConnectionRegistry
@@ -43,6 +42,7 @@ from presence.live.messages import Message
 from presence.live.node import Node
 from presence.live.persistence.writer import Writer
 from presence.live.ports import StartupState, Store
+from presence.live.service import PresenceService
 from presence.live.subscriber import Announcement
 from presence.live.user_actor import UserActor
 from presence.live.views.public_views import PublicViews
@@ -90,7 +90,8 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
         node = await open_node(config, clock, store, startup, on_crash)
         _show_gauges(counters, node)
         issue = _issuer(secret, clock) if config.is_development else None
-        listeners = build_listeners(config, node, counters, verify, issue)
+        service = PresenceService(node)
+        listeners = build_listeners(config, service, counters, verify, issue)
         yield Server(node, startup, listeners, counters, on_crash)
     finally:
         await store.aclose()
@@ -197,37 +198,41 @@ def _show_gauges(counters: Counters, node: Node) -> None:
 
 
 def build_listeners(
-    config: Config, node: Node, counters: Counters, verify: Verify, issue: IssueToken | None
+    config: Config,
+    service: PresenceService,
+    counters: Counters,
+    verify: Verify,
+    issue: IssueToken | None,
 ) -> Listeners:
     """The ports, and all that is answered there. *issue* is None outside development mode."""
     authentication = Authentication(
         verify,
-        node.is_revoked,
+        service.is_revoked,
         RequestRates(config.max_requests_per_second, 2 * config.max_requests_per_second),
-        node.clock,
+        service.now,
         is_development=config.is_development,
         on_refused=lambda reason: counters.add(Count.TOKENS_REFUSED, reason),
     )
     user_limit = UserLimit(
         config.max_connections_per_user,
         config.max_devices_per_user,
-        node.connections.devices_of,
+        service.devices_of,
         lambda: _count_fault(counters, Refusal.USER_LIMIT),
     )
     max_frames, times, fd_table = config.max_frames_per_second, config.times, FdTable()
-    voiceping = SessionPlan(node, counters, max_frames, config.single_login, fd_table)
+    voiceping = SessionPlan(service, counters, max_frames, config.single_login, fd_table)
     gateways: Sequence[Gateway] = (
-        TogetherGateway(node, counters, times, max_frames, fd_table),
+        TogetherGateway(service, counters, times, max_frames, fd_table),
         VoicePingGateway(voiceping, times),
     )
     router = Router(
-        build_routes(node, authentication, counters, issue),
+        build_routes(service, authentication, counters, issue),
         OriginRules(config.origins, config.is_development),
         authentication.count_refused,
     )
     context = ServerContext(
         answer=_counted(router.answer, counters),
-        sockets=Gateways(node, authentication, user_limit, gateways),
+        sockets=Gateways(service, authentication, user_limit, gateways),
         on_crash=_log_request_crash,
         count=partial(_count_fault, counters),
         count_refused=authentication.count_refused,
@@ -243,16 +248,19 @@ def build_listeners(
 
 
 def build_routes(
-    node: Node, authentication: Authentication, counters: Counters, issue: IssueToken | None
+    service: PresenceService,
+    authentication: Authentication,
+    counters: Counters,
+    issue: IssueToken | None,
 ) -> list[Route]:
     """Every address that is asked without an upgrade."""
     openapi = openapi_document(version("presence-server"))
-    together = TogetherRest(node, authentication)
+    together = TogetherRest(service, authentication)
     groups = (
         together,
-        AdministrationRest(Administration(node), authentication, together.persisted),
-        Operations(node, authentication, counters.render, openapi, issue),
-        VoicePingRest(node, authentication),
+        AdministrationRest(service, authentication, together.persisted),
+        Operations(service, authentication, counters.render, openapi, issue),
+        VoicePingRest(service, authentication),
     )
     return [
         *(route for group in groups for route in group.routes()),

@@ -329,7 +329,7 @@ async def open_line_listener(nursery):
                 verify_good,
                 lambda claims: claims.user_id == "revoked",
                 RequestRates(0, 0),
-                Clock(),
+                Clock().now,
                 is_development=site.limits.is_development,
                 on_refused=lambda reason: counts.update([f"token {reason}"]),
             ),

@@ -17,13 +17,6 @@ MODULES = sorted(
     for file in ROOT.glob(f"{part}/**/*.py")
 )
 
-# Frontends ask actors through `live`; these are the names of what may go wrong then.
-ACTOR_ERRORS = {
-    "actors.ActorCrashed",
-    "actors.ActorStopped",
-    "actors.AskTimedOut",
-    "actors.MailboxFull",
-}
 # Arrows of our own code. A part may always import itself and presence.errors.
 MAY_IMPORT = {
     "actors": set(),
@@ -32,10 +25,11 @@ MAY_IMPORT = {
     "presence.live": {"actors", "presence.core", "presence.metrics"},
     "presence.transport": {"presence.log"},
     "presence.frontends": {
-        *ACTOR_ERRORS,
         "presence.core",
         "presence.dialects",
-        "presence.live",
+        "presence.live.claims",
+        "presence.live.service",
+        "presence.live.subscriber",
         "presence.metrics",
         "presence.transport",
     },
@@ -98,6 +92,17 @@ MAY_IMPORT = {
     "presence.metrics": set(),
     "presence.openapi": set(),
 }
+# What frontends may name of the core.
+CORE_VALUES = {
+    "presence.core.events",
+    "presence.core.ids",
+    "presence.core.public_changes",
+    "presence.core.rules",
+    "presence.core.sliding_window",
+    "presence.core.snapshot",
+    "presence.core.types",
+    "presence.core.user.patch",
+}
 STANDS_ALONE = {"actors", "presence.errors", "presence.log", "presence.metrics"}
 OUR_OWN = {"actors", "presence"}
 IMPURE = {"trio", "time", "random", "secrets", "logging", "os", "socket", "structlog"}
@@ -115,6 +120,10 @@ def part_of(module):
 
 def name_of(file):
     return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+def files_of(part):
+    return [file for file in MODULES if part_of(name_of(file)) == part]
 
 
 def tree_of(file):
@@ -192,6 +201,19 @@ def test_no_folder_is_too_full_to_see_at_a_glance(folder):
 def test_every_arrow_starts_at_code_that_exists():
     parts = {part_of(name_of(file)) for file in MODULES}
     assert set(MAY_IMPORT) - parts <= {"presence.app", "presence.__main__"}
+
+
+@pytest.mark.parametrize("file", files_of("presence.frontends"), ids=str)
+def test_a_frontend_knows_values_of_the_core_and_no_rules_that_change_a_user(file):
+    ours = [name for name in imports_of(file) if name.startswith("presence.core.")]
+    assert [name for name in ours if not is_within(name, CORE_VALUES)] == []
+
+
+@pytest.mark.parametrize("file", files_of("presence.frontends"), ids=str)
+def test_a_frontend_names_no_field_of_a_node(file):
+    names = {node.attr for node in ast.walk(tree_of(file)) if isinstance(node, ast.Attribute)}
+    assert names & {"node", "_node"} == set()
+    assert not any(is_within(name, {"presence.live.node"}) for name in imports_of(file))
 
 
 def declared_requirements():

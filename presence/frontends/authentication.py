@@ -4,10 +4,9 @@ import math
 from collections.abc import Callable
 
 from presence.core.ids import parse_user_id
-from presence.core.types import UserId
+from presence.core.types import Moment, UserId
 from presence.errors import InvalidInput, TokenRefused
 from presence.live.claims import Claims, Verify
-from presence.live.clock import Clock
 from presence.transport.admission import RequestRates
 from presence.transport.http.request import CLOSE, Headers, HttpError, Request, retry_after
 
@@ -24,7 +23,7 @@ class Authentication:
         verify: Verify,
         is_revoked: Callable[[Claims], bool],
         rates: RequestRates,
-        clock: Clock,
+        now: Callable[[], Moment],
         *,
         is_development: bool,
         on_refused: Callable[[str], None],
@@ -32,7 +31,7 @@ class Authentication:
         self._verify = verify
         self._is_revoked = is_revoked
         self._rates = rates
-        self._clock = clock
+        self._now = now
         self._is_development = is_development
         self._on_refused = on_refused
 
@@ -53,7 +52,7 @@ class Authentication:
     def of_token(self, token: str) -> Claims:
         """The claims of *token*; else counts it and raises `TokenRefused`."""
         try:
-            claims = self._verify(token, self._clock.now().wall)
+            claims = self._verify(token, self._now().wall)
             if self._is_revoked(claims):
                 raise TokenRefused("revoked")
         except TokenRefused as refusal:
@@ -79,7 +78,7 @@ class Authentication:
             self.count_refused(request.peer)
             raise
         if not claims.is_admin:
-            self._require_room(self._rates.take(("user", claims.user_id), self._now()))
+            self._require_room(self._rates.take(("user", claims.user_id), self._now().mono))
         return claims
 
     def count_refused(self, peer: str) -> None:
@@ -87,7 +86,7 @@ class Authentication:
 
         Above the rate of its address raises 429, which ends the connection.
         """
-        self._require_room(self._rates.take_of_address(peer, self._now()), CLOSE)
+        self._require_room(self._rates.take_of_address(peer, self._now().mono), CLOSE)
 
     def of_administrator(self, request: Request) -> Claims:
         """As `of_request`; raises 403 for anybody but an administrator."""
@@ -95,9 +94,6 @@ class Authentication:
         if not claims.is_admin:
             raise HttpError(403, "an admin token is needed")
         return claims
-
-    def _now(self) -> float:
-        return self._clock.now().mono
 
     def _require_room(self, wait: float | None, headers: Headers = ()) -> None:
         if wait is not None:
@@ -111,7 +107,7 @@ class Authentication:
         return self._believed(user_id)
 
     def _believed(self, user_id: UserId) -> Claims:
-        return Claims(user_id, expires_at=math.inf, issued_at=self._clock.now().wall)
+        return Claims(user_id, expires_at=math.inf, issued_at=self._now().wall)
 
 
 def bearer_of(request: Request) -> str | None:

@@ -8,7 +8,7 @@ from presence.frontends.client_connection import ConnectParams
 from presence.frontends.socket_session import SocketSession
 from presence.frontends.user_limit import UserLimit
 from presence.live.claims import Claims
-from presence.live.node import Node
+from presence.live.service import PresenceService
 from presence.transport.http.request import (
     Request,
     Response,
@@ -45,12 +45,12 @@ class Gateways:
 
     def __init__(
         self,
-        node: Node,
+        service: PresenceService,
         authentication: Authentication,
         user_limit: UserLimit,
         gateways: Sequence[Gateway],
     ) -> None:
-        self._node = node
+        self._service = service
         self._authentication = authentication
         self._user_limit = user_limit
         self._gateways = gateways
@@ -60,7 +60,7 @@ class Gateways:
         gateway = next((each for each in self._gateways if each.takes(request)), None)
         if gateway is None:
             return error_response(404, "not found")
-        if self._node.is_draining:
+        if self._service.is_draining:
             return error_response(503, "the server is stopping", retry_after(1))
         claims = self._authentication.claims_of(request, gateway.token_of(request))
         params = gateway.connect_params_of(request, claims)

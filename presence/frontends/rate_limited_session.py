@@ -11,7 +11,7 @@ from presence.frontends.lane import SocketLane
 from presence.frontends.socket_session import Socket, SocketSession
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
-from presence.live.node import Node
+from presence.live.service import ConnectionTimer, PresenceService
 from presence.metrics import Count, Counters
 
 OVER_RATE = "over_rate"
@@ -28,7 +28,7 @@ class RateLimitedSession(SocketSession):
 
     def __init__(
         self,
-        node: Node,
+        service: PresenceService,
         socket: Socket,
         lane: SocketLane[Any],
         claims: Claims,
@@ -37,7 +37,7 @@ class RateLimitedSession(SocketSession):
         max_frames_per_second: int,
         counters: Counters,
     ) -> None:
-        super().__init__(node, socket, lane, claims, params, times)
+        super().__init__(service, socket, lane, claims, params, times)
         self._frames = SlidingWindow(max_frames_per_second, 1.0)
         self._postponed: PresencePatch = EMPTY_PATCH
         self._counters = counters
@@ -62,15 +62,15 @@ class RateLimitedSession(SocketSession):
             self._wait_for_room()
 
     def leave(self, ending: Ending) -> None:
-        self._node.timer.cancel(("frames", self._connection))
-        if not self._node.is_draining:
+        if not self._service.is_draining:
             self._send_postponed()  # the last change is never lost
         super().leave(ending)
         self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
 
     def _wait_for_room(self) -> None:
-        self._node.timer.set(
-            ("frames", self._connection),
+        self._service.set_timer(
+            self,
+            ConnectionTimer.FRAMES,
             self._frames.opens_at(),
             lambda stalled: self._send_postponed(),
         )

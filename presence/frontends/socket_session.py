@@ -8,14 +8,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol, cast
 
-from actors import ActorCrashed, ActorStopped, AskTimedOut
 from presence.core.events import Ending
 from presence.core.types import UserId
+from presence.errors import UserCrashed, UserUnavailable
 from presence.frontends.client_connection import ClientConnection, ConnectParams, ending_for
 from presence.frontends.lane import SocketLane
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
-from presence.live.node import Node
+from presence.live.service import ConnectionTimer, PresenceService
 from presence.live.subscriber import EndReason
 from presence.transport.sockets.outbox import Outbox
 from presence.transport.sockets.stream import OutboxStream, SocketEnded
@@ -75,14 +75,14 @@ class SocketSession(ClientConnection):
 
     def __init__(
         self,
-        node: Node,
+        service: PresenceService,
         socket: Socket,
         lane: SocketLane[Any],
         claims: Claims,
         params: ConnectParams,
         times: SocketTimes | None,
     ) -> None:
-        super().__init__(node, claims, params)
+        super().__init__(service, claims, params)
         self._socket = socket
         self._lane = lane
         self._times = times
@@ -108,7 +108,7 @@ class SocketSession(ClientConnection):
 
     def is_gone(self, user_id: Hashable) -> bool:
         """Whether the client no longer sees the user, whose waiting presence is then dropped."""
-        return not self._node.memberships.can_see(self.user_id, cast("UserId", user_id))
+        return not self._service.can_see(self.user_id, cast("UserId", user_id))
 
     def _close(self, code: int, reason: str, ending: Ending) -> None:
         """Close the connection from here, which is not a goodbye of the client."""
@@ -130,7 +130,7 @@ class SocketSession(ClientConnection):
         except SocketEnded as ended:
             meant = Ending.CLEAN if self._is_goodbye(ended) else Ending.LOST
             ending = self._ending or meant
-        except (ActorCrashed, ActorStopped, AskTimedOut):
+        except (UserCrashed, UserUnavailable):
             self.end(EndReason.CRASHED)
         finally:
             self.leave(ending)
@@ -142,16 +142,13 @@ class SocketSession(ClientConnection):
 
     async def arrive(self) -> None:
         """As `ClientConnection.arrive`; a slow store does not hold the handshake slot for long."""
-        node, key = self._node, ("place", self._connection)
-        release_at = node.clock.now().mono + SLOT_HELD_AT_MOST
-        node.timer.set(key, release_at, lambda stalled: self._socket.release_handshake_slot())
+        service, timer = self._service, ConnectionTimer.HANDSHAKE
+        release_at = service.now().mono + SLOT_HELD_AT_MOST
+        service.set_timer(
+            self, timer, release_at, lambda stalled: self._socket.release_handshake_slot()
+        )
         await super().arrive()
-        node.timer.cancel(key)
-
-    def leave(self, ending: Ending) -> None:
-        super().leave(ending)
-        for what in ("silence", "place"):
-            self._node.timer.cancel((what, self._connection))
+        service.cancel_timer(self, timer)
 
     # -- watching ----------------------------------------------------------------------------
 
@@ -165,7 +162,7 @@ class SocketSession(ClientConnection):
         times = self._times
         if times is None:
             return
-        now = self._node.clock.now().mono
+        now = self._service.now().mono
         lost_at = self._socket.last_received_at + times.lost_after
         if lost_at <= now and not stalled:
             self._socket.stream.cut("silent")
@@ -177,4 +174,4 @@ class SocketSession(ClientConnection):
                 self._socket.ping_nowait(self.ping_payload)
             self._ping_at = now + times.ping_every
         next_at = min(self._ping_at, lost_at)
-        self._node.timer.set(("silence", self._connection), next_at, self._watch_silence)
+        self._service.set_timer(self, ConnectionTimer.SILENCE, next_at, self._watch_silence)

@@ -33,8 +33,8 @@ class NoSuchUser(Exception):
 class Administration:
     """Changes made by hand, shown to others at once. Each returns the ticket to wait for.
 
-    Raises `NoSuchServer`, `NoSuchUser`, `InvalidInput`, or what `ask` of the
-    user's actor raises.
+    Raises `NoSuchServer`, `NoSuchUser`, `InvalidInput`, `StoreUnavailable`,
+    `UserUnavailable` or `UserCrashed`.
     """
 
     def __init__(self, node: Node) -> None:
@@ -92,7 +92,7 @@ class Administration:
     # -- users -------------------------------------------------------------------------------
 
     async def put_user(self, user_id: UserId, name: str | None) -> int:
-        return await self._node.users.ask(
+        return await self._node.ask(
             user_id, lambda reply: Introduce(name, reply), timeout=ASK_TIMEOUT
         )
 
@@ -101,9 +101,7 @@ class Administration:
         await self._require_user(user_id)
         self._node.connections.end_all(user_id, EndReason.DISCONNECTED)
         now = self._node.clock.now().wall
-        return await self._node.users.ask(
-            user_id, lambda reply: Remove(now, reply), timeout=ASK_TIMEOUT
-        )
+        return await self._node.ask(user_id, lambda reply: Remove(now, reply), timeout=ASK_TIMEOUT)
 
     async def revoke(self, user_id: UserId) -> int:
         """Refuse the tokens that the user has, and end the connections made with them.
@@ -119,7 +117,7 @@ class Administration:
         """End the user's connections and leases; it is gone at once."""
         await self._require_user(user_id)
         self._node.connections.end_all(user_id, EndReason.DISCONNECTED)
-        self._node.users.tell_nowait(user_id, Expelled(), slot="expelled")
+        self._node.tell(user_id, Expelled(), slot="expelled")
 
     # -- details -----------------------------------------------------------------------------
 

@@ -4,12 +4,22 @@ Rule: this file decides nothing about a user. It carries out what `core`
 returned, in order, and never waits: table first, then announcement, then disk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import attrs
 
-from actors import DynamicSupervisor, Shards, Timer
+from actors import (
+    ActorCrashed,
+    ActorStopped,
+    AskTimedOut,
+    DynamicSupervisor,
+    MailboxFull,
+    Reply,
+    Shards,
+    Timer,
+)
 from presence.core.events import Effect, Save, ShowSelf, Stalled, TimePassed, WakeAt
 from presence.core.memberships import MembershipDelta, MembershipRow, Memberships
 from presence.core.public_changes import MembershipsChanged, PresenceChanged, UserRemoved
@@ -17,6 +27,7 @@ from presence.core.record import Record
 from presence.core.restore import Incarnation
 from presence.core.types import EVERYONE, PublicView, SelfView, ServerId, UserId
 from presence.core.visibility import end_public_text, enter_quarantine
+from presence.errors import UserCrashed, UserUnavailable
 from presence.live.claims import Claims
 from presence.live.clock import Clock
 from presence.live.connections import ConnectionRegistry
@@ -26,6 +37,8 @@ from presence.live.persistence.writer import Writer
 from presence.live.ports import Revocation
 from presence.live.public_state import PublicState
 from presence.live.views.public_views import PublicViews
+
+R = TypeVar("R")
 
 
 @attrs.define(eq=False)
@@ -55,6 +68,45 @@ class Node:
     @public_state.default
     def _open_public_state(self) -> PublicState:
         return PublicState(self.memberships, self.public_views, self.fanout)
+
+    # -- messages to one user ----------------------------------------------------------------
+
+    async def ask(
+        self,
+        user_id: UserId,
+        make: Callable[[Reply[R]], Message],
+        *,
+        timeout: float,
+        slot: Hashable = None,
+    ) -> R:
+        """Ask the user's actor; raises `UserUnavailable`, `UserCrashed`, or what it answers."""
+        try:
+            return await self.users.ask(user_id, make, timeout=timeout, slot=slot)
+        except (ActorStopped, AskTimedOut, MailboxFull) as error:
+            raise UserUnavailable(f"{user_id} cannot be asked now: {error}") from error
+        except ActorCrashed as error:
+            raise UserCrashed(f"{user_id} crashed: {error}") from error
+
+    def tell(self, user_id: UserId, message: Message, *, slot: Hashable) -> None:
+        """Put a message into the user's mailbox; raises `UserUnavailable`."""
+        try:
+            self.users.tell_nowait(user_id, message, slot=slot)
+        except ActorStopped as error:
+            raise UserUnavailable(f"{user_id} takes no messages now") from error
+
+    def handle_inline(
+        self,
+        user_id: UserId,
+        message: Message,
+        *,
+        slot: Hashable,
+        merge: Callable[[Message, Message], Message],
+    ) -> None:
+        """As `tell`; an actor at rest handles the message before this returns, if it can."""
+        try:
+            self.users.handle_inline(user_id, message, slot=slot, merge=merge)
+        except ActorStopped as error:
+            raise UserUnavailable(f"{user_id} takes no messages now") from error
 
     # -- effects of one user -----------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from actors.broadcast import round_pacer
 from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
 from presence.config import Config
+from presence.live.service import PresenceService
 from presence.wiring import open_server
 
 WITHIN = 5.0
@@ -134,7 +135,7 @@ class RunningServer:
 
     def __init__(self, config, server, ports, clients, life):
         self.config = config
-        self.node = server.node
+        self.node, self.service = server.node, PresenceService(server.node)
         self.listeners = [port.listener for port in server.listeners]
         self.counters = server.counters
         self.port, self.pipe_port = ports.http, ports.pipe

@@ -35,7 +35,7 @@ async def test_a_401_says_as_a_value_whether_the_token_is_missing_or_refused(
         verify,
         lambda claims: False,
         RequestRates(0, 0),
-        Clock(),
+        Clock().now,
         is_development=False,
         on_refused=lambda reason: refused.update([reason]),
     )

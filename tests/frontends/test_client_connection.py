@@ -15,9 +15,9 @@ from presence.live.claims import Claims
 class Poll(ClientConnection):
     """Remembers what it is given; nothing carries it."""
 
-    def __init__(self, node, user, lane, *, ends_in=900.0):
+    def __init__(self, service, user, lane, *, ends_in=900.0):
         now = time.time()
-        super().__init__(node, Claims(UserId(user), now + ends_in, now), ConnectParams())
+        super().__init__(service, Claims(UserId(user), now + ends_in, now), ConnectParams())
         self._lane = lane
         self.given = []
         self.ends = []
@@ -63,7 +63,7 @@ class NoLane(SocketLane):
 
 @pytest.fixture
 async def poll(server):
-    return Poll(server.node, "alice", NoLane())
+    return Poll(server.service, "alice", NoLane())
 
 
 async def test_it_attaches_its_user_without_a_socket(server, poll):
@@ -81,7 +81,7 @@ async def test_it_attaches_its_user_without_a_socket(server, poll):
 
 
 async def test_its_token_ends_it(server):
-    poll = Poll(server.node, "alice", NoLane(), ends_in=0.1)
+    poll = Poll(server.service, "alice", NoLane(), ends_in=0.1)
     poll.register()
     await poll.arrive()
     await server.until(lambda: poll.ends)

@@ -165,7 +165,7 @@ async def test_every_documented_path_is_routed_with_its_methods(server):
 
 async def test_every_route_is_documented(server):
     document = openapi_document("1")
-    routes = build_routes(server.node, None, server.counters, lambda wanted: "")
+    routes = build_routes(server.service, None, server.counters, lambda wanted: "")
     routed = {with_any_id(f"{route.method} {route.pattern}") for route in routes}
     assert routed == {with_any_id(address) for address in operations_of(document)}
 

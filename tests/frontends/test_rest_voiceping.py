@@ -428,7 +428,7 @@ async def test_whose_own_actor_does_not_answer_is_to_come_back(server, monkeypat
         await trio.sleep_forever()
 
     monkeypatch.setattr(server.node.writer, "read_user", read_for_ever)
-    monkeypatch.setattr("presence.frontends.voiceping.routes.ASK_TIMEOUT", 0.01)
+    monkeypatch.setattr("presence.live.service.ASK_TIMEOUT", 0.01)
     for path in ("", "/bob"):
         answer = await ask(server, path)
         assert (answer.status, answer.header("retry-after")) == (503, "1")

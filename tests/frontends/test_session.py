@@ -14,7 +14,7 @@ from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, PublicView, SelfView, State, Status, UserId
 from presence.core.user.patch import PresencePatch
 from presence.dialects.together.encoder import TogetherEncoder
-from presence.frontends.client_connection import ConnectParams, merge_commands
+from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
 from presence.frontends.socket_session import (
     CLOSE_CODES,
@@ -24,6 +24,7 @@ from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.ports import Revocation
+from presence.live.service import merge_commands
 from presence.live.subscriber import Announcement, EndReason
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded
@@ -38,7 +39,7 @@ def make_session(server):
         issued_at = time.time() if issued_at is None else issued_at
         socket = MemorySocket()
         session = TogetherSession(
-            of.node,
+            of.service,
             socket,
             SocketLane(TogetherEncoder(partial(frame_head, TEXT)), FdTable()),
             Claims(UserId(user), expires_at=time.time() + 900, issued_at=issued_at),

@@ -23,7 +23,7 @@ GOODBYE = SocketEnded(is_clean=True)
 
 @pytest.fixture
 def plan(server):
-    return SessionPlan(server.node, server.counters, 20, False, FdTable())
+    return SessionPlan(server.service, server.counters, 20, False, FdTable())
 
 
 @pytest.fixture

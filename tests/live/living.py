@@ -11,24 +11,20 @@ from trio.testing import wait_all_tasks_blocked
 from presence.adapters.store_memory import MemoryStore
 from presence.app import Server
 from presence.config import Config
-from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
-from presence.core.types import State
+from presence.core.events import Ending
 from presence.core.user.patch import PresencePatch
 from presence.errors import StoreUnavailable
-from presence.frontends.client_connection import merge_commands
 from presence.listeners import Listeners
-from presence.live.administration import Administration
 from presence.live.claims import Claims
 from presence.live.clock import Clock
-from presence.live.messages import Arrive, Command, Look
 from presence.live.persistence.writer import GATHER_FOR
 from presence.live.ports import UnreadableRow
+from presence.live.service import PresenceService
 from presence.metrics import Counters
 from presence.wiring import open_node
 
 WALL = 1_000_000.0
 """Unix time at which the virtual clock of a run begins."""
-ASK_TIMEOUT = 40.0
 
 
 @attrs.define
@@ -117,7 +113,8 @@ class Living:
         self.store = store
         self.nursery = nursery
         self.stop = stop.set
-        self.admin = Administration(server.node)
+        self.service = PresenceService(server.node)
+        self.admin = self.service.administration
         self.subscribers = []
 
     async def connect(
@@ -133,55 +130,36 @@ class Living:
         """A connection that the directory knows, and its user not yet."""
         subscriber = FakeListener(self, self.claims(user_id, **claims), device, dialect)
         self.subscribers.append(subscriber)
-        self.node.connections.add(subscriber, state or State.ONLINE)
+        self.service.register(subscriber, state)
         return subscriber
 
     async def arrive(self, subscriber, state=None, intent=None):
-        connected = Connected(subscriber.connection, subscriber.device, state, intent)
-        await self.node.users.ask(
-            subscriber.user_id,
-            lambda reply: Arrive(connected, subscriber.claims, subscriber, reply),
-            timeout=ASK_TIMEOUT,
-            slot=("arrive", subscriber.connection),
-        )
+        await self.service.connect(subscriber, subscriber.claims, state, intent)
 
     def leave(self, subscriber, ending=Ending.CLEAN):
-        """The connection ends, as that of a session does."""
+        """The connection ends."""
         subscriber.is_over = True
-        self.node.connections.remove(subscriber)
-        self.node.fanout.unsubscribe(subscriber)
-        if not self.node.is_draining:
-            ended = Ended(subscriber.connection, ending)
-            slot = ("ended", subscriber.connection)
-            self.node.users.tell_nowait(subscriber.user_id, ended, slot=slot)
+        self.service.leave(subscriber, ending)
 
     def command(self, subscriber, **change):
-        """Say something over a connection."""
-        commanded = Commanded(PresencePatch(**change), subscriber.connection, may_wait=True)
-        slot = ("command", subscriber.connection)
-        self.node.users.handle_inline(
-            subscriber.user_id, commanded, slot=slot, merge=merge_commands
-        )
+        """Send a change over a connection."""
+        self.service.command(subscriber, PresencePatch(**change))
 
     def ping(self, subscriber):
-        slot = ("pinged", subscriber.connection)
-        self.node.users.tell_nowait(subscriber.user_id, Pinged(subscriber.connection), slot=slot)
+        self.service.ping(subscriber)
 
     async def patch(self, user_id, *, servers=None, name=None, issued_at=None, **change):
         """Ask for a change over REST; the answer."""
         claims = self.claims(user_id, servers=servers, name=name, issued_at=issued_at)
-        commanded = Commanded(PresencePatch(**change), None, may_wait=False)
-        return await self.node.users.ask(
-            user_id, lambda reply: Command(commanded, claims, reply), timeout=ASK_TIMEOUT
-        )
+        return await self.service.change(claims, PresencePatch(**change))
 
     async def look(self, user_id):
         """The self view."""
-        return (await self.node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)).self_view
+        return (await self.service.look(user_id)).self_view
 
     async def lease_until(self, user_id):
         """Until when (virtual time) a lease holds the user; None where there is none."""
-        oneself = await self.node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)
+        oneself = await self.service.look(user_id)
         return None if oneself.lease_until is None else oneself.lease_until - WALL
 
     def claims(self, user_id, *, servers=None, name=None, issued_at=None):

@@ -242,7 +242,7 @@ async def test_nothing_that_was_under_way_brings_a_deleted_user_back(living, adm
     living.nursery.start_soon(living.arrive, late)
     living.nursery.start_soon(patch)
     await living.wait(30)
-    assert answers == ["ActorStopped"]
+    assert answers == ["UserUnavailable"]
     assert (bob.lines[-1], late.lines) == ("END DISCONNECTED", ["END DISCONNECTED"])
     assert await living.views("bob") == []
     assert await living.store.inner.read_user("bob") is None

@@ -6,10 +6,11 @@ import pytest
 import trio
 from living import WALL, open_living
 
-from actors import ActorCrashed, Reply, RestartsExhausted
+from actors import Reply, RestartsExhausted
 from presence.core.events import Ending, Pinged
 from presence.core.types import Status
 from presence.core.user.user import User
+from presence.errors import UserCrashed
 from presence.live.connections import ConnectionRegistry
 from presence.live.messages import Remove
 from presence.live.persistence.writer import GATHER_FOR, Writer
@@ -169,7 +170,7 @@ async def test_a_crash_before_the_snapshot_ends_only_that_connection(
     phone = await living.connect("bob", "phone")
     Fault(monkeypatch, ConnectionRegistry, "welcome", lambda connections, subscriber: True)
     laptop = living.start_connecting("bob", "laptop")
-    with pytest.raises(ActorCrashed):
+    with pytest.raises(UserCrashed):
         await living.arrive(laptop)
     living.leave(laptop, Ending.LOST)
     await living.wait(20)

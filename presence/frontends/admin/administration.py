@@ -7,9 +7,8 @@ import trio
 from presence.core.ids import parse_server_id, parse_user_id
 from presence.core.types import ServerId, UserId
 from presence.dialects.together import rest, rest_answers
-from presence.frontends.actor_failures import actor_failures
 from presence.frontends.authentication import Authentication
-from presence.live.administration import Administration, NoSuchServer, NoSuchUser
+from presence.live.service import NoSuchServer, NoSuchUser, PresenceService
 from presence.transport.http.request import JSON, Handler, Headers, HttpError, Request, Response
 from presence.transport.http.router import Route
 
@@ -23,11 +22,11 @@ class AdministrationRest:
 
     def __init__(
         self,
-        administration: Administration,
+        service: PresenceService,
         authentication: Authentication,
         persisted: Persisted,
     ) -> None:
-        self._administration = administration
+        self._administration = service.administration
         self._authentication = authentication
         self._persisted = persisted
 
@@ -54,8 +53,7 @@ class AdministrationRest:
         async def handle(request: Request) -> Response:
             self._authentication.of_administrator(request)
             try:
-                with actor_failures():
-                    ticket = await write(request)
+                ticket = await write(request)
             except (NoSuchServer, NoSuchUser) as error:
                 raise HttpError(404, "not found") from error
             return Response(204, headers=await self._persisted(ticket))

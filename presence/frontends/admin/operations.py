@@ -8,7 +8,7 @@ import orjson
 
 from presence.dialects.together import rest, rest_answers
 from presence.frontends.authentication import Authentication
-from presence.live.node import Node
+from presence.live.service import PresenceService
 from presence.transport.http.request import (
     JSON,
     Handler,
@@ -28,7 +28,7 @@ METRICS = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
 class Operations:
     """The addresses for operators. *issue_token* is None outside development mode."""
 
-    node: Node
+    service: PresenceService
     authentication: Authentication
     render_metrics: Callable[[], bytes]
     openapi: Mapping[str, object]
@@ -56,10 +56,10 @@ class Operations:
 
     async def get_readiness(self, request: Request) -> Response:
         """503 while draining; a store that cannot write is told, for the server still serves."""
-        if self.node.is_draining:
+        if self.service.is_draining:
             problem = {"status": "draining", "error": "the server is stopping"}
             return json_response(503, problem, retry_after(1))
-        is_failing = self.node.writer.is_failing
+        is_failing = self.service.is_store_failing
         return json_response(200, {"status": "degraded" if is_failing else "ready"})
 
     async def get_metrics(self, request: Request) -> Response:

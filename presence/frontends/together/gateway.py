@@ -13,7 +13,7 @@ from presence.frontends.socket_session import SocketSession
 from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
-from presence.live.node import Node
+from presence.live.service import PresenceService
 from presence.metrics import Count, Counters
 from presence.transport.http.request import Request
 from presence.transport.sockets.fd_table import FdTable
@@ -30,13 +30,13 @@ class TogetherGateway:
 
     def __init__(
         self,
-        node: Node,
+        service: PresenceService,
         counters: Counters,
         times: SocketTimes,
         max_frames_per_second: int,
         fd_table: FdTable,
     ) -> None:
-        self._node = node
+        self._service = service
         self._counters = counters
         self._times = times
         self._max_frames_per_second = max_frames_per_second
@@ -59,7 +59,7 @@ class TogetherGateway:
     ) -> SocketSession:
         self._counters.add(Count.CONNECTIONS, "together")
         return TogetherSession(
-            self._node,
+            self._service,
             socket,
             self._lane,
             claims,

@@ -18,7 +18,7 @@ class TogetherSession(RateLimitedSession):
     _lane: SocketLane[TogetherEncoder]
 
     def on_message(self, message: str | bytes) -> None:
-        now = self._node.clock.now()
+        now = self._service.now()
         command = inbound.parse_frame(message, now.wall)
         is_within_rate = self._take_frame(now.mono)
         match command:

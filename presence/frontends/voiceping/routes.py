@@ -7,16 +7,12 @@ from typing import Any
 import attrs
 
 from presence.core.ids import parse_user_id
-from presence.core.types import EVERYONE, PublicView, SelfView, UserId
+from presence.core.types import PublicView, SelfView, UserId
 from presence.dialects.voiceping.rest import user_object
 from presence.errors import InvalidInput
-from presence.frontends.actor_failures import actor_failures
 from presence.frontends.authentication import Authentication
-from presence.frontends.together.routes import ASK_TIMEOUT
 from presence.live.claims import Claims
-from presence.live.messages import Look
-from presence.live.node import Node
-from presence.live.views.user_pages import UserPages
+from presence.live.service import PresenceService
 from presence.transport.http.request import HttpError, Request, Response, json_response
 from presence.transport.http.router import Route
 
@@ -71,15 +67,14 @@ def _parse_number(query: Mapping[str, str], field: str, default: int, largest: i
 
 
 class VoicePingRest:
-    """Answers about others come from the roster, about oneself from one's actor.
+    """Answers with public views of others, and with the caller's own self view.
 
-    One always sees oneself, and so as one is, also while hidden.
+    Callers always see themselves as they are, also while they are hidden.
     """
 
-    def __init__(self, node: Node, authentication: Authentication) -> None:
-        self._node = node
+    def __init__(self, service: PresenceService, authentication: Authentication) -> None:
+        self._service = service
         self._authentication = authentication
-        self._pages = UserPages(node.public_views)
 
     def routes(self) -> list[Route]:
         return [
@@ -90,38 +85,28 @@ class VoicePingRest:
     async def get_users(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         page = parse_page(request.query)
-        own = claims.user_id
-        servers = {EVERYONE} if claims.is_admin else self._node.memberships.servers_of(own)
-        ids = await self._pages.ids(servers, own, page.first, page.size + 1)
-        users = await self._users(own, ids[: page.size])
+        ids = await self._service.user_ids(claims, page.first, page.size + 1)
+        users = await self._users(claims, ids[: page.size])
         link = page.links(has_next=len(ids) > page.size)
         return json_response(200, users, (("link", link),))
 
     async def get_user(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
-        user_id = _user_id_of(request)
-        users = await self._users(claims.user_id, [user_id] if self._sees(claims, user_id) else [])
+        users = await self._users(claims, [_user_id_of(request)])
         if not users:
             raise HttpError(404, "not found")
         return json_response(200, users[0])
 
-    def _sees(self, claims: Claims, user_id: UserId) -> bool:
+    async def _users(self, claims: Claims, ids: Sequence[UserId]) -> list[dict[str, Any]]:
+        """Those of *ids* whom the caller may see, in that order, and who were ever announced."""
         own = claims.user_id
-        return claims.is_admin or user_id == own or self._node.memberships.can_see(own, user_id)
-
-    async def _users(self, own: UserId, ids: Sequence[UserId]) -> list[dict[str, Any]]:
-        """Those of *ids* who are shown to others, and *own*, in that order."""
         others = [user_id for user_id in ids if user_id != own]
         views: dict[UserId, PublicView | SelfView] = {}
-        views |= {view.user_id: view for view in await self._node.public_views.views(others)}
+        views |= {view.user_id: view for view in await self._service.views(claims, others)}
         if own in ids:
-            views[own] = await self._look(own)
-        shown = [(user_id, views[user_id]) for user_id in ids if user_id in views]
-        return [user_object(user_id, view.username, view.status) for user_id, view in shown]
-
-    async def _look(self, user_id: UserId) -> SelfView:
-        with actor_failures():
-            return (await self._node.users.ask(user_id, Look, timeout=ASK_TIMEOUT)).self_view
+            views[own] = (await self._service.look(own)).self_view
+        seen = [(user_id, views[user_id]) for user_id in ids if user_id in views]
+        return [user_object(user_id, view.username, view.status) for user_id, view in seen]
 
 
 def _user_id_of(request: Request) -> UserId:

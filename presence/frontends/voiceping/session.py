@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from presence.core.events import Ending, Pinged
+from presence.core.events import Ending
 from presence.core.sliding_window import SlidingWindow
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, ServerId, Status
@@ -25,7 +25,7 @@ from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSessio
 from presence.frontends.socket_session import SELF, Socket
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
-from presence.live.node import Node
+from presence.live.service import PresenceService
 from presence.live.subscriber import EndReason, Welcome
 from presence.metrics import Count, Counters
 from presence.transport.sockets.fd_table import FdTable
@@ -61,7 +61,7 @@ class SessionPlan:
     `lines` is how a pipe is spoken to, `texts` and `arrays` a WebSocket.
     """
 
-    node: Node
+    service: PresenceService
     counters: Counters
     max_frames_per_second: int
     single_login: bool
@@ -121,7 +121,7 @@ class VoicePingSession(RateLimitedSession):
         times: SocketTimes | None,
     ) -> None:
         super().__init__(
-            plan.node,
+            plan.service,
             socket,
             lane,
             claims,
@@ -150,7 +150,7 @@ class VoicePingSession(RateLimitedSession):
         if isinstance(command, inbound.Ignored):
             self._drop(NOT_PRESENCE)
             return
-        now = self._node.clock.now().mono
+        now = self._service.now().mono
         is_within_rate = self._take_frame(now)
         match command:
             case inbound.SetStatus(PresencePatch(intent=Status() as intent) as change):
@@ -161,7 +161,7 @@ class VoicePingSession(RateLimitedSession):
             case _ if not is_within_rate:
                 self._drop(OVER_RATE)
             case inbound.Ping():
-                self._tell_ping(may_begin=True)
+                self._service.ping(self, may_begin=True)
             case inbound.ConnectionTest(payload):
                 ack = connection_ack(self.user_id, payload)
                 self._socket.stream.push(self._lane.encoder.frame(ack))
@@ -175,9 +175,9 @@ class VoicePingSession(RateLimitedSession):
             return
         match inbound.read_control(payload, self.user_id):
             case inbound.Ping():
-                self._tell_ping(may_begin=opcode == PING)
+                self._service.ping(self, may_begin=opcode == PING)
             case inbound.Dropped(reason):
-                self._drop_bad(reason, self._node.clock.now().mono)
+                self._drop_bad(reason, self._service.now().mono)
 
     def _answer_like(self, message: str | bytes) -> None:
         """From now on the client is spoken to in the form that it speaks."""
@@ -188,17 +188,11 @@ class VoicePingSession(RateLimitedSession):
         def change() -> None:
             self._lane = lane
 
-        self._node.fanout.change_lane(self, change)
+        self._service.change_lane(self, change)
 
     def _note_said(self, code: int) -> None:
         self._code = code
         self._has_said_offline = code == OFFLINE
-
-    def _tell_ping(self, *, may_begin: bool) -> None:
-        # Two slots: an echo that comes behind a ping must not take its place.
-        slot = ("pinged" if may_begin else "echoed", self._connection)
-        pinged = Pinged(self._connection, may_begin=may_begin)
-        self._node.users.tell_nowait(self.user_id, pinged, slot=slot)
 
     def _drop_bad(self, reason: inbound.DropReason, now: float) -> None:
         self._drop(reason.value)
@@ -235,7 +229,7 @@ class VoicePingSession(RateLimitedSession):
     def _present_in(self, servers: Iterable[ServerId]) -> list[PublicView]:
         """All others whom the user sees in *servers* and who are not offline."""
         own = self.user_id
-        views = self._node.public_views.present_in(servers)
+        views = self._service.present_in(servers)
         return [view for view in views if view.user_id != own]
 
     def _show(self, views: list[PublicView]) -> None:
@@ -255,7 +249,7 @@ class VoicePingSession(RateLimitedSession):
 
     def _replace_others(self) -> None:
         """The last login wins; who came later meanwhile stays, and so do other dialects."""
-        for other in self._node.connections.subscribers_of(self.user_id):
+        for other in self._service.connections_of(self.user_id):
             is_older = other.connection < self.connection and other.device != self.device
             if is_older and isinstance(other, VoicePingSession):
                 other.give_way()

@@ -8,7 +8,13 @@ import attrs
 import orjson
 import trio
 
-from presence.errors import InvalidInput, PresenceError, StoreUnavailable
+from presence.errors import (
+    InvalidInput,
+    PresenceError,
+    StoreUnavailable,
+    UserCrashed,
+    UserUnavailable,
+)
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -17,8 +23,8 @@ class HttpError(PresenceError):
     """An error as a value; ends a handler with an answer of this status.
 
     *problem* is a sentence of ours, not the client's bytes. *cause* is the error that
-    this one answers, for a renderer that has a code of its own for it: `InvalidInput`,
-    `TokenRefused` or `StoreUnavailable`.
+    this one answers, for a renderer that has a code of its own for it, such as
+    `InvalidInput`, `TokenRefused` or `StoreUnavailable`.
     """
 
     def __init__(
@@ -159,3 +165,7 @@ async def ask(
         return render(HttpError(400, str(error), cause=error))
     except StoreUnavailable as error:
         return render(HttpError(503, "the store cannot be read now", RETRY_LATER, error))
+    except UserUnavailable as error:
+        return render(HttpError(503, "the server is busy or stopping", retry_after(1), error))
+    except UserCrashed as error:
+        return render(HttpError(500, "internal error", cause=error))

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from presence.errors import InvalidInput, StoreUnavailable
+from presence.errors import InvalidInput, StoreUnavailable, UserCrashed, UserUnavailable
 from presence.transport.http.request import HttpError, Response, json_response
 from presence.transport.http.request_head import parse_query
 
@@ -210,6 +210,8 @@ ERRORS = [
     pytest.param(HttpError(409, "taken", (("x-y", "z"),)), 409, "taken", id="HttpError"),
     pytest.param(InvalidInput("status", "is unknown"), 400, "status is unknown", id="InvalidInput"),
     pytest.param(StoreUnavailable(), 503, "the store cannot be read now", id="StoreUnavailable"),
+    pytest.param(UserUnavailable(), 503, "the server is busy or stopping", id="UserUnavailable"),
+    pytest.param(UserCrashed(), 500, "internal error", id="UserCrashed"),
 ]
 
 
