@@ -181,13 +181,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
             await trio.lowlevel.cancel_shielded_checkpoint()
         return data
 
-    def take_nowait(self, max_bytes: int) -> bytes | None:
-        """Receive what is there before the upgrade; b"" at the end, None while there is nothing.
-
-        Raises `trio.BrokenResourceError` if the peer reset the connection.
-        """
-        return self._take_nowait(max_bytes)
-
     def watch(self, on_readable: Callable[[], None]) -> None:
         """Call *on_readable* once when `take_nowait` has something; see `Poller.watch`."""
         self._poller.watch(self._socket, on_readable)
@@ -219,7 +212,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         if self._violation is None:
             data: bytes | None
             data, self._unread = self._unread, b""
-            data = data or self._take_nowait(max_bytes)
+            data = data or self.take_nowait(max_bytes)
             meter = self._limiter
             if not data or meter is None:
                 return data
@@ -246,8 +239,11 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self.on_text(text)
         return True
 
-    def _take_nowait(self, max_bytes: int) -> bytes | None:
-        """As `_take_any_nowait`, until the connection is ended from here."""
+    def take_nowait(self, max_bytes: int) -> bytes | None:
+        """Receive what is there, not judged; b"" at the end, None while there is nothing.
+
+        Raises `trio.BrokenResourceError` if the peer reset the connection.
+        """
         if self._is_done:
             raise trio.ClosedResourceError
         return b"" if self.cut_reason is not None else self._take_any_nowait(max_bytes)
