@@ -14,29 +14,29 @@ TEARDOWNS_AT_ONCE = 8
 
 
 class ConcurrencyGate:
-    """Lets *places* connections through at a time, the others in order of arrival.
+    """Lets *slots* connections through at a time, the others in order of arrival.
 
-    A place is for work of ours only: whoever starts to wait for its peer, or
-    for the disk, has to leave first. So nobody can hold one.
+    Release the slot before waiting for the peer or the disk, so that a slow client
+    cannot hold one.
 
     Connections that wait at the gate that it is *behind* go first.
     """
 
     def __init__(
-        self, places: int = HANDSHAKES_AT_ONCE, *, behind: "ConcurrencyGate | None" = None
+        self, slots: int = HANDSHAKES_AT_ONCE, *, behind: "ConcurrencyGate | None" = None
     ) -> None:
-        self._slots = trio.Semaphore(places)
+        self._slots = trio.Semaphore(slots)
         self._inside: set[Hashable] = set()
         self._behind = behind
         self._is_empty: trio.Event | None = None
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """How many wait for a slot."""
         return self._slots.statistics().tasks_waiting
 
     async def enter(self, connection: Hashable) -> None:
-        """Wait for a place; it is *connection*'s until `leave`. If cancelled, it has none."""
+        """Wait for a slot; it is *connection*'s until `leave`. If cancelled, it has none."""
         if connection in self._inside:
             await trio.lowlevel.checkpoint()
             return
@@ -50,7 +50,7 @@ class ConcurrencyGate:
                 raise
 
     def leave(self, connection: Hashable) -> None:
-        """Make room for the next; does nothing for those who have no place."""
+        """Release the slot of *connection*, if it has one."""
         if connection in self._inside:
             self._inside.remove(connection)
             self._slots.release()
@@ -59,7 +59,7 @@ class ConcurrencyGate:
                 self._is_empty = None
 
     async def wait_until_empty(self) -> None:
-        """Return as soon as nobody waits for a place; if cancelled, nothing has changed."""
+        """Return as soon as nobody waits for a slot; if cancelled, nothing has changed."""
         while self.waiting:
             if self._is_empty is None:
                 self._is_empty = trio.Event()

@@ -9,7 +9,7 @@ from presence.transport.concurrency_gate import ConcurrencyGate
 
 @pytest.fixture
 def turnstile():
-    return ConcurrencyGate(places=2)
+    return ConcurrencyGate(slots=2)
 
 
 async def enter_all(turnstile, nursery, names):
@@ -61,8 +61,8 @@ async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile,
 
 
 async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
-    teardown_gate = ConcurrencyGate(places=1)
-    handshake_gate = ConcurrencyGate(places=2, behind=teardown_gate)
+    teardown_gate = ConcurrencyGate(slots=1)
+    handshake_gate = ConcurrencyGate(slots=2, behind=teardown_gate)
     outside = await enter_all(teardown_gate, nursery, "ab")
     inside = await enter_all(handshake_gate, nursery, "cde")
     assert (outside, inside) == (["a"], [])
@@ -72,8 +72,8 @@ async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
 
 
 async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
-    teardown_gate = ConcurrencyGate(places=1)
-    handshake_gate = ConcurrencyGate(places=1, behind=teardown_gate)
+    teardown_gate = ConcurrencyGate(slots=1)
+    handshake_gate = ConcurrencyGate(slots=1, behind=teardown_gate)
     await enter_all(teardown_gate, nursery, "ab")
     with trio.move_on_after(0.01) as waiting:
         await handshake_gate.enter("c")
@@ -83,8 +83,8 @@ async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
 
 
 async def test_who_gave_up_waiting_to_leave_keeps_nobody_out(nursery):
-    teardown_gate = ConcurrencyGate(places=1)
-    handshake_gate = ConcurrencyGate(places=1, behind=teardown_gate)
+    teardown_gate = ConcurrencyGate(slots=1)
+    handshake_gate = ConcurrencyGate(slots=1, behind=teardown_gate)
     await enter_all(teardown_gate, nursery, "a")
     with trio.move_on_after(0.01):
         await teardown_gate.enter("b")

@@ -148,7 +148,7 @@ class LineSocket(OutboxStream):
         if self._violation is not None:
             return b""
         try:
-            return self._take_nowait(RECEIVE_BYTES)
+            return self.take_nowait(RECEIVE_BYTES)
         except trio.BrokenResourceError:
             self.cut(LOST)
             return b""

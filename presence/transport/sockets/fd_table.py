@@ -1,4 +1,4 @@
-"""One packet to thousands of connections, which are walked by small numbers."""
+"""One batch of frames to thousands of connections, found by small numbers."""
 
 import os
 from array import array
@@ -17,19 +17,19 @@ NOT_WRITABLE = -1
 
 
 class FdOwner(Protocol):
-    """Where that waits which could not be written. At most one seat at a time is its own."""
+    """Keeps what could not be written. Has at most one slot at a time."""
 
     def join_fd_table(self, fd_table: "FdTable", slot: int) -> None:
         """Say by `FdTable.set_fd` through which file descriptor it may be written past it."""
 
     def leave_fd_table(self) -> None:
-        """The seat is another's from now on."""
+        """The slot belongs to another owner from now on."""
 
     def is_gone(self, key: Hashable, /) -> bool:
         """Whether what waits of a vanished key is to be forgotten."""
 
     def keep(self, packet: FrameBatch, sent: int) -> None:
-        """Let wait what is left of *packet*, of which *sent* bytes went out."""
+        """Keep the rest of *packet*, of which *sent* bytes went out."""
 
     def cut(self, reason: str) -> None:
         """End the connection at once."""
@@ -67,7 +67,7 @@ class FdTable:
 
     def owner(self, slot: int) -> FdOwner:
         owner = self._owners[slot]
-        assert owner is not None, "a seat that nobody has"
+        assert owner is not None, "a slot without an owner"
         return owner
 
     def set_fd(self, slot: int, descriptor: int | None) -> None:

@@ -39,13 +39,13 @@ class OutboxStream(Outbox, trio.abc.Stream):
     """Owns *sock*, a plain non-blocking socket.
 
     `last_received_at` is the monotonic time of the last received bytes. At the end of
-    what comes a connection that listens takes a place in `teardown_gate`, if it has
-    one; whoever ends the connection gives it back.
+    its input a connection with `on_text` takes a slot of `teardown_gate`, if it has
+    one; the task that ends the connection releases it.
 
     A text that comes whole and alone, as nearly all do, goes to `on_text`, if
     there is one, and not to the library: that saves a quarter of the time from
-    a user's change to the first who hears of it. Not while `pending_in_library` messages
-    are with the library, so that all are heard in order.
+    a user's change to its first subscriber. Not while `pending_in_library` messages
+    are with the library, so that the order of all is kept.
     """
 
     __slots__ = (
@@ -97,9 +97,9 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self._unread = early
 
     def _end_slow(self, backlog: Backlog) -> None:
-        """Say 4008 behind the frame under way, for as long as the last chance lasts, and cut then.
+        """Send 4008 behind the frame under way, and cut when the last chance is over.
 
-        Nothing is heard any more. Where nothing may be said, cut at once.
+        Nothing is received any more. Where no close frame can be sent, cut at once.
         """
         if self._limiter is None or self._has_sent_close or self.cut_reason is not None:
             self.cut(SLOW)
@@ -181,13 +181,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
             await trio.lowlevel.cancel_shielded_checkpoint()
         return data
 
-    def take_nowait(self, max_bytes: int) -> bytes | None:
-        """Receive what is there before the upgrade; b"" at the end, None while there is nothing.
-
-        Raises `trio.BrokenResourceError` if the peer reset the connection.
-        """
-        return self._take_nowait(max_bytes)
-
     def watch(self, on_readable: Callable[[], None]) -> None:
         """Call *on_readable* once when `take_nowait` has something; see `Poller.watch`."""
         self._poller.watch(self._socket, on_readable)
@@ -219,7 +212,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         if self._violation is None:
             data: bytes | None
             data, self._unread = self._unread, b""
-            data = data or self._take_nowait(max_bytes)
+            data = data or self.take_nowait(max_bytes)
             meter = self._limiter
             if not data or meter is None:
                 return data
@@ -246,8 +239,11 @@ class OutboxStream(Outbox, trio.abc.Stream):
         self.on_text(text)
         return True
 
-    def _take_nowait(self, max_bytes: int) -> bytes | None:
-        """As `_take_any_nowait`, until the connection is ended from here."""
+    def take_nowait(self, max_bytes: int) -> bytes | None:
+        """Receive what is there, not judged; b"" at the end, None while there is nothing.
+
+        Raises `trio.BrokenResourceError` if the peer reset the connection.
+        """
         if self._is_done:
             raise trio.ClosedResourceError
         return b"" if self.cut_reason is not None else self._take_any_nowait(max_bytes)
@@ -298,7 +294,7 @@ class OutboxStream(Outbox, trio.abc.Stream):
         return len(data)
 
     def close(self) -> None:
-        """Close the socket, and hear nothing more."""
+        """Close the socket, and receive nothing more."""
         self.on_text = None
         if self.cut_reason is not None and self._backlog is not None:
             self.cut(SLOW)  # what a slow reader left is not the kernel's to keep

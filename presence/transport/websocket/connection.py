@@ -94,16 +94,16 @@ class WebSocket:
         if self._on_control is not None and not self._is_closing:
             self._invoke(self._on_control, opcode, payload)
 
-    def _invoke(self, hearer: Callable[..., None], *heard: object) -> None:
+    def _invoke(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
-            hearer(*heard)
+            callback(*arguments)
         except BaseException as error:
             self.failure = error
             self.stream.push_close(INTERNAL_ERROR)
             raise
 
     def clear_callbacks(self) -> None:
-        """Let go of the hearers, which are thus free as soon as they have ended."""
+        """Drop the callbacks, so that their owners are free as soon as they have ended."""
         self._on_text = self._on_control = None
         self._limiter.on_control = None
 

@@ -128,14 +128,7 @@ async def serve_websocket(
                 await session
                 await socket.close()
             finally:
-                socket.release_handshake_slot()
-                socket.clear_callbacks()
-                _send_close(socket)
-                note_end()
-                # Our close frame may be on its way, and unread input would make the
-                # kernel reset the connection: the client would not see why it ended.
-                with trio.CancelScope(shield=True):
-                    await finish(stream)
+                await _end(socket, note_end)
             nursery.cancel_scope.cancel()
         if socket.failure is not None:
             raise socket.failure
@@ -155,6 +148,18 @@ def _accepting_head(upgrade: Upgrade) -> bytes:
     if subprotocol is not None:
         head += f"sec-websocket-protocol: {subprotocol}\r\n"
     return f"{head}\r\n".encode("ascii")
+
+
+async def _end(socket: WebSocket, note_end: Callable[[], None]) -> None:
+    """End the connection after its session, also if that was cancelled or crashed."""
+    socket.release_handshake_slot()
+    socket.clear_callbacks()
+    _send_close(socket)
+    note_end()
+    # Our close frame may be on its way, and unread input would make the kernel
+    # reset the connection: the client would not see why it ended.
+    with trio.CancelScope(shield=True):
+        await finish(socket.stream)
 
 
 def _send_close(socket: WebSocket) -> None:
