@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 from presence.core.ids import parse_user_id
 from presence.core.types import Moment, UserId
-from presence.errors import InvalidInput, TokenRefused
+from presence.errors import InvalidInput, TokenProblem, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.transport.admission import RequestRates
 from presence.transport.http.request import CLOSE, Headers, HttpError, Request, retry_after
 
 CHALLENGE = (("www-authenticate", "Bearer"),)
-MISSING = "missing"
 NO_TOKEN = "a token is needed"
 
 
@@ -26,7 +25,7 @@ class Authentication:
         now: Callable[[], Moment],
         *,
         is_development: bool,
-        on_refused: Callable[[str], None],
+        on_refused: Callable[[TokenProblem], None],
     ) -> None:
         self._verify = verify
         self._is_revoked = is_revoked
@@ -38,7 +37,7 @@ class Authentication:
     def claims_of(self, request: Request, token: str | None = None) -> Claims:
         """The claims of the request's token, *token* or the bearer's.
 
-        Raises 401 otherwise; its cause is a `TokenRefused`, of `MISSING` without a token.
+        Raises 401 otherwise. Its cause is a `TokenRefused`: without a token, `MISSING`.
         """
         token = token or bearer_of(request)
         if token is None and self._is_development and "user" in request.query:
@@ -46,7 +45,7 @@ class Authentication:
         try:
             return self.of_stranger(None) if token is None else self.of_token(token)
         except TokenRefused as refusal:
-            problem = NO_TOKEN if refusal.reason == MISSING else str(refusal)
+            problem = NO_TOKEN if refusal.reason is TokenProblem.MISSING else str(refusal)
             raise HttpError(401, problem, CHALLENGE, refusal) from refusal
 
     def of_token(self, token: str) -> Claims:
@@ -54,7 +53,7 @@ class Authentication:
         try:
             claims = self._verify(token, self._now().wall)
             if self._is_revoked(claims):
-                raise TokenRefused("revoked")
+                raise TokenRefused(TokenProblem.REVOKED)
         except TokenRefused as refusal:
             self._on_refused(refusal.reason)
             raise
@@ -66,8 +65,8 @@ class Authentication:
         Believed in development mode alone; else counts it and raises `TokenRefused`.
         """
         if user_id is None or not self._is_development:
-            self._on_refused(MISSING)
-            raise TokenRefused(MISSING)
+            self._on_refused(TokenProblem.MISSING)
+            raise TokenRefused(TokenProblem.MISSING)
         return self._believed(user_id)
 
     def of_request(self, request: Request) -> Claims:
