@@ -1,4 +1,4 @@
-"""The commands: arguments in, exit code out; a failure is one sentence on standard error."""
+"""The command line. A failure is one sentence on standard error, and an exit code."""
 
 import json
 import math
@@ -17,7 +17,14 @@ from urllib.parse import urlsplit
 import click
 
 from presence.announcement import flush_streams, say
-from presence.config import Config, find_unknown_variables, is_loopback, load_config, print_config
+from presence.config import (
+    RULES,
+    Config,
+    find_unknown_variables,
+    is_loopback,
+    load_config,
+    print_config,
+)
 from presence.errors import InvalidInput, PresenceError, StartFailed
 
 if TYPE_CHECKING:
@@ -31,14 +38,14 @@ FEW_OPEN_FILES: Final = 4096
 """A limit of open files below this is worth a warning at the start."""
 LONGEST_TTL: Final = 10 * 365 * 86400
 SHORTEST_KEEP: Final = 10.0
-LONGEST_KEEP: Final = 4 * 3600.0
+LONGEST_KEEP: Final = RULES.longest_lease_after
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _Commands(click.Group):
-    """Turns our errors into one sentence and the exit code that goes with it."""
+    """Prints an error of ours as one sentence, and exits with its code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -51,7 +58,7 @@ class _Commands(click.Group):
 
 
 def read_until(text: str) -> float | str:
-    """A duration such as 30m (s, m, h, d) in seconds, or a moment as the server reads it."""
+    """Read a duration such as 30m (s, m, h, d) as seconds, or a time as the server reads it."""
     if duration := _DURATION.fullmatch(text):
         return float(duration[1]) * _UNIT_SECONDS[duration[2]]
     try:
@@ -64,7 +71,7 @@ def read_until(text: str) -> float | str:
 
 
 def read_keep(text: str) -> float:
-    """How long a lease is to hold, such as 4h, in seconds."""
+    """Read the length of a lease, such as 4h, as seconds."""
     duration = _DURATION.fullmatch(text)
     seconds = float(duration[1]) * _UNIT_SECONDS[duration[2]] if duration else 0.0
     if not SHORTEST_KEEP <= seconds <= LONGEST_KEEP:
@@ -75,7 +82,7 @@ def read_keep(text: str) -> float:
 def read_pipe_port(
     context: click.Context, option: click.Parameter, text: str | None
 ) -> int | str | None:
-    """A port, or "off"; the settings say which ports there are."""
+    """Read a port or "off"; the settings check its range."""
     if text is None or text == "off":
         return text
     if not (text.isascii() and text.isdigit()):
@@ -146,8 +153,8 @@ def _run_server(config: Config, ready_file: Path | None) -> int:
 
 @contextmanager
 def _outliving_hangups() -> Iterator[None]:
-    """Let SIGHUP pass where the server cannot note it: before it watches, and after."""
-    # A function, not SIG_IGN, which programs that this one starts would inherit.
+    """Ignore SIGHUP while the server does not watch signals: at its start and at its end."""
+    # A function, since child processes would inherit SIG_IGN.
     former = signal.signal(signal.SIGHUP, lambda number, frame: None)
     try:
         yield
@@ -221,7 +228,7 @@ def check_config(file: Path) -> None:
 
 
 def _as_client(command: _Command) -> _Command:
-    """Add the options by which a command finds the server and says who asks."""
+    """Add the options that name the server and the user of a client command."""
     for option in (
         click.option("--user", help="Who you are, on a development server of this machine."),
         click.option("--token", envvar="PRESENCE_TOKEN", help="Your token (PRESENCE_TOKEN)."),

@@ -1,4 +1,4 @@
-"""Every setting of the server, and where it comes from: file, environment, flags."""
+"""Every setting of the server, read from a file, the environment and flags."""
 
 import difflib
 import ipaddress
@@ -18,7 +18,7 @@ from presence.transport.limits import NetLimits
 
 VARIABLE_PREFIX: Final = "PRESENCE_"
 CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN"})
-"""Variables that the client commands read; they are no settings."""
+"""Variables of the client commands, which are no settings."""
 
 FOREIGN_KEYS: Final = ("token_public_key", "token_jwks")
 FOREIGN_DEMANDS: Final = ("token_audience", "token_issuer", "token_admin_claim")
@@ -26,7 +26,7 @@ FOREIGN_DEMANDS: Final = ("token_audience", "token_issuer", "token_admin_claim")
 RULES: Final = Rules()
 LIMITS: Final = NetLimits()
 TIMES: Final = SocketTimes()
-"""Where the defaults of these settings stand."""
+"""Values of which the settings of the same names take their defaults."""
 
 _Part = TypeVar("_Part", bound=attrs.AttrsInstance)
 
@@ -105,7 +105,7 @@ class Config:
         return self._part(SocketTimes, "socket_")
 
     def _part(self, part: type[_Part], prefix: str = "") -> _Part:
-        """A *part* of which each field that is a setting, *prefix* before it, has its value."""
+        """Make *part* of the settings that are called as its fields, with *prefix* before them."""
         settings = {field.name: prefix + field.name for field in attrs.fields(part)}
         own = {field.name for field in attrs.fields(type(self))}
         return part(**{to: getattr(self, key) for to, key in settings.items() if key in own})
@@ -127,7 +127,7 @@ class Config:
         self._check_tokens()
 
     def _check_tokens(self) -> None:
-        """Foreign tokens must say whom they are for; without their keys, nothing is asked."""
+        """Keys of others need an audience; an audience, issuer or claim needs such keys."""
         keys = [name for name in FOREIGN_KEYS if getattr(self, name) is not None]
         demands = [name for name in FOREIGN_DEMANDS if getattr(self, name) is not None]
         if keys and self.token_audience is None:
@@ -159,7 +159,7 @@ def load_config(
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Say, in a sentence each, which `PRESENCE_` variables are no setting."""
+    """Return a sentence for each `PRESENCE_` variable that is no setting."""
     return [
         f"{name} is not a setting and is ignored{_suggest(name, map(_variable_of, _KINDS))}"
         for name in sorted(environ)
@@ -170,13 +170,12 @@ def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 
 def print_config(config: Config) -> str:
-    """Write *config* as the text of a settings file.
+    """Return *config* as the text of a settings file.
 
-    It holds no secret: keys are in files of their own, of which only the path
-    is a setting.
+    It holds no secret: of a key only the path of its file is a setting.
     """
     shown = {key: kind.show(getattr(config, key)) for key, kind in _KINDS.items()}
-    # JSON's texts, numbers, lists and booleans are TOML's too.
+    # Texts, numbers, lists and booleans are written alike in JSON and TOML.
     return "".join(
         f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
         for key, value in shown.items()

@@ -42,7 +42,7 @@ class Kind:
 
 
 def seconds(default: float, *, or_zero: bool = False) -> Any:
-    """Declare a duration: finite, above zero (or zero, which then switches it off)."""
+    """Declare a finite duration above zero; *or_zero*: 0 is allowed and switches it off."""
 
     def accept(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -62,7 +62,7 @@ def whole(default: int, *, least: int = 0, most: int = 2**31 - 1) -> Any:
 
 
 def flag(default: bool | Callable[[Any], bool]) -> Any:
-    """Declare a yes or no; a default that is a function gets the half-made Config."""
+    """Declare a boolean; a function as default gets the Config, of which earlier fields are set."""
 
     def accept(value: object) -> bool:
         if not isinstance(value, bool):
@@ -96,7 +96,7 @@ def word() -> Any:
 
 
 def location(default: str | None) -> Any:
-    """Declare the path of a file or directory, as seen from the working directory."""
+    """Declare the path of a file or directory, relative to the working directory."""
     return _declare(Path(default) if default else None, Kind(_accept_path, str, _show_path))
 
 
@@ -113,7 +113,7 @@ def port_or_off(default: int) -> Any:
 
 
 def origins() -> Any:
-    """Declare a list of web origins, as browsers write them."""
+    """Declare a list of web origins in the form that browsers send."""
 
     def accept(value: object) -> tuple[str, ...]:
         return tuple(_accept_origin(entry) for entry in _accept_list(value))

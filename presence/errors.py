@@ -13,6 +13,8 @@ PresenceError
         └── PortTaken
 """
 
+import enum
+
 
 class PresenceError(Exception):
     """Root of every error of this package."""
@@ -39,10 +41,29 @@ class UserCrashed(PresenceError):
     """The user's actor crashed while it handled the request, which is lost."""
 
 
-class TokenRefused(PresenceError):
-    """A token that is not accepted, or no longer; *reason* is one of a few fixed texts."""
+class TokenProblem(enum.StrEnum):
+    """Why a token is refused; also a label of the metrics."""
 
-    def __init__(self, reason: str) -> None:
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    TOO_LONG = "too long"
+    WRONG_ALGORITHM = "wrong algorithm"
+    WRONG_SIGNATURE = "wrong signature"
+    WRONG_ISSUER = "wrong issuer"
+    WRONG_AUDIENCE = "wrong audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    UNUSABLE_TIME = "unusable time"
+    NO_USER = "no valid user"
+    UNUSABLE_CLAIM = "unusable claim"
+    REFRESH_TOKEN = "a refresh token"
+    REVOKED = "revoked"
+
+
+class TokenRefused(PresenceError):
+    """A token that is not accepted, or no longer."""
+
+    def __init__(self, reason: TokenProblem) -> None:
         super().__init__(f"the token is refused: {reason}")
         self.reason = reason
 

@@ -1,4 +1,8 @@
-"""Every counter and gauge by name. Labels are few fixed words, never ids."""
+"""Every counter and gauge by name.
+
+The values of a label are those of an enumeration, so there are few of them, and
+no id of a user is among them.
+"""
 
 import enum
 from collections.abc import Callable
@@ -23,6 +27,21 @@ class Count(enum.Enum):
     REQUESTS = "presence_requests", "HTTP requests answered.", "status"
     FRAMES_DROPPED = "presence_frames_dropped", "Frames from clients not acted upon.", "reason"
     ACTOR_RESTARTS = "presence_actor_restarts", "Restarts after a crash."
+
+
+class ConnectionKind(enum.Enum):
+    """What an accepted connection speaks."""
+
+    TOGETHER = "together"
+    VOICEPING = "voiceping"
+    PIPE = "pipe"
+
+
+class Drop(enum.Enum):
+    """Why a frame is not acted upon, beside what its dialect finds wrong with it."""
+
+    OVER_RATE = "over_rate"
+    NOT_PRESENCE = "not_presence"
 
 
 class Gauge(enum.Enum):
@@ -56,14 +75,15 @@ class Counters:
             )
             for count in Count
         }
-        self._kinds: dict[tuple[Count, str], prometheus_client.Counter] = {}
+        self._kinds: dict[tuple[Count, enum.Enum | None], prometheus_client.Counter] = {}
 
-    def add(self, count: Count, kind: str = "", amount: int = 1) -> None:
-        """Count *amount* more; *kind* is one of few fixed words, where *count* has a label."""
+    def add(self, count: Count, kind: enum.Enum | None = None, amount: int = 1) -> None:
+        """Count *amount* more; *kind* is the value of the label, where *count* has one."""
         counter = self._kinds.get((count, kind))
         if counter is None:
             whole = self._counters[count]
-            counter = self._kinds[count, kind] = whole.labels(kind) if count.label else whole
+            counter = whole if kind is None else whole.labels(str(kind.value))
+            self._kinds[count, kind] = counter
         counter.inc(amount)
 
     def show(self, level: Gauge, read: Callable[[], float]) -> None:

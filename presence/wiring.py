@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from importlib.metadata import version
 
 from actors import Broadcaster, DynamicSupervisor, RestartBudget, RestartsExhausted, Timer
@@ -272,7 +273,7 @@ def build_routes(
 def _counted(answer: Handler, counters: Counters) -> Handler:
     async def handle(request: Request) -> Response:
         response = await answer(request)
-        counters.add(Count.REQUESTS, str(response.status))
+        counters.add(Count.REQUESTS, HTTPStatus(response.status))
         return response
 
     return handle
@@ -291,7 +292,7 @@ def _count_fault(counters: Counters, fault: Fault) -> None:
     """Count a refusal and the end of an open connection in different metrics."""
     is_refusal = isinstance(fault, Refusal)
     count = Count.CONNECTIONS_REFUSED if is_refusal else Count.CONNECTIONS_CUT
-    counters.add(count, fault.value)
+    counters.add(count, fault)
 
 
 def _report_crash(

@@ -12,7 +12,7 @@ import attrs
 import pytest
 import trio
 
-from presence.errors import TokenRefused
+from presence.errors import TokenProblem, TokenRefused
 from presence.frontends.authentication import Authentication
 from presence.frontends.socket_times import SocketTimes
 from presence.frontends.user_limit import UserLimit
@@ -252,7 +252,7 @@ class RunningPipes(Running):
 def verify_good(token, now):
     """A token lets in if it is good, whom it names behind that; for ever."""
     if not token.startswith("good-"):
-        raise TokenRefused("malformed")
+        raise TokenRefused(TokenProblem.MALFORMED)
     return Claims(token.removeprefix("good-").rstrip("-"), expires_at=math.inf, issued_at=now)
 
 

@@ -11,7 +11,7 @@ from presence.adapters.issuer_keys import IssuerKey
 from presence.core.ids import parse_device_id, parse_server_id, parse_user_id
 from presence.core.text import clean_username
 from presence.core.types import DeviceId, ServerId, UserId
-from presence.errors import InvalidInput, TokenRefused
+from presence.errors import InvalidInput, TokenProblem, TokenRefused
 from presence.live.claims import Claims
 
 OWN_ISSUER: Final = "presence"
@@ -77,9 +77,9 @@ class ForeignIssuer:
     def check(self, raw: Mapping[str, object]) -> None:
         """Raise `TokenRefused` where a token with the claims *raw* is not meant for us."""
         if self.issuer is not None and raw.get("iss") != self.issuer:
-            raise TokenRefused("wrong issuer")
+            raise TokenRefused(TokenProblem.WRONG_ISSUER)
         if self.audience != ANY_AUDIENCE and self.audience not in _read_audience(raw):
-            raise TokenRefused("wrong audience")
+            raise TokenRefused(TokenProblem.WRONG_AUDIENCE)
 
 
 class TokenVerifier:
@@ -97,13 +97,13 @@ class TokenVerifier:
     def verify(self, token: str, now: float) -> Claims:
         """Return what *token* claims at the Unix time *now*, or raise `TokenRefused`."""
         if len(token) > MAX_TOKEN_BYTES:
-            raise TokenRefused("too long")
+            raise TokenRefused(TokenProblem.TOO_LONG)
         try:
             raw, is_own = self._open(token)
         except jwt.InvalidSignatureError as error:
-            raise TokenRefused("wrong signature") from error
+            raise TokenRefused(TokenProblem.WRONG_SIGNATURE) from error
         except (jwt.PyJWTError, ValueError) as error:
-            raise TokenRefused("malformed") from error
+            raise TokenRefused(TokenProblem.MALFORMED) from error
         is_admin = self._judge(raw, is_own)
         _check_times(raw, now)
         return _read_claims(raw, is_admin=is_admin)
@@ -116,10 +116,10 @@ class TokenVerifier:
         header = jwt.get_unverified_header(token)
         candidates = self._find_keys(header)
         if not candidates:
-            raise TokenRefused("wrong algorithm")
+            raise TokenRefused(TokenProblem.WRONG_ALGORITHM)
         raw = orjson.loads(_open_with_any(candidates, token))
         if not isinstance(raw, dict):
-            raise TokenRefused("malformed")
+            raise TokenRefused(TokenProblem.MALFORMED)
         return raw, header["alg"] == OWN_ALGORITHM
 
     def _judge(self, raw: Mapping[str, object], is_own_key: bool) -> bool:
@@ -131,10 +131,10 @@ class TokenVerifier:
             return claim is not None and raw.get(claim) is True
         is_own = raw.get("iss") == OWN_ISSUER
         if self._foreign is not None and not is_own:
-            raise TokenRefused("wrong issuer")
+            raise TokenRefused(TokenProblem.WRONG_ISSUER)
         is_admin = raw.get(OWN_ADMIN_CLAIM, False)
         if not isinstance(is_admin, bool):
-            raise TokenRefused("unusable claim")
+            raise TokenRefused(TokenProblem.UNUSABLE_CLAIM)
         return is_own and is_admin
 
     def _find_keys(self, header: Mapping[str, object]) -> list[IssuerKey]:
@@ -161,17 +161,17 @@ def _open_with(key: IssuerKey, token: str) -> bytes:
 
 def _check_times(raw: Mapping[str, object], now: float) -> None:
     if _read_time(raw, "exp", default=None) <= now:
-        raise TokenRefused("expired")
+        raise TokenRefused(TokenProblem.EXPIRED)
     if max(_read_time(raw, "nbf", default=0.0), _read_time(raw, "iat", default=0.0)) > now + SKEW:
-        raise TokenRefused("not yet valid")
+        raise TokenRefused(TokenProblem.NOT_YET_VALID)
 
 
 def _read_time(raw: Mapping[str, object], claim: str, *, default: float | None) -> float:
     value = raw.get(claim, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TokenRefused("unusable time")
+        raise TokenRefused(TokenProblem.UNUSABLE_TIME)
     if not 0 <= value < _LATEST:
-        raise TokenRefused("unusable time")
+        raise TokenRefused(TokenProblem.UNUSABLE_TIME)
     return float(value)
 
 
@@ -183,7 +183,7 @@ def _read_audience(raw: Mapping[str, object]) -> Sequence[object]:
 
 def _read_claims(raw: Mapping[str, object], *, is_admin: bool) -> Claims:
     if raw.get("token_type") == "refresh":
-        raise TokenRefused("a refresh token")
+        raise TokenRefused(TokenProblem.REFRESH_TOKEN)
     return Claims(
         user_id=_read_user(raw),
         expires_at=_read_time(raw, "exp", default=None),
@@ -199,7 +199,7 @@ def _read_user(raw: Mapping[str, object]) -> UserId:
     try:
         return parse_user_id(_text_of(raw.get("sub", raw.get("uid"))))
     except InvalidInput as error:
-        raise TokenRefused("no valid user") from error
+        raise TokenRefused(TokenProblem.NO_USER) from error
 
 
 def _read_device(raw: Mapping[str, object]) -> DeviceId | None:
@@ -207,7 +207,7 @@ def _read_device(raw: Mapping[str, object]) -> DeviceId | None:
     try:
         return None if device is None else parse_device_id(_text_of(device))
     except InvalidInput as error:
-        raise TokenRefused("unusable claim") from error
+        raise TokenRefused(TokenProblem.UNUSABLE_CLAIM) from error
 
 
 def _read_servers(raw: Mapping[str, object]) -> tuple[ServerId, ...] | None:
@@ -215,12 +215,12 @@ def _read_servers(raw: Mapping[str, object]) -> tuple[ServerId, ...] | None:
     if servers is None:
         return None
     if not isinstance(servers, list) or len(servers) > MAX_SERVERS:
-        raise TokenRefused("unusable claim")
+        raise TokenRefused(TokenProblem.UNUSABLE_CLAIM)
     try:
         # A dict keeps the order and drops what stands there twice.
         return tuple(dict.fromkeys(parse_server_id(_text_of(server)) for server in servers))
     except InvalidInput as error:
-        raise TokenRefused("unusable claim") from error
+        raise TokenRefused(TokenProblem.UNUSABLE_CLAIM) from error
 
 
 def _text_of(value: object) -> object:

@@ -5,18 +5,17 @@ from collections.abc import Callable
 
 from presence.core.ids import parse_user_id
 from presence.core.types import Moment, UserId
-from presence.errors import InvalidInput, TokenRefused
+from presence.errors import InvalidInput, TokenProblem, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.transport.admission import RequestRates
 from presence.transport.http.request import CLOSE, Headers, HttpError, Request, retry_after
 
 CHALLENGE = (("www-authenticate", "Bearer"),)
-MISSING = "missing"
 NO_TOKEN = "a token is needed"
 
 
 class Authentication:
-    """Reads the claims of a token, however it came: the same for all addresses and ports."""
+    """Reads the claims of a token; shared by all routes, gateways and ports."""
 
     def __init__(
         self,
@@ -26,7 +25,7 @@ class Authentication:
         now: Callable[[], Moment],
         *,
         is_development: bool,
-        on_refused: Callable[[str], None],
+        on_refused: Callable[[TokenProblem], None],
     ) -> None:
         self._verify = verify
         self._is_revoked = is_revoked
@@ -38,37 +37,37 @@ class Authentication:
     def claims_of(self, request: Request, token: str | None = None) -> Claims:
         """The claims of the request's token, *token* or the bearer's.
 
-        Raises 401 otherwise; its cause is a `TokenRefused`, of `MISSING` without a token.
+        Raises 401 otherwise. Its cause is a `TokenRefused`: without a token, `MISSING`.
         """
         token = token or bearer_of(request)
         if token is None and self._is_development and "user" in request.query:
             return self._development_user(request.query["user"])
         try:
-            return self.of_stranger(None) if token is None else self.of_token(token)
+            return self.of_named_user(None) if token is None else self.of_token(token)
         except TokenRefused as refusal:
-            problem = NO_TOKEN if refusal.reason == MISSING else str(refusal)
+            problem = NO_TOKEN if refusal.reason is TokenProblem.MISSING else str(refusal)
             raise HttpError(401, problem, CHALLENGE, refusal) from refusal
 
     def of_token(self, token: str) -> Claims:
-        """The claims of *token*; else counts it and raises `TokenRefused`."""
+        """The claims of *token*; a refusal is counted and raises `TokenRefused`."""
         try:
             claims = self._verify(token, self._now().wall)
             if self._is_revoked(claims):
-                raise TokenRefused("revoked")
+                raise TokenRefused(TokenProblem.REVOKED)
         except TokenRefused as refusal:
             self._on_refused(refusal.reason)
             raise
         return claims
 
-    def of_stranger(self, user_id: UserId | None) -> Claims:
-        """The claims of whoever shows no token but says to be *user_id*, if anybody.
+    def of_named_user(self, user_id: UserId | None) -> Claims:
+        """The claims of a client that sends no token but may name its *user_id*.
 
-        Believed in development mode alone; else counts it and raises `TokenRefused`.
+        Accepted in development mode only; otherwise counted, and raises `TokenRefused`.
         """
         if user_id is None or not self._is_development:
-            self._on_refused(MISSING)
-            raise TokenRefused(MISSING)
-        return self._believed(user_id)
+            self._on_refused(TokenProblem.MISSING)
+            raise TokenRefused(TokenProblem.MISSING)
+        return self._development_claims(user_id)
 
     def of_request(self, request: Request) -> Claims:
         """As `claims_of`, counted against the request rate of the user or the address."""
@@ -89,7 +88,7 @@ class Authentication:
         self._require_room(self._rates.take_of_address(peer, self._now().mono), CLOSE)
 
     def of_administrator(self, request: Request) -> Claims:
-        """As `of_request`; raises 403 for anybody but an administrator."""
+        """As `of_request`; raises 403 unless the token is an administrator's."""
         claims = self.of_request(request)
         if not claims.is_admin:
             raise HttpError(403, "an admin token is needed")
@@ -104,9 +103,9 @@ class Authentication:
             user_id = parse_user_id(raw, "user")
         except InvalidInput as refusal:
             raise HttpError(401, str(refusal), CHALLENGE, refusal) from refusal
-        return self._believed(user_id)
+        return self._development_claims(user_id)
 
-    def _believed(self, user_id: UserId) -> Claims:
+    def _development_claims(self, user_id: UserId) -> Claims:
         return Claims(user_id, expires_at=math.inf, issued_at=self._now().wall)
 
 

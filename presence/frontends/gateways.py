@@ -20,7 +20,7 @@ from presence.transport.websocket.upgrade import Admitted
 
 
 class Gateway(Protocol):
-    """How one dialect reads an upgrade, and the session that it gives to who is let in."""
+    """How one dialect reads an upgrade, and makes the session of an admitted client."""
 
     def takes(self, request: Request) -> bool:
         """Whether the upgrade is for this dialect."""
@@ -41,7 +41,7 @@ class Gateway(Protocol):
 
 
 class Gateways:
-    """The door to all dialects over WebSocket; the first gateway that takes an upgrade has it."""
+    """Admits WebSockets of all dialects, by the first gateway that takes the upgrade."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Gateways:
             return error_response(503, "the server is stopping", retry_after(1))
         claims = self._authentication.claims_of(request, gateway.token_of(request))
         params = gateway.connect_params_of(request, claims)
-        # No await from here to the first step of the session, which counts it.
+        # No await from here to the first step of the session, which registers the connection.
         problem = self._user_limit.refusal(claims.user_id, params.device)
         if problem is not None:
             return error_response(429, problem, retry_after(10))

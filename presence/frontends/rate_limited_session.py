@@ -1,5 +1,6 @@
 """Limits the frames of a client in a second, for all dialects."""
 
+import enum
 from typing import Any
 
 from presence.core.events import Ending
@@ -13,8 +14,6 @@ from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.service import ConnectionTimer, PresenceService
 from presence.metrics import Count, Counters
-
-OVER_RATE = "over_rate"
 
 
 class RateLimitedSession(SocketSession):
@@ -49,7 +48,7 @@ class RateLimitedSession(SocketSession):
         self._frames.count(now)
         return True
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, reason: enum.Enum) -> None:
         """Note that a frame is not acted upon."""
         self._counters.add(Count.FRAMES_DROPPED, reason)
 
@@ -65,7 +64,7 @@ class RateLimitedSession(SocketSession):
         if not self._service.is_draining:
             self._send_postponed()  # the last change is never lost
         super().leave(ending)
-        self._counters.add(Count.CONNECTIONS_ENDED, ending.value)
+        self._counters.add(Count.CONNECTIONS_ENDED, ending)
 
     def _wait_for_room(self) -> None:
         self._service.set_timer(

@@ -26,8 +26,8 @@ class UserLimit:
     def refusal(self, user_id: UserId, device: DeviceId | None) -> str | None:
         """Return why the user's next connection is refused; None lets it in.
 
-        A connection without a *device* gets one of its own. Nothing may be awaited
-        before the connection is counted, or others come in meanwhile.
+        A connection without a *device* gets one of its own. Do not await anything
+        before the connection is registered, or others pass the limit meanwhile.
         """
         present = self.devices_of(user_id)
         problem = None

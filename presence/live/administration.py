@@ -31,7 +31,7 @@ class NoSuchUser(Exception):
 
 
 class Administration:
-    """Changes made by hand, shown to others at once. Each returns the ticket to wait for.
+    """Changes by an administrator, visible at once. Each returns the ticket of its storing.
 
     Raises `NoSuchServer`, `NoSuchUser`, `InvalidInput`, `StoreUnavailable`,
     `UserUnavailable` or `UserCrashed`.
@@ -66,7 +66,7 @@ class Administration:
 
     def delete_server(self, server_id: ServerId) -> int:
         self._require_server(server_id)
-        self._make(self._node.memberships.close_server(server_id))
+        self._publish(self._node.memberships.close_server(server_id))
         return self._node.writer.forget_server(server_id)
 
     # -- members -----------------------------------------------------------------------------
@@ -74,20 +74,20 @@ class Administration:
     async def put_member(self, server_id: ServerId, user_id: UserId) -> int:
         self._require_server(server_id)
         view = await self._introduce_if_new(user_id)
-        return self._make([self._node.memberships.admit(user_id, server_id)], {user_id: view})
+        return self._publish([self._node.memberships.admit(user_id, server_id)], {user_id: view})
 
     async def put_members(self, server_id: ServerId, user_ids: Sequence[UserId]) -> int:
-        """*user_ids* replace the members that administration made."""
+        """Replace the members that administrators made by *user_ids*."""
         self._require_server(server_id)
         shown = {view.user_id: view for view in await self._node.public_views.views(user_ids)}
         for user_id in user_ids:
             if user_id not in shown:
                 await self.put_user(user_id, None)
-        return self._make(self._node.memberships.replace(server_id, user_ids), shown)
+        return self._publish(self._node.memberships.replace(server_id, user_ids), shown)
 
     def delete_member(self, server_id: ServerId, user_id: UserId) -> int:
         self._require_server(server_id)
-        return self._make([self._node.memberships.dismiss(user_id, server_id)])
+        return self._publish([self._node.memberships.dismiss(user_id, server_id)])
 
     # -- users -------------------------------------------------------------------------------
 
@@ -97,16 +97,16 @@ class Administration:
         )
 
     async def delete_user(self, user_id: UserId) -> int:
-        """End the user's connections, forget it, refuse the tokens it has."""
+        """End the user's connections, delete it, and refuse tokens issued until now."""
         await self._require_user(user_id)
         self._node.connections.end_all(user_id, EndReason.DISCONNECTED)
         now = self._node.clock.now().wall
         return await self._node.ask(user_id, lambda reply: Remove(now, reply), timeout=ASK_TIMEOUT)
 
     async def revoke(self, user_id: UserId) -> int:
-        """Refuse the tokens that the user has, and end the connections made with them.
+        """Refuse tokens of the user issued until now, and end its connections.
 
-        Also of a user whom nobody has seen yet: a token may leak before its first use.
+        Works for unknown users as well: a token may leak before its first use.
         """
         revocation = Revocation(user_id, self._node.clock.now().wall)
         self._node.revocations[user_id] = revocation
@@ -114,28 +114,28 @@ class Administration:
         return self._node.writer.save_revocation(revocation)
 
     async def disconnect(self, user_id: UserId) -> None:
-        """End the user's connections and leases; it is gone at once."""
+        """End the user's connections and leases; it is offline at once, without a grace."""
         await self._require_user(user_id)
         self._node.connections.end_all(user_id, EndReason.DISCONNECTED)
         self._node.tell(user_id, Expelled(), slot="expelled")
 
     # -- details -----------------------------------------------------------------------------
 
-    def _make(
-        self, shifts: Iterable[MembershipDelta], views: Mapping[UserId, PublicView] = NO_VIEWS
+    def _publish(
+        self, deltas: Iterable[MembershipDelta], views: Mapping[UserId, PublicView] = NO_VIEWS
     ) -> int:
-        """Show, store and tell what an administrator changed about some users at once.
+        """Publish and store what an administrator changed about some users at once.
 
-        *views*: of those who may not be in the table yet.
+        *views* has those of users that may not be in the table yet.
         """
-        shifts = list(shifts)
-        # First: whoever leaves is to hear of all whom it loses sight of, as they were seen.
-        for shift in shifts:
-            self._node.sync_subscriptions(shift)
+        deltas = list(deltas)
+        # First: a leaver still gets the removals with the views as they were.
+        for delta in deltas:
+            self._node.sync_subscriptions(delta)
         ticket = 0
-        for shift in shifts:
-            newest = self._node.public_views.peek(shift.user_id) or views.get(shift.user_id)
-            ticket = self._node.announce_delta(shift, newest) or ticket
+        for delta in deltas:
+            newest = self._node.public_views.peek(delta.user_id) or views.get(delta.user_id)
+            ticket = self._node.announce_delta(delta, newest) or ticket
         return ticket
 
     async def _introduce_if_new(self, user_id: UserId) -> PublicView:
@@ -149,7 +149,7 @@ class Administration:
             raise NoSuchServer(server_id)
 
     async def _require_user(self, user_id: UserId) -> None:
-        """The user exists, though others may never have been told of it."""
+        """Raise `NoSuchUser` unless the user exists, also one that was never announced."""
         if user_id in self._node.records or await self._node.public_views.views([user_id]):
             return
         try:

@@ -15,9 +15,9 @@ from presence.live.subscriber import EndReason, Subscriber
 
 @attrs.define
 class Attached:
-    """A connection and what it was last like, for rebuilding a crashed actor.
+    """A connection and its last known state, from which a crashed actor is rebuilt.
 
-    `is_ending`: it was told to end, and is no more than a socket that closes.
+    `is_ending`: it was told to end, and no longer counts for its user.
     """
 
     subscriber: Subscriber
@@ -28,7 +28,7 @@ class Attached:
 
 
 class ConnectionRegistry:
-    """Finds the connections of a user. They stay here while the user's actor restarts."""
+    """The connections by user. They stay registered while the user's actor restarts."""
 
     def __init__(self) -> None:
         # Tuples: nearly all users have one connection or two.
@@ -56,16 +56,16 @@ class ConnectionRegistry:
         return [entry.subscriber.device for entry in self.of(user_id)]
 
     def add(self, subscriber: Subscriber, state: State) -> None:
-        """Note an open connection, before its user hears of it."""
+        """Register an open connection, before its user's actor knows it."""
         user_id = subscriber.user_id
         self._by_user[user_id] = (*self.of(user_id), Attached(subscriber, state))
         self._count += 1
 
     def remove(self, subscriber: Subscriber) -> None:
-        """Forget a connection that is over, but for an actor that has not heard of its end.
+        """Unregister a connection that is over.
 
-        Until `note_end_handled` a fresh actor finds it as it was: its last words
-        may wait to be handled, before its end.
+        Until `note_end_handled` a rebuilt actor still gets it by `live`, because its
+        last commands may wait in the mailbox, before its end.
         """
         user_id = subscriber.user_id
         entry = self._entry_of(subscriber)
@@ -76,7 +76,7 @@ class ConnectionRegistry:
                 self._ending[user_id] = (*(self._ending.get(user_id) or ()), entry)
 
     def note_end_handled(self, user_id: UserId, connection: ConnectionId) -> None:
-        """The user's actor handles the end of *connection* now."""
+        """From now on a rebuilt actor no longer gets *connection*, which has ended."""
         for entry in self._ending.get(user_id) or ():
             if entry.subscriber.connection == connection:
                 _take_out(self._ending, user_id, entry)
@@ -91,7 +91,7 @@ class ConnectionRegistry:
         return entry is not None and not entry.is_ending
 
     def welcome(self, subscriber: Subscriber) -> bool:
-        """Note that *subscriber* gets its snapshot now; False if it is over meanwhile."""
+        """Note that *subscriber* gets its snapshot now; False if it has ended meanwhile."""
         entry = self._entry_of(subscriber)
         if entry is None or entry.is_ending:
             return False
@@ -99,13 +99,13 @@ class ConnectionRegistry:
         return True
 
     def end_all(self, user_id: UserId, reason: EndReason) -> None:
-        """Tell the user's connections to end; they no longer belong to its life."""
+        """Tell the user's connections to end; from now on they do not count for the user."""
         for entry in self.of(user_id):
             entry.is_ending = True
             entry.subscriber.end(reason)
 
     def note_states(self, user_id: UserId, devices: Devices) -> None:
-        """Remember what each of the user's connections is like."""
+        """Remember the state of each of the user's connections."""
         for entry in self._present(user_id):
             device, key = devices.by_id.get(entry.subscriber.device), entry.subscriber.connection
             if device is not None and key in device.connections:

@@ -10,7 +10,7 @@ from presence.live.subscriber import Subscriber
 
 @value
 class Arrive:
-    """A connection of the user opened. Answered when it has its snapshot."""
+    """A connection of the user opened. Answered once it has its snapshot, or was ended."""
 
     connected: Connected
     claims: Claims
@@ -20,7 +20,7 @@ class Arrive:
 
 @value
 class Applied:
-    """A command was performed; *ticket* is committed when the store has it.
+    """A change was made; it is stored when *ticket* is committed.
 
     *lease_until*: see `Oneself`.
     """
@@ -32,19 +32,19 @@ class Applied:
 
 @value
 class Limited:
-    """A command was over the rate of change; nothing of it applies."""
+    """A change was over the rate; nothing of it was applied. *retry_after*: seconds."""
 
     retry_after: float
 
 
 @value
 class Unattached:
-    """A command named an activity that nothing would keep; nothing of it applies."""
+    """A change named an activity, but no device or lease to keep it; nothing was applied."""
 
 
 @value
 class Command:
-    """The user asks for a change over REST."""
+    """The user asks for a change without a connection, as over REST."""
 
     commanded: Commanded
     claims: Claims
@@ -53,7 +53,7 @@ class Command:
 
 @value
 class Oneself:
-    """The self view, and until when (Unix time) a lease holds the user, None for no lease."""
+    """The self view, and when the user's lease ends (Unix time; None without a lease)."""
 
     self_view: SelfView
     lease_until: float | None
@@ -61,14 +61,14 @@ class Oneself:
 
 @value
 class Look:
-    """The user wants to know about itself. Creates nothing."""
+    """A question for the user's self view. Creates no user."""
 
     reply: Reply[Oneself]
 
 
 @value
 class SyncSubscriptions:
-    """The user belongs to more servers now: its connections are to get their snapshots."""
+    """The user joined servers: its connections get their snapshots and are subscribed."""
 
 
 @value
@@ -89,7 +89,7 @@ class Remove:
 
 @value
 class ReadAgain:
-    """The user's row could not be read; it may be readable now."""
+    """Try to read the user's row again, which could not be read before."""
 
 
 Message = Event | Arrive | Command | Look | SyncSubscriptions | Introduce | Remove | ReadAgain

@@ -241,7 +241,7 @@ class PresenceService:
         return await self._node.public_views.page(server_id, after, count)
 
     def present_in(self, servers: Iterable[ServerId]) -> Iterable[PublicView]:
-        """The users seen in *servers* who are not offline, each once."""
+        """The views of all users seen in *servers* that are not offline, each once."""
         return self._node.public_views.present_in(servers)
 
 

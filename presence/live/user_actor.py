@@ -1,15 +1,15 @@
 """The actor of one user: a thin shell around `core.user`.
 
-It reads the stored record before its first message, hands each message to
-the rules and has the node carry out what they return. Once nobody of the user
-is attached it is retired; the next message makes a new one.
+It reads the stored record before its first message, hands each message to the
+rules, and lets the node carry out the effects that they return. A user without
+devices has no actor for long; the next message makes a new one.
 """
 
 from collections.abc import Sequence
 
 import attrs
 
-from actors import ActorStopped, Behaviour
+from actors import Behaviour
 from presence.core.events import (
     Claimed,
     Commanded,
@@ -35,7 +35,7 @@ from presence.core.restore import (
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, UserId
 from presence.core.user.user import User
-from presence.errors import StoreUnavailable
+from presence.errors import StoreUnavailable, UserUnavailable
 from presence.live.claims import Claims
 from presence.live.deferred_events import DeferredEvents
 from presence.live.messages import (
@@ -68,7 +68,7 @@ class UserActor(Behaviour[Message]):
         self._user: User
         self._ticket = 0
         self._deferred: DeferredEvents | None = None
-        """Kept while the store cannot be read; the user is a stand-in then, and hidden."""
+        """The events to replay once the store can be read. Until then the user is hidden."""
 
     async def started(self) -> None:
         """Restore the user: from its last record after a crash, else from the store."""
@@ -113,21 +113,21 @@ class UserActor(Behaviour[Message]):
             case Commanded():
                 self._obey(message)
             case Ended(connection=connection):
-                # First: should handling it fail, the connection must not live for ever.
+                # First: if handling it crashes, the connection must not be restored for ever.
                 self._node.connections.note_end_handled(self._id, connection)
                 self._apply(message)
             case Released():
                 self._node.release(self._id)
                 self._apply(message)
             case Expelled():
-                # Once more: some may have come since the administrator had them ended.
+                # Again: connections may have arrived since the administrator ended them all.
                 self._node.connections.end_all(self._id, EndReason.DISCONNECTED)
                 self._apply(message)
             case _:
                 self._apply(message)
 
     def receive_nowait(self, message: Message) -> bool:
-        """A connection's command waits for nothing."""
+        """Handle the command of a connection at once: it needs no await."""
         if not isinstance(message, Commanded):
             return False
         self._obey(message)
@@ -140,16 +140,16 @@ class UserActor(Behaviour[Message]):
         if self._deferred is not None and not isinstance(event, TimePassed | Stalled):
             self._deferred.note(event, now)
             if isinstance(event, Commanded):
-                return []  # whatever it asks for, what is stored may hide the user
+                return []  # the stored record may hide the user, whatever the command asks for
         effects = self._user.react(event, now)
-        self._node.carry_out(self._id, effects)  # others wait for it, the rest has time
+        self._node.carry_out(self._id, effects)  # first: others wait for these
         self._ticket = self._node.carry_out(self._id, self._user.conclude(now)) or self._ticket
         self._node.connections.note_states(self._id, self._user.devices)
         return effects
 
     async def _arrive(self, message: Arrive) -> None:
         subscriber = message.subscriber
-        if self._node.is_revoked(message.claims):  # since the door let it in
+        if self._node.is_revoked(message.claims):  # since it was admitted
             subscriber.end(EndReason.TOKEN)
         elif self._node.connections.is_open(subscriber):
             await self._accept(message.claims)
@@ -164,7 +164,7 @@ class UserActor(Behaviour[Message]):
         node = self._node
 
         def greet(snapshots: list[ServerSnapshot]) -> None:
-            # Runs without a pause: nothing is lost between snapshot and subscription.
+            # Runs without an await, so no update is lost between snapshot and subscription.
             latest = node.incarnation.versions.latest
             present = node.memberships.servers_of(self._id)
             servers = [snapshot for snapshot in snapshots if snapshot.id in present]
@@ -175,7 +175,7 @@ class UserActor(Behaviour[Message]):
         await node.public_views.snapshots(node.memberships.servers_of(self._id), greet)
 
     def _obey(self, message: Commanded) -> None:
-        """A connection that was never let in, or was expelled, has nothing to say."""
+        """Apply the command of a connection, unless its device is not attached (any more)."""
         if message.connection is not None and self._user.devices.has(message.connection):
             self._apply(message)
 
@@ -184,9 +184,9 @@ class UserActor(Behaviour[Message]):
             message.reply.fail(StoreUnavailable("the user cannot be read now"))
             return
         if self._node.is_revoked(message.claims):
-            message.reply.fail(ActorStopped("the user was revoked or deleted meanwhile"))
+            message.reply.fail(UserUnavailable("the user was revoked or deleted meanwhile"))
             return
-        if not self._user.would_lose(message.commanded):  # else nobody is created by it
+        if not self._user.would_lose(message.commanded):  # a change without effect creates no user
             await self._accept(message.claims)
         for effect in self._apply(message.commanded):
             match effect:
@@ -200,7 +200,7 @@ class UserActor(Behaviour[Message]):
         message.reply.answer(Applied(user.self_view, user.lease_until, self._ticket))
 
     async def _accept(self, claims: Claims) -> None:
-        """The claims of the user's token: others see them while the user is visible."""
+        """Apply the claims of the user's token. Others see them once the user is visible."""
         if self._deferred is not None:
             self._deferred.note_claims(claims)
             return
@@ -213,12 +213,12 @@ class UserActor(Behaviour[Message]):
             await self._sync_subscriptions()
 
     def _claimed_by(self, claims: Claims) -> Claimed:
-        """Of several tokens the claim of the newest holds, among equals that of the last used."""
+        """The event for *claims*; its servers count unless a newer token has claimed others."""
         holds = claims.servers is not None and claims.issued_at >= self._user.claims_at
         return Claimed(claims.issued_at, claims.name, has_servers=holds)
 
     async def _sync_subscriptions(self) -> None:
-        """Bring the user's connections to the servers that it belongs to now."""
+        """Subscribe the user's connections to exactly those servers that it belongs to now."""
         node, present = self._node, self._node.memberships.servers_of(self._id)
         node.unsubscribe_from_left_servers(self._id)
         joined: set[ServerId] = set()
@@ -248,29 +248,29 @@ class UserActor(Behaviour[Message]):
                 reply.answer(self._remove(revoked_at))
 
     def _remove(self, revoked_at: float) -> int:
-        """Gone, then forgotten; tokens issued until now are refused."""
+        """Disconnect the user, delete it, and refuse tokens issued until *revoked_at*."""
         node = self._node
         node.connections.end_all(self._id, EndReason.DISCONNECTED)
         self._apply(Expelled())
         last_version = self._user.public.version
-        shift = node.memberships.remove_user(self._id)
+        delta = node.memberships.remove_user(self._id)
         if self._user.is_announced:
-            node.vanish(shift)
+            node.vanish(delta)
         revocation = Revocation(self._id, revoked_at, last_version)
         self._user = new_user(self._id, node.incarnation)
         node.wake(self._id, None)
         node.records.pop(self._id, None)
-        return node.forget_user(revocation, shift)
+        return node.forget_user(revocation, delta)
 
     # -- restoring ---------------------------------------------------------------------------
 
     async def _read(self, live: Sequence[LiveConnection]) -> User:
-        """The user as it is known; raises `StoreUnavailable`."""
+        """The user by its last record, else as stored; raises `StoreUnavailable`."""
         node = self._node
         try:
             record = node.records.get(self._id) or await node.writer.read_user(self._id)
         except UnreadableRow:
-            # Fail closed: it may say that the user is hidden.
+            # Fail closed: the row may say that the user is hidden.
             return unreadable_user(self._id, await self._shown_view(), node.incarnation)
         if record is None:
             return new_user(self._id, node.incarnation, forced_hidden=node.hides_unknown_users)
@@ -280,10 +280,10 @@ class UserActor(Behaviour[Message]):
         return restored_user(record, node.incarnation, node.clock.now(), live)
 
     def _wait_for_release(self) -> None:
-        """After a quarantine others see the user once all that waited has been handled.
+        """After a quarantine, keep the user hidden until its waiting messages are handled.
 
-        It may have asked to hide meanwhile. Behind all that waits stands the
-        message that ends this; in a drain there is none, for a stop publishes nothing.
+        One of them may be a command to hide. `Released`, put behind them, ends
+        this; in a drain it is not sent, for a stop publishes nothing.
         """
         self._user.is_quarantined = self._id in self._node.quarantined
         if self._user.is_quarantined and not self._node.is_draining:
@@ -300,7 +300,7 @@ class UserActor(Behaviour[Message]):
             return None
 
     async def _read_again(self) -> None:
-        """Put the stored user in the place of the stand-in, as if it had always been there."""
+        """Replace the hidden stand-in by the stored user, on which the events are replayed."""
         deferred = self._deferred
         if deferred is None:
             return
@@ -313,7 +313,7 @@ class UserActor(Behaviour[Message]):
         self._wait_for_release()
         for claims in deferred.claims:
             claimed = self._claimed_by(claims)
-            self._user.apply(claimed, self._node.clock.now())  # to be told with all the rest
+            self._user.apply(claimed, self._node.clock.now())  # published with the rest below
             if claimed.has_servers:
                 self._node.claim(self._id, claims.servers or ())
         self._user = deferred.replay_onto(self._user)

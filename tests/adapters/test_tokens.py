@@ -20,7 +20,7 @@ from presence.adapters.tokens import (
     TokenVerifier,
     issue_token,
 )
-from presence.errors import InvalidInput, TokenRefused
+from presence.errors import InvalidInput, TokenProblem, TokenRefused
 from presence.live.claims import Claims
 
 NOW = 1_800_000_000.0
@@ -60,6 +60,7 @@ def with_claims(**claims):
 def refusal(token, verifier=own, now=NOW):
     with pytest.raises(TokenRefused) as refused:
         verifier.verify(token, now)
+    assert isinstance(refused.value.reason, TokenProblem)
     return refused.value.reason
 
 

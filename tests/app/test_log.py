@@ -2,10 +2,12 @@
 
 import io
 import json
+from http import HTTPStatus
 
 import pytest
 import structlog
 
+from presence.dialects.together.inbound import DropReason
 from presence.log import (
     MAX_TEXT,
     Lines,
@@ -212,24 +214,33 @@ def test_counters_are_rendered_by_name_and_kind():
     counters = Counters()
     counters.add(Count.ACTOR_RESTARTS, amount=7)
     counters.add(Count.ACTOR_RESTARTS)
-    counters.add(Count.FRAMES_DROPPED, "bad json")
+    counters.add(Count.FRAMES_DROPPED, DropReason.BAD_JSON)
     counters.show(Gauge.LIVE_ACTORS, lambda: 3)
     lines = counters.render().decode().splitlines()
     assert "presence_actor_restarts_total 8.0" in lines
-    assert 'presence_frames_dropped_total{reason="bad json"} 1.0' in lines
+    assert 'presence_frames_dropped_total{reason="bad_json"} 1.0' in lines
     assert "presence_live_actors 3.0" in lines
 
 
 def test_two_servers_in_one_process_count_apart_and_equal_runs_look_equal():
     one, two = Counters(), Counters()
     assert one.render() == two.render()
-    one.add(Count.REQUESTS, "200")
+    one.add(Count.REQUESTS, HTTPStatus.OK)
     assert one.render() != two.render()
 
 
 @pytest.mark.parametrize("count", list(Count))
 def test_no_counter_can_carry_a_user(count):
     assert count.label in {"", "dialect", "reason", "status", "ending"}
+
+
+def test_the_value_of_a_label_is_that_of_an_enumeration_and_no_free_text():
+    counters = Counters()
+    with pytest.raises(AttributeError):
+        counters.add(Count.TOKENS_REFUSED, "alice is expired")
+    assert "alice" not in counters.render().decode()
+    with pytest.raises(ValueError, match="label"):
+        counters.add(Count.TOKENS_REFUSED)
 
 
 def test_every_name_is_given_once():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from presence.errors import TokenRefused
+from presence.errors import TokenProblem, TokenRefused
 from presence.frontends.authentication import Authentication
 from presence.live.claims import Claims
 from presence.live.clock import Clock
@@ -15,7 +15,7 @@ from presence.transport.http.request import HttpError, Request
 
 def verify(token, now):
     if token != "good":
-        raise TokenRefused("malformed")
+        raise TokenRefused(TokenProblem.MALFORMED)
     return Claims("alice", expires_at=math.inf)
 
 

@@ -55,7 +55,7 @@ class Operations:
         return json_response(200, {"status": "ok"})
 
     async def get_readiness(self, request: Request) -> Response:
-        """503 while draining; a store that cannot write is told, for the server still serves."""
+        """503 while draining; a failing store is only "degraded", for the server still serves."""
         if self.service.is_draining:
             problem = {"status": "draining", "error": "the server is stopping"}
             return json_response(503, problem, retry_after(1))

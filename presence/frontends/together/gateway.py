@@ -14,7 +14,7 @@ from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.service import PresenceService
-from presence.metrics import Count, Counters
+from presence.metrics import ConnectionKind, Count, Counters
 from presence.transport.http.request import Request
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.websocket.connection import WebSocket
@@ -57,7 +57,7 @@ class TogetherGateway:
     def open_session(
         self, socket: WebSocket, claims: Claims, params: ConnectParams, subprotocol: str | None
     ) -> SocketSession:
-        self._counters.add(Count.CONNECTIONS, "together")
+        self._counters.add(Count.CONNECTIONS, ConnectionKind.TOGETHER)
         return TogetherSession(
             self._service,
             socket,

@@ -1,4 +1,4 @@
-"""The REST addresses of Together: one's own presence, and what one may see of others."""
+"""The REST addresses of Together: the caller's own presence, and that of others."""
 
 from presence.core.ids import parse_server_id, parse_user_id
 from presence.core.types import ServerId, UserId
@@ -50,7 +50,7 @@ class TogetherRest:
         return Response(200, body, JSON + headers)
 
     async def persisted(self, ticket: int) -> Headers:
-        """Wait for the commit; after a second, the header that says it is still to come."""
+        """Wait a second for the commit; then return the header that says it is outstanding."""
         is_stored = await self._service.wait_stored(ticket, within=PERSISTED_WITHIN)
         return () if is_stored else NOT_PERSISTED
 
@@ -87,7 +87,7 @@ class TogetherRest:
 def _user_id_of(request: Request) -> UserId:
     try:
         return parse_user_id(request.parameters["id"])
-    except InvalidInput as refusal:  # what cannot exist is answered like what does not
+    except InvalidInput as refusal:  # an impossible id is answered like an unknown one
         raise HttpError(404, "not found") from refusal
 
 

@@ -5,9 +5,10 @@ from presence.core.types import SelfView, ServerId
 from presence.dialects.together import inbound
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.frontends.lane import SocketLane
-from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSession
+from presence.frontends.rate_limited_session import RateLimitedSession
 from presence.frontends.socket_session import SELF
 from presence.live.subscriber import Welcome
+from presence.metrics import Drop
 
 
 class TogetherSession(RateLimitedSession):
@@ -25,9 +26,9 @@ class TogetherSession(RateLimitedSession):
             case inbound.PresenceUpdate(change):
                 self._submit(change, may_go_now=is_within_rate)
             case inbound.Dropped(reason):
-                self._drop(reason.value)
+                self._drop(reason)
             case _ if not is_within_rate:
-                self._drop(OVER_RATE)
+                self._drop(Drop.OVER_RATE)
             case _:
                 self._socket.stream.push(self._lane.encoder.heartbeat_ack)
 

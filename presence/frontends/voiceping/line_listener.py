@@ -131,6 +131,6 @@ class LineListener(TcpListener):
         try:
             if line.startswith(TOKEN):
                 return authentication.of_token(line.removeprefix(TOKEN))
-            return authentication.of_stranger(claimed_user(line))
+            return authentication.of_named_user(claimed_user(line))
         except TokenRefused:
             return None

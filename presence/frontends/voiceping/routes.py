@@ -1,4 +1,4 @@
-"""The REST addresses of VoicePing: the users whom one may see, in pages and one by one."""
+"""The REST addresses of VoicePing: the users that the caller may see, in pages or singly."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,18 +26,18 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 @attrs.frozen
 class Page:
-    """Which part of a list is asked for: page *number*, from 1, of *size* users each."""
+    """One page of a list: page *number*, from 1, of *size* users each."""
 
     number: int = 1
     size: int = DEFAULT_PER_PAGE
 
     @property
     def first(self) -> int:
-        """How many users come before it."""
+        """The number of users before this page."""
         return (self.number - 1) * self.size
 
     def links(self, *, has_next: bool) -> str:
-        """The `Link` header of its answer."""
+        """The `Link` header of the answer."""
         links = [self._link(1, "first")]
         if self.number > 1:
             links.append(self._link(self.number - 1, "prev"))
@@ -50,7 +50,7 @@ class Page:
 
 
 def parse_page(query: Mapping[str, str]) -> Page:
-    """Read `?page=` and `?per_page=`, or raise `InvalidInput`; the rest is not ours to judge."""
+    """Read `?page=` and `?per_page=`, or raise `InvalidInput`; other names are ignored."""
     return Page(
         number=_parse_number(query, "page", Page().number, MOST_PAGES),
         size=_parse_number(query, "per_page", DEFAULT_PER_PAGE, MOST_PER_PAGE),
@@ -98,7 +98,7 @@ class VoicePingRest:
         return json_response(200, users[0])
 
     async def _users(self, claims: Claims, ids: Sequence[UserId]) -> list[dict[str, Any]]:
-        """Those of *ids* whom the caller may see, in that order, and who were ever announced."""
+        """The announced users among *ids* that the caller may see, in that order."""
         own = claims.user_id
         others = [user_id for user_id in ids if user_id != own]
         views: dict[UserId, PublicView | SelfView] = {}
@@ -112,5 +112,5 @@ class VoicePingRest:
 def _user_id_of(request: Request) -> UserId:
     try:
         return parse_user_id(request.parameters["id"])
-    except InvalidInput as refusal:  # what cannot exist is answered like what does not
+    except InvalidInput as refusal:  # an impossible id is answered like an unknown one
         raise HttpError(404, "not found") from refusal

@@ -21,13 +21,13 @@ from presence.dialects.voiceping.pings import ping_payload
 from presence.dialects.voiceping.text import encode_text
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane, newest_of_each
-from presence.frontends.rate_limited_session import OVER_RATE, RateLimitedSession
+from presence.frontends.rate_limited_session import RateLimitedSession
 from presence.frontends.socket_session import SELF, Socket
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.service import PresenceService
 from presence.live.subscriber import EndReason, Welcome
-from presence.metrics import Count, Counters
+from presence.metrics import ConnectionKind, Count, Counters, Drop
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.websocket.frame_limiter import PING
@@ -36,7 +36,6 @@ from presence.transport.websocket.frames import binary_frame, text_frame
 MOST_BAD_FRAMES = 20
 BAD_FRAMES_WITHIN = 60.0
 TOO_MANY_BAD = (1008, "too many bad frames")
-NOT_PRESENCE = "not_presence"
 
 
 def _line(frame: Frame) -> bytes:
@@ -91,7 +90,8 @@ class SessionPlan:
         times: SocketTimes | None,
     ) -> "VoicePingSession":
         """A session on *socket*, counted as a connection; *lane* holds until its client sends."""
-        self.counters.add(Count.CONNECTIONS, "pipe" if lane is self.lines else "voiceping")
+        kind = ConnectionKind.PIPE if lane is self.lines else ConnectionKind.VOICEPING
+        self.counters.add(Count.CONNECTIONS, kind)
         return VoicePingSession(self, socket, claims, params, lane, times)
 
     def lane_for(self, message: str | bytes) -> VoicePingLane:
@@ -148,7 +148,7 @@ class VoicePingSession(RateLimitedSession):
         self._answer_like(message)
         command = inbound.read_message(message, self.user_id)
         if isinstance(command, inbound.Ignored):
-            self._drop(NOT_PRESENCE)
+            self._drop(Drop.NOT_PRESENCE)
             return
         now = self._service.now().mono
         is_within_rate = self._take_frame(now)
@@ -159,7 +159,7 @@ class VoicePingSession(RateLimitedSession):
             case inbound.Dropped(reason):
                 self._drop_bad(reason, now)
             case _ if not is_within_rate:
-                self._drop(OVER_RATE)
+                self._drop(Drop.OVER_RATE)
             case inbound.Ping():
                 self._service.ping(self, may_begin=True)
             case inbound.ConnectionTest(payload):
@@ -195,7 +195,7 @@ class VoicePingSession(RateLimitedSession):
         self._has_said_offline = code == OFFLINE
 
     def _drop_bad(self, reason: inbound.DropReason, now: float) -> None:
-        self._drop(reason.value)
+        self._drop(reason)
         if self._bad_frames.is_full(now):
             self._close(*TOO_MANY_BAD, Ending.LOST)
         self._bad_frames.count(now)
