@@ -30,7 +30,7 @@ class Count(enum.Enum):
 
 
 class ConnectionKind(enum.Enum):
-    """What an accepted connection speaks."""
+    """The protocol of an accepted connection."""
 
     TOGETHER = "together"
     VOICEPING = "voiceping"

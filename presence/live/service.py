@@ -55,7 +55,7 @@ ASK_TIMEOUT = 10.0
 
 
 class ConnectionTimer(enum.StrEnum):
-    """What a connection may have a timer for: one of each, all cancelled when it leaves."""
+    """The timers of a connection: one of each, all cancelled when it leaves."""
 
     HANDSHAKE = "handshake"
     TOKEN = "token"
@@ -159,7 +159,7 @@ class PresenceService:
     def change_lane(self, subscriber: Subscriber, change: Callable[[], None]) -> None:
         """Call *change*, after which announcements reach the connection by another lane.
 
-        What is sent at this moment it may get again, by the new one.
+        A frame under way may be sent again, by the new one.
         """
         self._node.fanout.change_lane(subscriber, change)
 

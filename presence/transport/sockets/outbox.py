@@ -18,7 +18,7 @@ from presence.transport.websocket.frames import close_frame
 
 @attrs.frozen
 class OutboxStatistics:
-    """What waits for one reader, and how often a newer frame took an older one's place."""
+    """The bytes that wait for one reader, and how often a newer frame replaced an older one."""
 
     unsent_bytes: int
     waiting_keys: int

@@ -1,6 +1,6 @@
 """Writing to one socket without blocking.
 
-What the kernel does not take at once waits in a `Backlog`, drained by a task that
+Bytes that the kernel does not take at once wait in a `Backlog`, drained by a task that
 exists only meanwhile.
 """
 
