@@ -90,11 +90,24 @@ class Commanded:
     answered `OverRate` and nothing of them applies. Nor does it of an activity
     over REST while nothing of the user is attached, unless a status comes with
     it: that is answered `NotAttached`.
+
+    A command over REST is one of *device*. Its state, where the change names
+    one, becomes the state of the whole device: of its connections, its timers
+    and its lease, which is renewed or made. Answered `TooManyDevices` where
+    every device of the user is in use.
     """
 
     change: PresencePatch
     connection: ConnectionId | None
     may_wait: bool
+    device: DeviceId = REST_DEVICE
+
+
+@value
+class DeviceRemoved:
+    """The lease and the timers of *device* end at once; its open connections stay."""
+
+    device: DeviceId
 
 
 @value
@@ -124,6 +137,7 @@ Event = (
     | Ended
     | Pinged
     | Commanded
+    | DeviceRemoved
     | TimePassed
     | Stalled
     | Released
@@ -169,9 +183,12 @@ class NotAttached:
 
 @value
 class TooManyDevices:
-    """*connection* was not attached: every device of the user is in use."""
+    """Nothing was attached: every device of the user is in use.
 
-    connection: ConnectionId
+    *connection* is the one that opened, None where a command named the device.
+    """
+
+    connection: ConnectionId | None
 
 
 Effect = PresenceChanged | ShowSelf | Save | WakeAt | OverRate | NotAttached | TooManyDevices

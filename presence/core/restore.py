@@ -16,7 +16,14 @@ from presence.core.types import (
     UserId,
 )
 from presence.core.user.change_rate import ChangeRateLimit
-from presence.core.user.device import NEVER_PINGED, Device, HoldKind, PingState
+from presence.core.user.device import (
+    NEVER_PINGED,
+    NO_HELD_DEVICES,
+    Device,
+    HeldDevice,
+    HoldKind,
+    PingState,
+)
 from presence.core.user.devices import Devices, Kept
 from presence.core.user.preferences import Preferences
 from presence.core.user.user import User
@@ -68,13 +75,17 @@ def unreadable_user(user_id: UserId, view: PublicView | None, incarnation: Incar
 
 
 def restored_user(
-    record: Record, incarnation: Incarnation, now: Moment, live: Sequence[LiveConnection] = ()
+    record: Record,
+    incarnation: Incarnation,
+    now: Moment,
+    live: Sequence[LiveConnection] = (),
+    held: Mapping[DeviceId, HeldDevice] = NO_HELD_DEVICES,
 ) -> User:
-    """The user of *record*, with the connections that are *live*.
+    """The user of *record*, with the connections that are *live* and the devices that are *held*.
 
-    After a crash of the actor, devices that were attached without a
-    connection get their hold anew: nobody is shown offline for our fault. A
-    lease holds until its end, over a crash as over a restart.
+    After a crash of the actor, other devices that were attached without a
+    connection get a grace: nobody is shown offline for our fault. A lease holds
+    until its end, over a crash as over a restart.
     """
     user = _bare(record.view, record.name, incarnation)
     user.preferences = _preferences(record, now)
@@ -82,6 +93,9 @@ def restored_user(
     user.claims_at, user.named_at = record.claims_at, record.named_at
     user.public_text_end = Deadline.of(record.view.custom_status_until, now)
     _attach(user.devices, live)
+    for name, each in held.items():
+        device = user.devices.by_id.setdefault(name, Device())
+        device.holds, device.ping_state = each.holds, each.ping_state
     if record.attached_in == incarnation.versions.epoch:
         _hold_again(user.devices, record, now)
         if record.awaited_states and now.mono < incarnation.restart_grace_ends_at:
@@ -131,14 +145,11 @@ def _is_kept(record: Record, incarnation: Incarnation, now: Moment) -> bool:
 def _hold_again(devices: Devices, record: Record, now: Moment) -> None:
     rules = devices.rules
     for name, state in record.device_states.items():
-        if name in record.lease_ends:
+        if name in record.lease_ends and not devices.has_lease(name):
             _lease_again(devices, name, record, now)
         elif name not in devices.by_id:
             device = Device()
-            if rules.grace_after:
-                device.hold(HoldKind.GRACE, state, rules.grace_after, now.mono)
-            else:  # without a grace, only a poll can have left it attached
-                device.hold(HoldKind.POLL, state, rules.poll_grace_after, now.mono)
+            device.hold(HoldKind.GRACE, state, rules.grace_after, now.mono)
             if device.is_attached:
                 devices.by_id[name] = device
 

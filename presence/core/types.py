@@ -1,7 +1,8 @@
 """The words of the presence model, as values."""
 
 import enum
-from typing import NewType
+from collections.abc import Mapping
+from typing import Final, NewType
 
 import attrs
 
@@ -39,6 +40,8 @@ class State(enum.Enum):
         """Rank for the union over devices: online > idle > offline."""
         return _STRENGTH[self]
 
+
+NO_STATES: Final[Mapping[DeviceId, State]] = {}
 
 _STRENGTH = {State.ONLINE: 2, State.IDLE: 1, State.OFFLINE: 0}
 

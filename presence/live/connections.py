@@ -1,14 +1,14 @@
 """The open connections of each user."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
 from actors import Shards
 from presence.core.restore import LiveConnection
 from presence.core.types import ConnectionId, DeviceId, State, UserId
-from presence.core.user.device import NEVER_PINGED, PingState
+from presence.core.user.device import NEVER_PINGED, NO_HELD_DEVICES, HeldDevice, PingState
 from presence.core.user.devices import Devices
 from presence.live.subscriber import EndReason, Subscriber
 
@@ -34,6 +34,7 @@ class ConnectionRegistry:
         # Tuples: nearly all users have one connection or two.
         self._by_user: Shards[UserId, tuple[Attached, ...]] = Shards()
         self._ending: Shards[UserId, tuple[Attached, ...]] = Shards()
+        self._held: Shards[UserId, Mapping[DeviceId, HeldDevice]] = Shards()
         self._ids = itertools.count(1)
         self._count = 0
 
@@ -105,7 +106,12 @@ class ConnectionRegistry:
             entry.subscriber.end(reason)
 
     def note_states(self, user_id: UserId, devices: Devices) -> None:
-        """Remember the state of each of the user's connections."""
+        """Remember the state of each of the user's connections, and what else holds its devices."""
+        held = devices.held
+        if held:
+            self._held[user_id] = held
+        else:
+            self._held.pop(user_id, None)
         for entry in self._present(user_id):
             device, key = devices.by_id.get(entry.subscriber.device), entry.subscriber.connection
             if device is not None and key in device.connections:
@@ -131,6 +137,10 @@ class ConnectionRegistry:
             for entry in self._present(user_id)
             if entry.is_welcomed and not entry.is_ending
         ]
+
+    def held(self, user_id: UserId) -> Mapping[DeviceId, HeldDevice]:
+        """The devices that more than connections hold, as a fresh actor needs them."""
+        return self._held.get(user_id) or NO_HELD_DEVICES
 
     def _present(self, user_id: UserId) -> Sequence[Attached]:
         """The connections that the user's actor knows, or whose end it has not handled yet."""

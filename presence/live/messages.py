@@ -2,7 +2,8 @@
 
 from actors import Reply
 from presence.core.events import Commanded, Connected, Event
-from presence.core.types import SelfView
+from presence.core.types import DeviceId, SelfView
+from presence.core.user.explanation import Explanation
 from presence.core.value import value
 from presence.live.claims import Claims
 from presence.live.subscriber import Subscriber
@@ -22,7 +23,7 @@ class Arrive:
 class Applied:
     """A change was made; it is stored when *ticket* is committed.
 
-    *lease_until*: see `Oneself`.
+    *lease_until* is when the lease of the command's device ends (Unix time).
     """
 
     self_view: SelfView
@@ -43,12 +44,28 @@ class Unattached:
 
 
 @value
+class NoRoom:
+    """A change named one device more than the user may have; nothing was applied."""
+
+
+CommandAnswer = Applied | Limited | Unattached | NoRoom
+
+
+@value
 class Command:
     """The user asks for a change without a connection, as over REST."""
 
     commanded: Commanded
     claims: Claims
-    reply: Reply[Applied | Limited | Unattached]
+    reply: Reply[CommandAnswer]
+
+
+@value
+class RemoveDevice:
+    """End the lease and the timers of a device of the user; answered with the ticket."""
+
+    device: DeviceId
+    reply: Reply[int]
 
 
 @value
@@ -64,6 +81,13 @@ class Look:
     """A question for the user's self view. Creates no user."""
 
     reply: Reply[Oneself]
+
+
+@value
+class Explain:
+    """A question for the reasons of the user's status. Creates no user."""
+
+    reply: Reply[Explanation]
 
 
 @value
@@ -92,4 +116,15 @@ class ReadAgain:
     """Try to read the user's row again, which could not be read before."""
 
 
-Message = Event | Arrive | Command | Look | SyncSubscriptions | Introduce | Remove | ReadAgain
+Message = (
+    Event
+    | Arrive
+    | Command
+    | RemoveDevice
+    | Look
+    | Explain
+    | SyncSubscriptions
+    | Introduce
+    | Remove
+    | ReadAgain
+)

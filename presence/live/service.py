@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from presence.core.events import Commanded, Connected, Ended, Ending, Pinged
+from presence.core.events import REST_DEVICE, Commanded, Connected, Ended, Ending, Pinged
 from presence.core.types import (
     EVERYONE,
     ConnectionId,
@@ -22,6 +22,7 @@ from presence.core.types import (
     Status,
     UserId,
 )
+from presence.core.user.explanation import Explanation
 from presence.core.user.patch import PresencePatch
 from presence.live.administration import Administration, NoSuchServer, NoSuchUser
 from presence.live.claims import Claims
@@ -29,10 +30,14 @@ from presence.live.messages import (
     Applied,
     Arrive,
     Command,
+    CommandAnswer,
+    Explain,
     Limited,
     Look,
     Message,
+    NoRoom,
     Oneself,
+    RemoveDevice,
     Unattached,
 )
 from presence.live.node import Node
@@ -41,8 +46,10 @@ from presence.live.views.user_pages import UserPages
 
 __all__ = [
     "Applied",
+    "CommandAnswer",
     "ConnectionTimer",
     "Limited",
+    "NoRoom",
     "NoSuchServer",
     "NoSuchUser",
     "Oneself",
@@ -193,18 +200,38 @@ class PresenceService:
         """The user as it sees itself; raises `UserUnavailable` or `UserCrashed`."""
         return await self._node.ask(user_id, Look, timeout=ASK_TIMEOUT)
 
-    async def change(self, claims: Claims, change: PresencePatch) -> Applied | Limited | Unattached:
+    async def explain(self, user_id: UserId) -> Explanation:
+        """Why the user is shown as it is; raises `UserUnavailable` or `UserCrashed`.
+
+        Only for the user itself and for administrators.
+        """
+        return await self._node.ask(user_id, Explain, timeout=ASK_TIMEOUT)
+
+    async def change(
+        self, claims: Claims, change: PresencePatch, device: DeviceId = REST_DEVICE
+    ) -> CommandAnswer:
         """Make a change that comes from no connection, all of it or nothing.
 
+        A state in it is that of the whole *device*, which a lease then holds.
         Raises `UserUnavailable`, `UserCrashed`, or `StoreUnavailable`.
         """
-        commanded = Commanded(change, connection=None, may_wait=False)
-        answer: Applied | Limited | Unattached = await self._node.ask(
+        commanded = Commanded(change, connection=None, may_wait=False, device=device)
+        answer: CommandAnswer = await self._node.ask(
             claims.user_id,
             lambda reply: Command(commanded, claims, reply),
             timeout=ASK_TIMEOUT,
         )
         return answer
+
+    async def remove_device(self, user_id: UserId, device: DeviceId) -> int:
+        """End the lease and the timers of a device; its connections stay. Returns the ticket.
+
+        Raises as `change` does.
+        """
+        ticket: int = await self._node.ask(
+            user_id, lambda reply: RemoveDevice(device, reply), timeout=ASK_TIMEOUT
+        )
+        return ticket
 
     # -- others ------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from presence.core.events import (
     Claimed,
     Commanded,
     Connected,
+    DeviceRemoved,
     Effect,
     Ended,
     Event,
@@ -34,6 +35,7 @@ from presence.core.restore import (
 )
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, UserId
+from presence.core.user.explanation import explain
 from presence.core.user.user import User
 from presence.errors import StoreUnavailable, UserUnavailable
 from presence.live.claims import Claims
@@ -42,13 +44,16 @@ from presence.live.messages import (
     Applied,
     Arrive,
     Command,
+    Explain,
     Introduce,
     Limited,
     Look,
     Message,
+    NoRoom,
     Oneself,
     ReadAgain,
     Remove,
+    RemoveDevice,
     SyncSubscriptions,
     Unattached,
 )
@@ -103,10 +108,12 @@ class UserActor(Behaviour[Message]):
             case Command():
                 await self._command(message)
             case Look(reply):
-                reply.answer(Oneself(self._user.self_view, self._user.lease_until))
+                reply.answer(Oneself(self._user.self_view, self._user.lease_until()))
+            case Explain(reply):
+                reply.answer(explain(self._user, self._node.clock.now()))
             case SyncSubscriptions():
                 await self._sync_subscriptions()
-            case Introduce() | Remove():
+            case Introduce() | Remove() | RemoveDevice():
                 self._administer(message)
             case ReadAgain():
                 await self._read_again()
@@ -196,8 +203,11 @@ class UserActor(Behaviour[Message]):
                 case NotAttached():
                     message.reply.answer(Unattached())
                     return
-        user = self._user
-        message.reply.answer(Applied(user.self_view, user.lease_until, self._ticket))
+                case TooManyDevices():
+                    message.reply.answer(NoRoom())
+                    return
+        lease_until = self._user.lease_until(message.commanded.device)
+        message.reply.answer(Applied(self._user.self_view, lease_until, self._ticket))
 
     async def _accept(self, claims: Claims) -> None:
         """Apply the claims of the user's token. Others see them once the user is visible."""
@@ -236,11 +246,14 @@ class UserActor(Behaviour[Message]):
                     node.fanout.join(subscriber, snapshot.id)
                     subscriber.add_server(snapshot)
 
-    def _administer(self, message: Introduce | Remove) -> None:
+    def _administer(self, message: Introduce | Remove | RemoveDevice) -> None:
         if self._deferred is not None:
             message.reply.fail(StoreUnavailable("the user cannot be read now"))
             return
         match message:
+            case RemoveDevice(device, reply):
+                self._apply(DeviceRemoved(device))
+                reply.answer(self._ticket)
             case Introduce(name, reply):
                 self._apply(Introduced(name))
                 reply.answer(self._ticket)
@@ -277,7 +290,8 @@ class UserActor(Behaviour[Message]):
         shown = node.public_views.peek(self._id)
         if shown is not None and shown.version > record.view.version:
             record = attrs.evolve(record, view=shown, is_announced=True)
-        return restored_user(record, node.incarnation, node.clock.now(), live)
+        held = node.connections.held(self._id)
+        return restored_user(record, node.incarnation, node.clock.now(), live, held)
 
     def _wait_for_release(self) -> None:
         """After a quarantine, keep the user hidden until its waiting messages are handled.

@@ -7,6 +7,7 @@ import attrs
 from presence.core.events import (
     Commanded,
     Connected,
+    DeviceRemoved,
     Effect,
     Ended,
     Ending,
@@ -194,14 +195,23 @@ class Life:
         """Command a change over REST; over the rate it is refused."""
         return self.do(Commanded(PresencePatch(**fields), None, may_wait=False))
 
-    def crash(self) -> None:
-        """The actor dies; a fresh one knows the last record and what is connected."""
+    def set_device(self, device: str, state: State, **fields) -> list[Effect]:
+        """Set the state of a whole device over REST."""
+        change = PresencePatch(state=state, **fields)
+        return self.do(Commanded(change, None, may_wait=False, device=DeviceId(device)))
+
+    def remove_device(self, device: str) -> None:
+        self.do(DeviceRemoved(DeviceId(device)))
+
+    def crash(self, *, knows_held: bool = True) -> None:
+        """The actor dies; a fresh one knows the last record, what is connected and what is held."""
         devices = self.user.devices.by_id
         live = [
             LiveConnection(key, name, devices[name].connections[key], devices[name].ping_state)
             for key, name in self.user.devices.connections.items()
         ]
-        self.user = restored_user(self.record, self.run, self.now, live)
+        held = self.user.devices.held if knows_held else {}
+        self.user = restored_user(self.record, self.run, self.now, live, held)
         self.wake_at = None
         self.do(TimePassed())
 

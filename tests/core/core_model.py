@@ -36,6 +36,7 @@ class Said:
 
     connection: int | None
     change: PresencePatch
+    device: str = REST
     is_sign_of_life: bool = attrs.field()
 
     @is_sign_of_life.default
@@ -204,6 +205,13 @@ class NaiveUser:
 
     # -- commands ----------------------------------------------------------------------------
 
+    def remove(self, device: str) -> None:
+        self.entries = [
+            entry for entry in self.entries if entry.device != device or entry.kind == "open"
+        ]
+        self.forget_detached()
+        self.settle()
+
     def command(self, said: Said, may_wait: bool) -> bool:
         """False where the command is over the rate and may not wait, or has no device."""
         if self.has_no_device_for(said):
@@ -229,7 +237,8 @@ class NaiveUser:
 
     def has_no_device_for(self, said: Said) -> bool:
         is_text = said.change.activity not in (UNSET, None)
-        is_alone = said.connection is None and said.change.intent is UNSET and not self.entries
+        makes_lease = said.change.intent is not UNSET or said.change.state is not UNSET
+        is_alone = said.connection is None and not makes_lease and not self.entries
         return is_text and is_alone
 
     def supersede(self, newest: Said) -> None:
@@ -314,19 +323,26 @@ class NaiveUser:
     def apply(self, commands: list[Said]) -> None:
         for said in commands:
             if said.connection is None:
-                self.apply_lease(said.change)
+                self.apply_lease(said.change, said.device)
             self.apply_status(said)
             self.apply_texts(said.change)
         self.pass_choices()
 
-    def apply_lease(self, change: PresencePatch) -> None:
+    def apply_lease(self, change: PresencePatch, device: str) -> None:
         asked = 300.0 if change.lease is UNSET else change.lease
         length = asked if change.until is None else max(asked, change.until - self.now)
         length = min(length, 4 * 3600.0)
-        if change.intent is not UNSET and not self.entries:
-            self.hold(REST, "lease", State.ONLINE, length)
+        leases = [entry for entry in self.entries if entry.device == device]
+        if not any(entry.kind == "lease" for entry in leases):
+            if change.state is not UNSET:
+                self.hold(device, "lease", change.state, length)
+            elif change.intent is not UNSET and not self.entries:
+                self.hold(device, "lease", State.ONLINE, length)
         for entry in self.entries:
-            if entry.kind == "lease":
+            if entry.device == device and change.state is not UNSET:
+                entry.state = change.state
+                self.bring_back(device)
+            if entry.device == device and entry.kind == "lease":
                 is_shorter = entry.ends_at > self.now + length
                 if not is_shorter or change.lease is not UNSET:
                     entry.ends_at, entry.length = self.now + length, length
@@ -476,25 +492,13 @@ class NaiveUser:
     # -- failures ----------------------------------------------------------------------------
 
     def crash(self) -> None:
-        """The actor's own memory is gone: rate, ends of holds, what waited.
+        """The actor's own memory is gone: the rate, and what waited.
 
-        What is known of a connection outlives it, the pings of its device included.
+        What is known of devices outlives it.
         """
         swept, swept_at = self.swept, self.swept_at
         self.forget_memory()
-        connected = {entry.device for entry in self.entries if entry.kind == "open"}
-        self.swept = swept & connected
-        self.swept_at = {key: at for key, at in swept_at.items() if key in connected}
-        held = {
-            entry.device: self.state_of(entry.device)
-            for entry in self.entries
-            if entry.kind != "open"
-        }
-        self.entries = [entry for entry in self.entries if entry.kind in ("open", "lease")]
-        self.shorten_leases()
-        for device, state in held.items():
-            if not self.is_attached(device):
-                self.hold(device, "grace", state, 10.0)
+        self.swept, self.swept_at = swept, swept_at
         if self.awaited is not None:
             is_over = self.restart_grace_ends_at <= self.now
             self.awaited = None if is_over else self.awaited

@@ -165,7 +165,8 @@ def leased(*params, since=BEGIN) -> Devices:
     for pause, asked, ahead in params:
         now = Moment(now.mono + pause, now.wall + pause)
         until = None if ahead is None else now.wall + ahead
-        devices.lease(asked, until, now, may_make=not devices.by_id)
+        made_in = None if devices.by_id else State.ONLINE
+        devices.lease(REST_DEVICE, asked, until, now, made_in=made_in)
     return devices
 
 
@@ -209,7 +210,7 @@ def test_a_lease_is_renewed(renewal, ends_at):
 
 def test_a_lease_that_does_not_live_is_not_renewed():
     devices = attendance_of(connected(1, PHONE))
-    devices.lease(3600.0, None, BEGIN, may_make=False)
+    devices.lease(REST_DEVICE, 3600.0, None, BEGIN)
     assert devices.states == {PHONE: State.ONLINE}
     assert devices.lease_ends == {}
 

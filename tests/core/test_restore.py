@@ -1,5 +1,7 @@
 """A user made from what is stored: after a crash of its actor, after a start of the server."""
 
+from functools import partial
+
 import attrs
 import pytest
 from core_life import ALICE, START, WALL, Life, run_of
@@ -67,22 +69,32 @@ def test_a_device_that_a_client_called_rest_is_no_lease(life):
 
 
 @pytest.mark.parametrize("ending", [Ending.LOST, Ending.POLL])
-def test_after_a_crash_a_lost_device_has_its_grace_anew(life, ending):
+def test_after_a_crash_that_forgets_holds_a_device_gets_a_grace(life, ending):
     life.end(1, ending)
     life.wait(5.0)
-    life.crash()
+    life.crash(knows_held=False)
     life.wait(9.9)
     life.connect("phone")
     life.wait(60.0)
     assert life.take_told() == []
 
 
-def test_after_a_crash_a_lost_device_is_gone_after_the_grace(life):
-    life.lose(1)
+@pytest.mark.parametrize(("ending", "length"), [(Ending.LOST, 10.0), (Ending.POLL, 30.0)])
+def test_a_crash_moves_no_end_of_a_timer(life, ending, length):
+    life.end(1, ending)
     life.wait(5.0)
     life.crash()
     life.wait(100.0)
-    assert life.take_timed_statuses() == [(15.0, OFF)]
+    assert life.take_timed_statuses() == [(length, OFF)]
+
+
+def test_a_swept_device_stays_swept_over_a_crash_though_only_a_timer_holds_it(life):
+    life.ping(1)
+    life.wait(420.0)
+    life.lose(1)
+    life.take_told()
+    life.crash()
+    assert life.take_told() == []
 
 
 def test_after_a_crash_a_poller_is_held_even_where_there_is_no_grace():
@@ -133,7 +145,7 @@ def test_after_a_crash_the_users_devices_are_told_what_it_changed(life):
     life.connect("phone", state=State.IDLE)
     life.say(1, intent=ONLINE)
     life.lose(1)
-    life.crash()
+    life.crash(knows_held=False)
     assert life.take_statuses() == [ONLINE, AWAY]
     assert life.self_views[-1].status is AWAY
 
@@ -563,7 +575,7 @@ def test_a_lease_shows_its_user_until_its_end_and_not_at_it(at, is_announced):
     assert life.record.is_shown_by_lease(life.now.wall + at) is is_announced
 
 
-@pytest.mark.parametrize("die", [Life.crash, Life.restart])
+@pytest.mark.parametrize("die", [partial(Life.crash, knows_held=False), Life.restart])
 def test_a_lease_holds_no_longer_than_the_longest_though_the_clock_was_set_back(die):
     life = leased_life()
     life.wall_ahead -= 1e6

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from presence.core.events import (
+    REST_DEVICE,
     Claimed,
     Commanded,
     Connected,
@@ -120,10 +121,27 @@ class UserMachine(RuleBasedStateMachine):
         change = attrs.evolve(change, state=UNSET, lease=lease)
         self.command(None, change, may_wait=False)
 
-    def command(self, connection, change, *, may_wait):
+    @rule(
+        device=DEVICES,
+        change=CHANGES,
+        state=st.sampled_from(State),
+        lease=UNNAMED | st.sampled_from([10.0, 1000.0]),
+        names_more=st.booleans(),
+    )
+    def set_device(self, device, change, state, lease, names_more):
+        change = change if names_more else PresencePatch()
+        change = attrs.evolve(change, state=state, lease=lease)
+        self.command(None, change, may_wait=False, device=DeviceId(device))
+
+    @rule(device=DEVICES)
+    def remove_device(self, device):
+        self.life.remove_device(device)
+        self.model.remove(device)
+
+    def command(self, connection, change, *, may_wait, device=REST_DEVICE):
         wall = later(change, self.life.now.wall)
-        effects = self.life.do(Commanded(wall, connection, may_wait))
-        said = Said(connection, later(change, self.model.now))
+        effects = self.life.do(Commanded(wall, connection, may_wait, device))
+        said = Said(connection, later(change, self.model.now), device)
         is_accepted = self.model.command(said, may_wait)
         refusals = [effect for effect in effects if isinstance(effect, OverRate | NotAttached)]
         assert len(refusals) == (not is_accepted)

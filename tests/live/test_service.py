@@ -6,13 +6,14 @@ import trio
 from living import open_living
 
 from presence.core.events import Ending
-from presence.core.types import Status
+from presence.core.types import DeviceId, State, Status
 from presence.core.user.patch import PresencePatch
 from presence.errors import UserCrashed, UserUnavailable
 from presence.live.messages import Look
 from presence.live.service import (
     Applied,
     ConnectionTimer,
+    NoRoom,
     NoSuchServer,
     PresenceService,
     Unattached,
@@ -174,3 +175,28 @@ async def test_after_a_stop_every_request_of_a_user_is_unavailable(store, autoju
         service.ping(phone)
     with pytest.raises(UserUnavailable):
         await service.administration.put_user("bob", "Bob")
+
+
+# -- devices without a connection ------------------------------------------------------------
+
+
+async def test_the_state_of_a_device_is_set_and_taken_back_without_a_connection(clubs):
+    claims = clubs.claims("ada")
+    change = PresencePatch(state=State.IDLE, lease=60.0)
+    answer = await clubs.service.change(claims, change, DeviceId("desk"))
+    assert isinstance(answer, Applied)
+    assert answer.lease_until == pytest.approx(clubs.service.now().wall + 60.0, abs=0.01)
+    explanation = await clubs.service.explain("ada")
+    assert "desk" in [reason.name for reason in explanation.because]
+    for device in ("desk", "desk", "unknown"):
+        await clubs.service.remove_device("ada", DeviceId(device))
+    explanation = await clubs.service.explain("ada")
+    assert "desk" not in [reason.name for reason in explanation.because]
+
+
+async def test_a_device_beyond_the_limit_is_refused(store, autojump_clock):
+    async with open_living(store, max_devices_per_user=1) as living:
+        await living.connect("ada", "phone")
+        change = PresencePatch(state=State.ONLINE)
+        answer = await living.service.change(living.claims("ada"), change, DeviceId("desk"))
+        assert answer == NoRoom()

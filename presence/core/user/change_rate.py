@@ -1,12 +1,14 @@
 """The rate of change: five in twenty seconds, and what waits for the window."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
+from presence.core.events import REST_DEVICE, Commanded
 from presence.core.rules import Rules
 from presence.core.sliding_window import SlidingWindow
-from presence.core.types import ConnectionId, State, Status
+from presence.core.types import NO_STATES, ConnectionId, DeviceId, State, Status
 from presence.core.user.patch import EMPTY_PATCH, UNSET, PresencePatch
 from presence.core.value import value
 
@@ -17,29 +19,36 @@ _SIGNS_OF_LIFE = frozenset({Status.ONLINE, Status.AWAY, Status.DND})
 class PendingChange:
     """One or more commands merged into one, with the state that each connection asks for.
 
-    `sender` is the connection of the newest (None: REST); `returning` are those
-    that gave a sign of life, which brings a swept device back.
+    `sender` is the connection of the newest (None: REST), `device` the device of
+    the newest over REST and `device_states` the state that it asks for, if any.
+    `returning` are the connections that gave a sign of life, which brings a
+    swept device back.
     """
 
     change: PresencePatch = EMPTY_PATCH
     states: dict[ConnectionId, State] = attrs.field(factory=dict)
     sender: ConnectionId | None = None
     returning: frozenset[ConnectionId] = frozenset()
+    device: DeviceId = REST_DEVICE
+    device_states: Mapping[DeviceId, State] = NO_STATES
 
-    def with_command(self, change: PresencePatch, sender: ConnectionId | None) -> "PendingChange":
+    def with_command(self, command: Commanded) -> "PendingChange":
         """This and one more command."""
-        states, returning = self.states, self.returning
-        if sender is not None and isinstance(change.state, State):
-            states = states | {sender: change.state}
+        change, sender = command.change, command.connection
+        states, returning, device_states = self.states, self.returning, NO_STATES
+        if isinstance(change.state, State):
+            if sender is None:
+                device_states = {command.device: change.state}
+            else:
+                states = states | {sender: change.state}
         if sender is not None and change.intent in _SIGNS_OF_LIFE:
             returning = returning | {sender}
-        return PendingChange(self.change.merged_with(change), states, sender, returning)
+        merged = self.change.merged_with(change)
+        return PendingChange(merged, states, sender, returning, command.device, device_states)
 
-    def superseded_by(
-        self, change: PresencePatch, sender: ConnectionId | None
-    ) -> "PendingChange | None":
+    def superseded_by(self, command: Commanded) -> "PendingChange | None":
         """The rest that still waits after a newer command was performed; None if nothing."""
-        states = self.states
+        change, sender, states = command.change, command.connection, self.states
         if isinstance(change.state, State):
             states = {key: state for key, state in states.items() if key != sender}
         # The state of the change is that of its sender, which is among the states.

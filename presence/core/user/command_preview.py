@@ -40,9 +40,12 @@ class CommandPreview:
     @is_visible_after.default
     def _preview_visibility(self) -> bool:
         after = self.after
-        counted = self.devices.counted_after(self.pending.states, self.pending.returning)
+        pending = self.pending
+        counted = self.devices.counted_after(
+            pending.states, pending.returning, pending.device_states
+        )
         if self._makes_lease():
-            counted.append(State.ONLINE)
+            counted.append(self._lease_state)
         return union(counted, after.intent, is_hiding=after.is_hiding) is not Status.OFFLINE
 
     @alters.default
@@ -50,7 +53,9 @@ class CommandPreview:
         return (
             self.after != self.preferences.after_time(self.now.mono)
             or self._makes_lease()
-            or self.devices.would_alter(self.pending.states, self.pending.returning)
+            or self.devices.would_alter(
+                self.pending.states, self.pending.returning, self.pending.device_states
+            )
             or self._repeats()
         )
 
@@ -63,7 +68,8 @@ class CommandPreview:
         if change.intent is Status.OFFLINE or change.appear_offline is True:
             return True
         if not self.is_visible:  # else time could show the user before it applies
-            return State.OFFLINE in self.pending.states.values()
+            pending = self.pending
+            return State.OFFLINE in (*pending.states.values(), *pending.device_states.values())
         return not self.is_visible_after
 
     @property
@@ -86,8 +92,10 @@ class CommandPreview:
             )
         if pending.sender is None:
             asked = None if change.lease is UNSET else change.lease
-            self.devices.lease(asked, change.until, now, may_make=self._makes_lease())
+            made_in = self._lease_state if self._makes_lease() else None
+            self.devices.lease(pending.device, asked, change.until, now, made_in=made_in)
         self.devices.set_states(pending.states)
+        self.devices.set_device_states(pending.device_states)  # the newest of these
         self.devices.bring_back(pending.returning)
         return self.after
 
@@ -98,6 +106,18 @@ class CommandPreview:
         return self.pending.change.is_forwarded and self.is_visible and self.is_visible_after
 
     def _makes_lease(self) -> bool:
-        """A status over REST attaches a user of whom nothing else is attached."""
-        names_status = self.pending.change.intent is not UNSET
-        return self.pending.sender is None and names_status and not self.devices.by_id
+        """Say whether the command attaches its device by a lease.
+
+        A state of a device does, and a status over REST where nothing else of
+        the user is attached.
+        """
+        pending = self.pending
+        if pending.sender is not None or self.devices.has_lease(pending.device):
+            return False
+        if pending.device_states:
+            return True
+        return pending.change.intent is not UNSET and not self.devices.by_id
+
+    @property
+    def _lease_state(self) -> State:
+        return self.pending.device_states.get(self.pending.device, State.ONLINE)

@@ -2,14 +2,14 @@
 
 import enum
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
 
 from presence.core.rules import Rules
 from presence.core.status import strongest
-from presence.core.types import ConnectionId, Deadline, State
+from presence.core.types import ConnectionId, Deadline, DeviceId, State
 from presence.core.value import value
 
 
@@ -21,7 +21,7 @@ class HoldKind(enum.Enum):
     LEASE = "lease"
 
 
-@attrs.define
+@value
 class Hold:
     """Keeps a device attached in *state* until *ends_at* (monotonic).
 
@@ -36,11 +36,10 @@ class Hold:
     ends_at: float
     until: float | None = None
 
-    def put_off(self, ends_at: float) -> None:
-        """End at *ends_at* (monotonic) from now on."""
-        if self.until is not None:
-            self.until += ends_at - self.ends_at
-        self.ends_at = ends_at
+    def put_off(self, ends_at: float) -> "Hold":
+        """The same hold, but until *ends_at* (monotonic)."""
+        until = None if self.until is None else self.until + ends_at - self.ends_at
+        return attrs.evolve(self, ends_at=ends_at, until=until)
 
 
 def sweep_of(silent_from: float, rules: Rules) -> float:
@@ -82,6 +81,17 @@ class PingState:
 NEVER_PINGED: Final = PingState()
 
 
+@value
+class HeldDevice:
+    """The part of a device that outlives the actor of its user, apart from its connections."""
+
+    holds: tuple[Hold, ...]
+    ping_state: PingState
+
+
+NO_HELD_DEVICES: Final[Mapping[DeviceId, HeldDevice]] = {}
+
+
 @attrs.define
 class Device:
     """One client installation of a user; attached while anything of it is left."""
@@ -103,6 +113,17 @@ class Device:
         """The states of its connections and holds."""
         return [*self.connections.values(), *[hold.state for hold in self.holds]]
 
+    def states_after(
+        self, states: Mapping[ConnectionId, State], whole: State | None
+    ) -> list[State]:
+        """`states` as they would be with *states* of its connections set, then *whole* for all."""
+        if whole is not None:
+            return [whole] * (len(self.connections) + len(self.holds))
+        return [
+            *[states.get(key, state) for key, state in self.connections.items()],
+            *[hold.state for hold in self.holds],
+        ]
+
     @property
     def state(self) -> State:
         """The strongest of them."""
@@ -117,10 +138,11 @@ class Device:
 
         The timer of a poll holds the state of this connection from now on.
         """
-        self.holds = tuple(hold for hold in self.holds if hold.kind is not HoldKind.GRACE)
-        for hold in self.holds:
-            if hold.kind is HoldKind.POLL:
-                hold.state = state
+        self.holds = tuple(
+            attrs.evolve(hold, state=state) if hold.kind is HoldKind.POLL else hold
+            for hold in self.holds
+            if hold.kind is not HoldKind.GRACE
+        )
         self.bring_back()
         self.connections[connection] = state
 
@@ -132,6 +154,12 @@ class Device:
         if length > 0:
             others = [hold for hold in self.holds if (hold.kind, hold.state) != (kind, state)]
             self.holds = (*others, Hold(kind, state, length, now + length))
+
+    def set_state(self, state: State) -> None:
+        """Give all that attaches the device this state; it counts again if it was swept."""
+        self.connections = dict.fromkeys(self.connections, state)
+        self.holds = tuple(attrs.evolve(hold, state=state) for hold in self.holds)
+        self.bring_back()
 
     def lease_until(self, end: Deadline, state: State, now: float) -> None:
         """Be held in *state* by a lease until *end*, in place of any other lease."""
@@ -168,9 +196,12 @@ class Device:
 
     def outlast_stall(self, now: float, rules: Rules) -> None:
         """Put off what came due while the process stood still, each by its length at most."""
-        for hold in self.holds:
-            if hold.ends_at <= now:
-                hold.put_off(now + min(hold.length, rules.stall_grace_after))
+        self.holds = tuple(
+            hold.put_off(now + min(hold.length, rules.stall_grace_after))
+            if hold.ends_at <= now
+            else hold
+            for hold in self.holds
+        )
         swept_at = self.swept_at(rules)
         if swept_at is not None and swept_at <= now:
             patience = min(rules.ping_expires_after, rules.stall_grace_after)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Set
 
 import attrs
 
-from presence.core.events import REST_DEVICE, Connected, Ending
+from presence.core.events import Connected, Ending
 from presence.core.rules import Rules
-from presence.core.types import ConnectionId, Deadline, DeviceId, Moment, State
-from presence.core.user.device import Device, HoldKind
+from presence.core.types import NO_STATES, ConnectionId, Deadline, DeviceId, Moment, State
+from presence.core.user.device import Device, HeldDevice, HoldKind
 
 
 @attrs.define
@@ -60,6 +60,15 @@ class Devices:
             if (lease := device.lease) is not None and lease.until is not None
         }
 
+    @property
+    def held(self) -> dict[DeviceId, HeldDevice]:
+        """The devices that something holds beside their connections."""
+        return {
+            name: HeldDevice(device.holds, device.ping_state)
+            for name, device in self.by_id.items()
+            if device.holds
+        }
+
     def attached_in(self, epoch: int) -> int | None:
         """The run, *epoch* or an earlier one, that the user's devices belong to."""
         if self.by_id:
@@ -76,25 +85,46 @@ class Devices:
         ]
 
     def counted_after(
-        self, states: Mapping[ConnectionId, State], returning: Set[ConnectionId]
+        self,
+        states: Mapping[ConnectionId, State],
+        returning: Set[ConnectionId],
+        device_states: Mapping[DeviceId, State] = NO_STATES,
     ) -> list[State]:
-        """`counted` as it would be with *states* set, and swept devices back in."""
+        """`counted` as it would be with *states* and *device_states* set, and swept devices back.
+
+        A state of a whole device is also a sign of life of it.
+        """
         after: list[State] = []
-        for device in self.by_id.values():
-            if not device.is_swept or returning & device.connections.keys():
-                after += [states.get(key, state) for key, state in device.connections.items()]
-                after += [hold.state for hold in device.holds]
+        for name, device in self.by_id.items():
+            whole = device_states.get(name)
+            if not device.is_swept or whole or returning & device.connections.keys():
+                after += device.states_after(states, whole)
         return after
 
     def would_alter(
-        self, states: Mapping[ConnectionId, State], returning: Set[ConnectionId]
+        self,
+        states: Mapping[ConnectionId, State],
+        returning: Set[ConnectionId],
+        device_states: Mapping[DeviceId, State] = NO_STATES,
     ) -> bool:
-        """True if setting *states*, or a swept device's return, makes any difference."""
+        """True if setting these states, or a swept device's return, makes any difference."""
         return any(
-            (device.is_swept and returning & device.connections.keys())
-            or any(states.get(key, state) is not state for key, state in device.connections.items())
-            for device in self.by_id.values()
+            (device.is_swept and (name in device_states or returning & device.connections.keys()))
+            or device.states_after(states, device_states.get(name)) != device.states
+            for name, device in self.by_id.items()
         )
+
+    def has_lease(self, name: DeviceId) -> bool:
+        """Whether a lease holds the device *name*."""
+        device = self.by_id.get(name)
+        return device is not None and device.lease is not None
+
+    def has_room(self, name: DeviceId) -> bool:
+        """Whether one more device fits, if need be in place of one without a connection."""
+        limit = self.rules.max_devices_per_user
+        if limit == 0 or name in self.by_id or len(self.by_id) < limit:
+            return True
+        return any(not device.connections for device in self.by_id.values())
 
     # -- what happens ------------------------------------------------------------------------
 
@@ -137,17 +167,30 @@ class Devices:
             if returning & device.connections.keys():
                 device.bring_back()
 
-    def lease(
-        self, asked: float | None, until: float | None, now: Moment, *, may_make: bool
-    ) -> None:
-        """Renew the lease that lives, or make it where *may_make*.
+    def set_device_states(self, states: Mapping[DeviceId, State]) -> None:
+        """Set the states of whole devices; those that are not attached are left out."""
+        for name in states.keys() & self.by_id.keys():
+            self.by_id[name].set_state(states[name])
 
-        It holds for *asked* seconds from now, by default for the usual length,
-        and up to *until* (Unix time) where that is later, but never longer than
-        the longest. Only a length that is *asked* for shortens one that lives.
+    def lease(
+        self,
+        name: DeviceId,
+        asked: float | None,
+        until: float | None,
+        now: Moment,
+        *,
+        made_in: State | None = None,
+    ) -> None:
+        """Renew the lease of the device *name*, or make it in the state *made_in*.
+
+        Without *made_in* none is made. It holds for *asked* seconds from now, by
+        default for the usual length, and up to *until* (Unix time) where that is
+        later, but never longer than the longest. Only a length that is *asked*
+        for shortens one that lives.
         """
-        lease = self.by_id[REST_DEVICE].lease if REST_DEVICE in self.by_id else None
-        if lease is None and not may_make:
+        lease = self.by_id[name].lease if name in self.by_id else None
+        state = made_in if lease is None else lease.state
+        if state is None:
             return
         length = self.rules.lease_after if asked is None else asked
         if until is not None:
@@ -155,9 +198,15 @@ class Devices:
         length = min(length, self.rules.longest_lease_after)
         if asked is None and lease is not None and lease.ends_at >= now.mono + length:
             return
-        state = State.ONLINE if lease is None else lease.state
-        end = Deadline(now.wall + length, now.mono + length)
-        self.by_id.setdefault(REST_DEVICE, Device()).lease_until(end, state, now.mono)
+        if self._make_room(name):
+            end = Deadline(now.wall + length, now.mono + length)
+            self.by_id.setdefault(name, Device()).lease_until(end, state, now.mono)
+
+    def release(self, name: DeviceId) -> None:
+        """End what holds the device *name* beside its connections."""
+        if name in self.by_id:
+            self.by_id[name].holds = ()
+            self._drop_if_detached(name)
 
     def pass_time(self, now: float) -> None:
         """Let what has come to its end be over."""
@@ -205,13 +254,13 @@ class Devices:
     def _make_room(self, name: DeviceId) -> bool:
         """See that one more device fits, at the cost of one that only a hold attaches."""
         limit = self.rules.max_devices_per_user
-        if limit == 0 or name in self.by_id or len(self.by_id) < limit:
-            return True
-        held = (name for name, device in self.by_id.items() if not device.connections)
-        oldest = next(held, None)
-        if oldest is not None:
+        if limit and name not in self.by_id and len(self.by_id) >= limit:
+            held = (name for name, device in self.by_id.items() if not device.connections)
+            oldest = next(held, None)
+            if oldest is None:
+                return False
             del self.by_id[oldest]
-        return oldest is not None
+        return True
 
     def _drop_if_detached(self, name: DeviceId) -> None:
         if not self.by_id[name].is_attached:

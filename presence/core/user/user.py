@@ -13,6 +13,7 @@ from presence.core.events import (
     Claimed,
     Commanded,
     Connected,
+    DeviceRemoved,
     Effect,
     Ended,
     Ending,
@@ -34,7 +35,16 @@ from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.rules import Rules
 from presence.core.status import union
-from presence.core.types import Deadline, Moment, PublicView, SelfView, Status, Text, wall_of
+from presence.core.types import (
+    Deadline,
+    DeviceId,
+    Moment,
+    PublicView,
+    SelfView,
+    Status,
+    Text,
+    wall_of,
+)
 from presence.core.user.change_rate import NOTHING_PENDING, ChangeRateLimit, PendingChange
 from presence.core.user.command_preview import CommandPreview
 from presence.core.user.devices import Devices
@@ -85,13 +95,12 @@ class User:
         """The self view, for the user's own devices."""
         return self_view_of(self.public.user_id, self.name, self.status, self.preferences)
 
-    @property
-    def lease_until(self) -> float | None:
-        """Until when (Unix time) the lease of commands over REST holds; None where there is none.
+    def lease_until(self, device: DeviceId = REST_DEVICE) -> float | None:
+        """Until when (Unix time) the lease of *device* holds; None where there is none.
 
         No part of the self view: a renewal alone wakes nobody.
         """
-        return self.devices.lease_ends.get(REST_DEVICE)
+        return self.devices.lease_ends.get(device)
 
     @property
     def record(self) -> Record:
@@ -150,6 +159,8 @@ class User:
                 self.devices.outlast_stall(now.mono)
             case Claimed():
                 self._claim(event)
+            case DeviceRemoved(name):
+                self.devices.release(name)
             case Introduced():
                 return self._introduce(event, now)
             case Released():
@@ -168,7 +179,7 @@ class User:
         if self.is_created and not self.is_unreadable and (record := self.record) != self._saved:
             self._saved = record
             effects.append(Save(record))
-        if (wake_at := self._next_wake(now)) != self._wake_at:
+        if (wake_at := self.next_wake(now)) != self._wake_at:
             self._wake_at = wake_at
             effects.append(WakeAt(wake_at))
         return effects
@@ -226,11 +237,16 @@ class User:
 
     # -- commands ----------------------------------------------------------------------------
 
+    def _is_beyond_limit(self, event: Commanded) -> bool:
+        sets_device = event.connection is None and event.change.state is not UNSET
+        return sets_device and not self.devices.has_room(event.device)
+
     def would_lose(self, event: Commanded) -> bool:
         """True for an activity over REST that no attached device, nor a lease, would keep."""
         change = event.change
         names_activity = change.activity is not UNSET and change.activity is not None
-        is_kept = bool(self.devices.by_id) or change.intent is not UNSET
+        makes_lease = change.intent is not UNSET or change.state is not UNSET
+        is_kept = bool(self.devices.by_id) or makes_lease
         return event.connection is None and names_activity and not is_kept
 
     def _command(self, event: Commanded, now: Moment) -> list[Effect]:
@@ -242,7 +258,9 @@ class User:
         """
         if self.would_lose(event):
             return [NotAttached()]
-        alone = self._preview(NOTHING_PENDING.with_command(event.change, event.connection), now)
+        if self._is_beyond_limit(event):
+            return [TooManyDevices(None)]
+        alone = self._preview(NOTHING_PENDING.with_command(event), now)
         pending = self.rate_limit.pending
         if alone.hides:  # never delayed, and takes back a waiting status
             if pending is not None:
@@ -252,9 +270,9 @@ class User:
         merged = alone
         if pending is not None:
             if not alone.alters:
-                self.rate_limit.pending = pending.superseded_by(event.change, event.connection)
+                self.rate_limit.pending = pending.superseded_by(event)
                 return self._perform(alone)
-            merged = self._preview(pending.with_command(event.change, event.connection), now)
+            merged = self._preview(pending.with_command(event), now)
         if merged.opens_at <= now.mono:
             self.rate_limit.pending = None
             return self._perform(merged)
@@ -353,7 +371,8 @@ class User:
             self.public_text_end = None
         return PresenceChanged(before, self.public, is_first)
 
-    def _next_wake(self, now: Moment) -> float | None:
+    def next_wake(self, now: Moment) -> float | None:
+        """When time alone changes something next (monotonic), not before *now*; None: never."""
         wakes = [*self.devices.deadlines(), *self.preferences.deadlines()]
         if self.public_text_end:
             wakes.append(self.public_text_end.mono)

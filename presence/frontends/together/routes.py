@@ -3,9 +3,17 @@
 from presence.core.ids import parse_server_id, parse_user_id
 from presence.core.types import ServerId, UserId
 from presence.dialects.together import rest, rest_answers
+from presence.dialects.together.explanation import explanation_json
 from presence.errors import InvalidInput
 from presence.frontends.authentication import Authentication
-from presence.live.service import Limited, NoSuchServer, PresenceService, Unattached
+from presence.live.service import (
+    Applied,
+    Limited,
+    NoRoom,
+    NoSuchServer,
+    PresenceService,
+    Unattached,
+)
 from presence.transport.http.request import JSON, Headers, HttpError, Request, Response, retry_after
 from presence.transport.http.router import Route
 
@@ -25,6 +33,8 @@ class TogetherRest:
         return [
             Route("GET", "/users/@me", self.get_self),
             Route("PATCH", "/users/@me", self.patch_self),
+            Route("GET", "/users/@me/explain", self.explain_self),
+            Route("GET", "/users/{id}/explain", self.explain_user),
             Route("POST", "/users/presence", self.get_many),
             Route("GET", "/users/{id}", self.get_user),
             Route("GET", "/servers/{id}/members", self.get_members),
@@ -40,14 +50,32 @@ class TogetherRest:
         claims = self._authentication.of_request(request)
         change = rest.parse_patch(await request.body.read(), self._service.now().wall)
         answer = await self._service.change(claims, change)
-        if isinstance(answer, Limited):
-            wait = retry_after(answer.retry_after)
-            raise HttpError(429, "too many changes of presence", wait)
-        if isinstance(answer, Unattached):
-            raise HttpError(409, NEEDS_DEVICE)
-        headers = await self.persisted(answer.ticket)
-        body = rest_answers.self_view_json(answer.self_view, answer.lease_until)
-        return Response(200, body, JSON + headers)
+        match answer:
+            case Limited(seconds):
+                raise HttpError(429, "too many changes of presence", retry_after(seconds))
+            case Unattached():
+                raise HttpError(409, NEEDS_DEVICE)
+            case NoRoom():
+                raise HttpError(429, "too many devices")
+            case Applied(self_view, lease_until, ticket):
+                headers = await self.persisted(ticket)
+                body = rest_answers.self_view_json(self_view, lease_until)
+                return Response(200, body, JSON + headers)
+
+    async def explain_self(self, request: Request) -> Response:
+        claims = self._authentication.of_request(request)
+        return await self._explain(claims.user_id)
+
+    async def explain_user(self, request: Request) -> Response:
+        claims = self._authentication.of_administrator(request)
+        user_id = _user_id_of(request)
+        if not await self._service.views(claims, [user_id]):
+            raise HttpError(404, "not found")
+        return await self._explain(user_id)
+
+    async def _explain(self, user_id: UserId) -> Response:
+        explanation = await self._service.explain(user_id)
+        return Response(200, explanation_json(explanation, self._service.now().wall), JSON)
 
     async def persisted(self, ticket: int) -> Headers:
         """Wait a second for the commit; then return the header that says it is outstanding."""
