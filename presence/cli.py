@@ -289,16 +289,28 @@ def set_status(
 
 
 @commands.command("get")
-@click.argument("users", metavar="USER...", nargs=-1, required=True)
+@click.argument("users", metavar="USER...", nargs=-1)
+@click.option(
+    "--explain", "explains", is_flag=True, help="Say why you, or a USER, have that status."
+)
 @_as_client
-def get_users(users: tuple[str, ...], url: str, token: str | None, user: str | None) -> None:
+def get_users(
+    users: tuple[str, ...], explains: bool, url: str, token: str | None, user: str | None
+) -> None:
     """Print, as JSON, what you may see of each USER; others are left out.
 
-    Example: presence get alice bob
+    Example: presence get alice bob, or presence get --explain
     """
+    if not users and not explains:
+        raise click.UsageError("name at least one USER, or ask --explain about yourself")
 
-    async def get() -> list[dict[str, Any]]:
-        return await (await _sign_in(url, token, user)).get_users(users)
+    async def get() -> object:
+        client = await _sign_in(url, token, user)
+        if not explains:
+            return await client.get_users(users)
+        if not users:
+            return await client.explain_me()
+        return [await client.explain(each) for each in users]
 
     _print_json(_run(get))
 

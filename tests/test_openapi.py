@@ -9,8 +9,10 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.core.snapshot import ServerSnapshot
-from presence.core.types import PublicView, SelfView, Status
+from presence.core.types import PublicView, SelfView, State, Status
+from presence.core.user.explanation import Explanation, NextChange, Reason, ReasonKind
 from presence.dialects.together import outbound, rest, rest_answers
+from presence.dialects.together.explanation import explanation_json
 from presence.dialects.voiceping.rest import user_object
 from presence.errors import InvalidInput
 from presence.openapi import openapi_document
@@ -63,6 +65,8 @@ def test_every_address_is_there():
         "GET /voiceping",
         "GET /users/@me",
         "PATCH /users/@me",
+        "GET /users/@me/explain",
+        "GET /users/{user_id}/explain",
         "GET /users/{user_id}",
         "PUT /users/{user_id}",
         "DELETE /users/{user_id}",
@@ -163,6 +167,10 @@ def test_a_page_of_voiceping_links_to_others():
 
 ALICE = PublicView("alice", "Alice", Status.DND, "busy", NOW + 60, "chess", 4294967297)
 BOB = PublicView("bob", "Bob", version=4294967296, last_seen=NOW)
+DND_UNTIL = Reason(ReasonKind.INTENT, status=Status.DND, until=NOW + 9, is_deciding=True)
+TAB = Reason(ReasonKind.DEVICE, "tab", state=State.IDLE, connections=1)
+EXPLANATION = Explanation(Status.DND, [DND_UNTIL, TAB], NextChange(Status.AWAY, NOW + 9, DND_UNTIL))
+UNCHANGING = Explanation(Status.OFFLINE, [], None)
 SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy", NOW + 60, None)
 
 
@@ -178,6 +186,8 @@ SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy"
         ("VoicePingUser", orjson.dumps(user_object("7", "Alice", Status.DND))),
         ("VoicePingUser", orjson.dumps(user_object("bob", "Bob", Status.AWAY))),
         ("Servers", rest_answers.servers_json({"s1": "Team"})),
+        ("Explanation", explanation_json(EXPLANATION, NOW)),
+        ("Explanation", explanation_json(UNCHANGING, NOW)),
         ("Token", rest_answers.token_json("a.b.c")),
         ("Error", rest_answers.error_json("status is bad")),
     ],

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import asks
 import attrs
@@ -62,13 +62,23 @@ class RestClient:
             raise RequestFailed(f"{self.url} answered without users")
         return users
 
-    async def _ask(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+    async def explain_me(self) -> dict[str, Any]:
+        """Why one is shown with one's status, and what changes next."""
+        return await self._ask("GET", "/users/@me/explain")
+
+    async def explain(self, user: str) -> dict[str, Any]:
+        """The same of *user*; for administrators."""
+        return await self._ask("GET", f"/users/{quote(user, safe='')}/explain")
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
         try:
             with trio.fail_after(self.answer_after):
                 response = await asks.request(
                     method,
                     self.url.rstrip("/") + path,
-                    json=dict(body),
+                    json=None if body is None else dict(body),
                     headers=self._headers(),
                     follow_redirects=False,  # the token is for this server alone
                 )

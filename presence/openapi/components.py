@@ -196,6 +196,36 @@ def _answer_schemas() -> Json:
             }
         ),
         "VoicePingUsers": _array("VoicePingUser", 500),
+        "Reason": _object(
+            {
+                "kind": {
+                    "type": "string",
+                    "enum": ["flag", "intent", "device", "lease", "grace", "poll", "swept"],
+                },
+                "name": {"type": "string", "description": "The device; empty for the user."},
+                "says": {"type": "string", "description": "The reason as a sentence."},
+                "is_deciding": {"type": "boolean"},
+                "status": _or_null(schema("Status")),
+                "state": _or_null({"type": "string", "enum": ["online", "idle", "offline"]}),
+                "connections": {"type": "integer", "minimum": 0},
+                "last_ping": schema("Time"),
+                "until": schema("Time"),
+            }
+        ),
+        "NextChange": _object(
+            {
+                "status": schema("Status"),
+                "at": schema("Time"),
+                "because": {"type": "string"},
+            }
+        ),
+        "Explanation": _object(
+            {
+                "status": schema("Status"),
+                "because": _array("Reason"),
+                "next": _or_null(schema("NextChange")),
+            }
+        ),
         "Token": _object({"token": {"type": "string"}}),
         "Error": _object({"error": {"type": "string"}}),
     }
@@ -246,6 +276,10 @@ def _body(properties: Json, *required: str) -> Json:
         "required": list(required),
         "additionalProperties": False,
     }
+
+
+def _or_null(kind: Json) -> Json:
+    return {"oneOf": [kind, {"type": "null"}]}
 
 
 def _array(item: str, longest: int | None = None) -> Json:

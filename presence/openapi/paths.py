@@ -55,6 +55,23 @@ def _user_paths() -> Json:
                 body="Patch",
             ),
         },
+        "/users/@me/explain": {
+            "get": _operation(
+                "explainMe",
+                "Read why one is shown with one's status",
+                json_answer(200, "The reasons, and the next change.", "Explanation"),
+            ),
+        },
+        "/users/{user_id}/explain": {
+            "parameters": [parameter("user_id")],
+            "get": _operation(
+                "explainUser",
+                "Read why a user is shown with its status",
+                json_answer(200, "The reasons, and the next change.", "Explanation"),
+                problems=(404,),
+                tag="administration",
+            ),
+        },
         "/users/{user_id}": {
             "parameters": [parameter("user_id")],
             "get": _operation(

@@ -285,6 +285,8 @@ def asked(monkeypatch):
     answer_with("get_dev_token", "dev-token")
     answer_with("patch_me", {"id": "alice"})
     answer_with("get_users", [{"id": "bob"}])
+    answer_with("explain_me", {"status": "dnd"})
+    answer_with("explain", {"status": "away"})
     return calls
 
 
@@ -343,6 +345,18 @@ def test_get_asks_for_all_users_at_once(run, asked):
     result = run("get", "bob", "carol", "--token", "t")
     assert json.loads(result.stdout) == [{"id": "bob"}]
     assert asked == [("get_users", cli.DEFAULT_URL, "t", ("bob", "carol"))]
+
+
+def test_get_explains_oneself_or_the_users_that_are_named(run, asked):
+    assert json.loads(run("get", "--explain", "--token", "t").stdout) == {"status": "dnd"}
+    result = run("get", "bob", "carol", "--explain", "--token", "t")
+    assert json.loads(result.stdout) == [{"status": "away"}] * 2
+    assert [call[0] for call in asked] == ["explain_me", "explain", "explain"]
+
+
+def test_get_wants_a_user_or_an_explanation(run, asked):
+    result = run("get", "--token", "t")
+    assert (result.exit_code, asked) == (2, [])
 
 
 def test_a_development_user_gets_a_token_first(run, asked):
