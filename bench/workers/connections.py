@@ -54,6 +54,7 @@ class CountingConnection:
     issued_at = 0.0
     lane = MUTE
     device = DEVICE
+    wants_snapshots = True
 
     def __init__(self, connection: ConnectionId, user_id: UserId, tally: Tally) -> None:
         self.connection = connection

@@ -38,6 +38,8 @@ class ClientConnection(ABC):
     the user's actor may call any of the subscriber's methods.
     """
 
+    wants_snapshots = True
+
     __slots__ = ("_claims", "_connection", "_device", "_ending", "_params", "_service")
 
     def __init__(self, service: PresenceService, claims: Claims, params: ConnectParams) -> None:

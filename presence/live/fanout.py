@@ -41,6 +41,15 @@ class Fanout:
         self._versions = versions
         self._sequence = 0
 
+    @property
+    def latest_version(self) -> int:
+        return self._versions.latest
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was published was offered to its subscribers."""
+        return self.broadcaster.statistics().waiting == 0
+
     # -- subscribers -------------------------------------------------------------------------
 
     def subscribe(self, subscriber: Subscriber, servers: Iterable[ServerId]) -> None:

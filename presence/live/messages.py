@@ -1,8 +1,10 @@
 """The messages of a user's actor, beside the events of `core`."""
 
+from collections.abc import Mapping
+
 from actors import Reply
 from presence.core.events import Commanded, Connected, Event
-from presence.core.types import DeviceId, SelfView
+from presence.core.types import DeviceId, SelfView, State
 from presence.core.user.explanation import Explanation
 from presence.core.value import value
 from presence.live.claims import Claims
@@ -70,10 +72,11 @@ class RemoveDevice:
 
 @value
 class Oneself:
-    """The self view, and when the user's lease ends (Unix time; None without a lease)."""
+    """The self view, when the lease of commands over REST ends (Unix time), and the devices."""
 
     self_view: SelfView
     lease_until: float | None
+    devices: Mapping[DeviceId, State]
 
 
 @value

@@ -37,6 +37,7 @@ from presence.live.persistence.writer import Writer
 from presence.live.ports import Revocation
 from presence.live.public_state import PublicState
 from presence.live.views.public_views import PublicViews
+from presence.live.views.recent_changes import RecentChanges
 
 R = TypeVar("R")
 
@@ -63,11 +64,16 @@ class Node:
     """The last record of each user that has an actor: what a crashed one is rebuilt from."""
     quarantined: set[UserId] = attrs.field(factory=set)
     """Users whose actor was put aside, until it lives again and has handled what waited."""
+    recent_changes: RecentChanges = attrs.field(init=False)
     public_state: PublicState = attrs.field(init=False)
+
+    @recent_changes.default
+    def _open_recent_changes(self) -> RecentChanges:
+        return RecentChanges(self.incarnation.versions.latest, self.clock.wall)
 
     @public_state.default
     def _open_public_state(self) -> PublicState:
-        return PublicState(self.memberships, self.public_views, self.fanout)
+        return PublicState(self.memberships, self.public_views, self.fanout, self.recent_changes)
 
     # -- messages to one user ----------------------------------------------------------------
 

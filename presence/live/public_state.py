@@ -17,6 +17,7 @@ from presence.core.public_changes import (
 from presence.core.types import ServerId
 from presence.live.fanout import Fanout
 from presence.live.views.public_views import PublicViews
+from presence.live.views.recent_changes import RecentChanges
 
 NO_SERVERS: Set[ServerId] = frozenset()
 
@@ -24,10 +25,17 @@ NO_SERVERS: Set[ServerId] = frozenset()
 class PublicState:
     """The table of public views, the memberships as others see them, and the topics."""
 
-    def __init__(self, memberships: Memberships, public_views: PublicViews, fanout: Fanout) -> None:
+    def __init__(
+        self,
+        memberships: Memberships,
+        public_views: PublicViews,
+        fanout: Fanout,
+        recent_changes: RecentChanges,
+    ) -> None:
         self._memberships = memberships
         self._public_views = public_views
         self._fanout = fanout
+        self._recent_changes = recent_changes
 
     def apply(self, change: PublicChange) -> Sequence[MembershipRow]:
         """Bring the tables up to date, then publish what subscribers get; never waits.
@@ -45,6 +53,7 @@ class PublicState:
                     self._fanout.publish_added(delta.appeared, view)
                 before = self._public_views.peek(delta.user_id)
                 self._fanout.publish_removed(delta.vanished, delta.user_id, before)
+                self._note_memberships(delta.appeared | delta.vanished)
                 return delta.rows
             case UserRemoved(delta):
                 return self._remove_user(delta)
@@ -58,6 +67,7 @@ class PublicState:
         if change.is_repeat:
             self._fanout.publish_presence(change, self._memberships.public_servers_of(view.user_id))
             return ()
+        self._recent_changes.note(view.version, view.user_id)
         if delta is None:
             seen_in = self._public_views.put(view, is_first=change.is_first)
             appeared = seen_in if change.is_first else NO_SERVERS
@@ -69,6 +79,7 @@ class PublicState:
         appeared = seen_in if change.is_first else delta.appeared
         self._fanout.publish_presence(change, seen_in, appeared)
         self._fanout.publish_removed(delta.vanished, view.user_id, change.before)
+        self._note_memberships(delta.appeared | delta.vanished)
         return delta.rows
 
     def _remove_user(self, delta: MembershipDelta) -> Sequence[MembershipRow]:
@@ -78,4 +89,10 @@ class PublicState:
         before = self._public_views.peek(user_id)
         self._public_views.forget(user_id, seen_in)
         self._fanout.publish_removed(seen_in, user_id, before)
+        self._note_memberships(seen_in)
         return delta.rows
+
+    def _note_memberships(self, servers: Set[ServerId]) -> None:
+        """Note the change once it is published, since that takes versions, too."""
+        if servers:
+            self._recent_changes.note_memberships(self._fanout.latest_version, servers)

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
+import trio
 
 from presence.core.events import REST_DEVICE, Commanded, Connected, Ended, Ending, Pinged
 from presence.core.types import (
@@ -59,6 +60,7 @@ __all__ = [
 
 ARRIVE_TIMEOUT = 30.0
 ASK_TIMEOUT = 10.0
+IDS_PER_PAGE = 500
 
 
 class ConnectionTimer(enum.StrEnum):
@@ -76,6 +78,7 @@ class PresenceService:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._pages = UserPages(node.public_views)
+        self._long_read = trio.Lock()
         self.administration = Administration(node)
 
     # -- the server --------------------------------------------------------------------------
@@ -266,6 +269,72 @@ class PresenceService:
         if not is_member or server_id not in memberships.names:
             raise NoSuchServer(server_id)
         return await self._node.public_views.page(server_id, after, count)
+
+    @property
+    def latest_version(self) -> int:
+        """The version of the newest public change."""
+        return self._node.incarnation.versions.latest
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether each subscriber was offered all public changes so far."""
+        return self._node.fanout.is_settled
+
+    def changed_at(self, view: PublicView) -> float:
+        """When others saw the user change last, as Unix time, to about a tenth of a second.
+
+        The start of the server where that was earlier.
+        """
+        return self._node.recent_changes.given_at(view.version)
+
+    def present_to(self, user_id: UserId) -> Iterable[PublicView]:
+        """The views of all others whom the user sees and that are not offline, each once."""
+        present = self.present_in(self._node.memberships.servers_of(user_id))
+        return (view for view in present if view.user_id != user_id)
+
+    async def changes_since(self, user_id: UserId, version: int) -> list[PublicView] | None:
+        """The views of others whom the user sees that changed after *version*, oldest first.
+
+        None where these are not remembered, or the user sees others than then.
+        Raises `StoreUnavailable`.
+        """
+        servers = self._node.memberships.servers_of(user_id)
+        changed = self._node.recent_changes.users_since(version, servers)
+        if changed is None or version > self.latest_version:
+            return None
+        seen = [each for each in changed if each != user_id and self.can_see(user_id, each)]
+        return await self._node.public_views.views(seen) if seen else []
+
+    def remembered_changes(self, user_id: UserId, version: int) -> list[PublicView] | None:
+        """As `changes_since`, but None also where a view would have to be read from the store."""
+        if version > self.latest_version:
+            return None
+        servers = self._node.memberships.servers_of(user_id)
+        changed = self._node.recent_changes.users_since(version, servers)
+        if changed is None:
+            return None
+        seen = [each for each in changed if each != user_id and self.can_see(user_id, each)]
+        views = [view for each in seen if (view := self._node.public_views.peek(each)) is not None]
+        return views if len(views) == len(seen) else None
+
+    async def offline_since(self, user_id: UserId, version: int) -> list[PublicView]:
+        """The views of others whom the user sees, offline now, that changed after *version*.
+
+        Looks at all members of the user's servers, a page after the other, and at
+        those of one user at a time. Raises `StoreUnavailable`.
+        """
+        found: list[PublicView] = []
+        async with self._long_read:
+            after = ""
+            while True:
+                servers = self._node.memberships.servers_of(user_id)
+                ids = await self._node.public_views.ids_after(servers, after, IDS_PER_PAGE)
+                views = await self._node.public_views.views(ids)
+                found += [each for each in views if not each.is_visible and each.version > version]
+                await trio.lowlevel.checkpoint()
+                if len(ids) < IDS_PER_PAGE:
+                    return [view for view in found if view.user_id != user_id]
+                after = ids[-1]
 
     def present_in(self, servers: Iterable[ServerId]) -> Iterable[PublicView]:
         """The views of all users seen in *servers* that are not offline, each once."""

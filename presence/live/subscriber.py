@@ -131,6 +131,10 @@ class Subscriber(Protocol):
     def lane(self) -> SubscriberLane:
         """How announcements reach it."""
 
+    @property
+    def wants_snapshots(self) -> bool:
+        """Whether `welcome` brings snapshots of its servers; it has them without a wait if not."""
+
     def welcome(self, welcome: Welcome) -> None:
         """Send the snapshot. The connection is subscribed without a pause in between."""
 

@@ -108,7 +108,8 @@ class UserActor(Behaviour[Message]):
             case Command():
                 await self._command(message)
             case Look(reply):
-                reply.answer(Oneself(self._user.self_view, self._user.lease_until()))
+                user = self._user
+                reply.answer(Oneself(user.self_view, user.lease_until(), user.devices.states))
             case Explain(reply):
                 reply.answer(explain(self._user, self._node.clock.now()))
             case SyncSubscriptions():
@@ -175,11 +176,15 @@ class UserActor(Behaviour[Message]):
             latest = node.incarnation.versions.latest
             present = node.memberships.servers_of(self._id)
             servers = [snapshot for snapshot in snapshots if snapshot.id in present]
+            joined = [each.id for each in servers] if subscriber.wants_snapshots else present
             if node.connections.welcome(subscriber):
                 subscriber.welcome(Welcome(self._user.self_view, servers, latest))
-                node.fanout.subscribe(subscriber, [each.id for each in servers])
+                node.fanout.subscribe(subscriber, joined)
 
-        await node.public_views.snapshots(node.memberships.servers_of(self._id), greet)
+        if subscriber.wants_snapshots:
+            await node.public_views.snapshots(node.memberships.servers_of(self._id), greet)
+        else:
+            greet([])
 
     def _obey(self, message: Commanded) -> None:
         """Apply the command of a connection, unless its device is not attached (any more)."""

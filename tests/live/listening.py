@@ -71,6 +71,8 @@ class FakeListener:
     the whole value. What no client may ever be told goes to `wrong`.
     """
 
+    wants_snapshots = True
+
     def __init__(self, living, claims, device, dialect):
         self._living = living
         self.claims = claims

@@ -12,6 +12,7 @@ from presence.live.fanout import Fanout
 from presence.live.public_state import PublicState
 from presence.live.subscriber import Announcement
 from presence.live.views.public_views import PublicViews
+from presence.live.views.recent_changes import RecentChanges
 
 CHESS, GO = ServerId("chess"), ServerId("go")
 
@@ -48,7 +49,9 @@ class Replica:
         )
         self.broadcaster = Broadcaster(merge=Announcement.merged_with)
         fanout = Fanout(self.broadcaster, ConnectionRegistry(), Versions(0))
-        self.state = PublicState(self.memberships, self.public_views, fanout)
+        self.state = PublicState(
+            self.memberships, self.public_views, fanout, RecentChanges(0, lambda: 0.0)
+        )
         fanout.subscribe(self.notes, [CHESS, GO])
 
     @property

@@ -34,7 +34,8 @@ class PresencePatch:
     before `intent`, and that comes back at `until`. `is_forwarded`: others are
     to be told of the status even where it stays the same, if their dialect
     repeats itself. `lease`: for how many seconds a lease is to hold from
-    now on; it is no wish that waits.
+    now on; it is no wish that waits. `ends_dnd`: the intent dnd becomes online,
+    and any other stays: the word of a device that knows no other choices.
     """
 
     intent: Status | Unset = UNSET
@@ -47,6 +48,7 @@ class PresencePatch:
     former_intent: Status | Unset = UNSET
     is_forwarded: bool = False
     lease: float | Unset = UNSET
+    ends_dnd: bool = False
 
     @property
     def has_no_texts(self) -> bool:
@@ -72,6 +74,7 @@ class PresencePatch:
             former_intent=self._former(newer),
             is_forwarded=self.is_forwarded or newer.is_forwarded,
             lease=_newest(self.lease, newer.lease),
+            ends_dnd=newer.ends_dnd or (self.ends_dnd and newer.intent is UNSET),
         )
 
     def superseded_by(self, newer: "PresencePatch") -> "PresencePatch":
@@ -85,7 +88,12 @@ class PresencePatch:
         left = self
         if newer.intent is not UNSET:
             left = attrs.evolve(
-                left, intent=UNSET, until=None, former_intent=UNSET, is_forwarded=False
+                left,
+                intent=UNSET,
+                until=None,
+                former_intent=UNSET,
+                is_forwarded=False,
+                ends_dnd=False,
             )
         if newer.custom_status is not UNSET:
             left = attrs.evolve(left, custom_status=UNSET, custom_status_until=UNSET)

@@ -88,6 +88,8 @@ class Preferences:
             preferences = preferences.with_intent(change.former_intent)
         if change.intent is not UNSET:
             preferences = preferences.with_intent(change.intent, Deadline.of(change.until, now))
+        if change.ends_dnd and preferences.intent is Status.DND:
+            preferences = preferences.with_intent(Status.ONLINE)
         if change.appear_offline is not UNSET:
             preferences = attrs.evolve(preferences, appear_offline=change.appear_offline)
         return preferences
