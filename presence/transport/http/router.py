@@ -1,7 +1,8 @@
 """Finds the handler of a request and says what a web page may do with the answer."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -35,6 +36,7 @@ class Route:
     render_error: ErrorRenderer = render_json_error
 
 
+NO_PREFIXES: Final[Mapping[str, ErrorRenderer]] = {}
 NO_STORE: Headers = (("cache-control", "no-store"),)
 
 
@@ -80,7 +82,9 @@ class Router:
     """Answers every request: by a route, with 404, 405 or 403, or a preflight.
 
     *count_refused* counts, by its address, a request that reaches no handler;
-    it raises `HttpError` where there were too many.
+    it raises `HttpError` where there were too many. *public_prefixes* renders, by
+    the first segment of the path, errors where no route is found; a page of any
+    origin may read these.
     """
 
     def __init__(
@@ -88,8 +92,10 @@ class Router:
         routes: Iterable[Route],
         origins: OriginRules,
         count_refused: Callable[[str], None] = _count_nothing,
+        public_prefixes: Mapping[str, ErrorRenderer] = NO_PREFIXES,
     ) -> None:
         self._root = _Node()
+        self._public_prefixes = public_prefixes
         self._origins = origins
         self._count_refused = count_refused
         self._methods = {"OPTIONS"}
@@ -104,15 +110,23 @@ class Router:
 
     def render_error(self, request: Request, error: HttpError) -> Response:
         """Render an error that ended the handler of *request*, in the form of its routes."""
-        node = self._root.find(split_path(request.path) or [], {})
-        return _renderer_of(_route_of(request, node))(error)
+        segments = split_path(request.path) or []
+        route = _route_of(request, self._root.find(segments, {}))
+        return self._renderer_of(route, segments)(error)
+
+    def _renderer_of(self, route: Route | None, segments: list[str] | None) -> ErrorRenderer:
+        if route is not None:
+            return route.render_error
+        return self._public_prefixes.get(segments[0] if segments else "", render_json_error)
 
     async def answer(self, request: Request) -> Response:
         segments = split_path(request.path)
         parameters: dict[str, str] = {}
         node = None if segments is None else self._root.find(segments, parameters)
         route = _route_of(request, node)
-        is_public = node is not None and any(route.is_public for route in node.routes.values())
+        is_public = (segments or [""])[0] in self._public_prefixes
+        if node is not None:
+            is_public = any(route.is_public for route in node.routes.values())
         cors = PUBLIC_CORS if is_public else self._origins.cors_headers(request.headers)
 
         async def dispatch(request: Request) -> Response:
@@ -125,7 +139,7 @@ class Router:
 
         # Errors become answers here, so that a page may read them too.
         request = attrs.evolve(request, parameters=parameters)
-        response = await ask(dispatch, request, _renderer_of(route))
+        response = await ask(dispatch, request, self._renderer_of(route, segments))
         return _without_storing(response).with_headers(cors)
 
     async def _dispatch(
@@ -152,10 +166,6 @@ def _route_of(request: Request, node: _Node | None) -> Route | None:
     if node is None:
         return None
     return node.routes.get("GET" if request.method == "HEAD" else request.method)
-
-
-def _renderer_of(route: Route | None) -> ErrorRenderer:
-    return render_json_error if route is None else route.render_error
 
 
 def _without_storing(response: Response) -> Response:

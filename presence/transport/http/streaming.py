@@ -24,6 +24,19 @@ class BodyStream:
         self._parser = parser
         self._watch = watch
 
+    @property
+    def outbox(self) -> OutboxStream:
+        """The connection, for bodies that are shared by many answers.
+
+        Where `is_chunked`, what is written there must be chunks; see `chunk_of`.
+        """
+        return self._stream
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether a frame of the outbox must be a chunk of HTTP/1.1."""
+        return self._parser.their_http_version != b"1.0"
+
     def push(self, data: bytes) -> bool:
         """Send *data* in order of the calls, or let it wait; False if it never goes out."""
         framed = self._parser.send(h11.Data(data=data))
@@ -39,6 +52,11 @@ class BodyStream:
         except trio.BrokenResourceError:
             self._watch.note_gone()
             await trio.sleep_forever()  # which is cancelled now
+
+
+def chunk_of(data: bytes) -> bytes:
+    """*data* as one chunk of a body over HTTP/1.1."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 @attrs.frozen
