@@ -1,0 +1,1 @@
+"""Matrix presence: the draft's operations and event stream, and the client-server API."""
