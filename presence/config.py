@@ -68,6 +68,7 @@ class Config:
     everyone_server: bool = kinds.flag(True)
     single_login: bool = kinds.flag(False)
     large_threshold: int = kinds.whole(250, least=1)
+    matrix_server_name: str = kinds.server_name("localhost")
     # Times
     sweep_every: float = kinds.seconds(RULES.sweep_every)
     ping_expires_after: float = kinds.seconds(RULES.ping_expires_after)
@@ -77,6 +78,7 @@ class Config:
     restart_grace_after: float = kinds.seconds(RULES.restart_grace_after, or_zero=True)
     socket_ping_every: float = kinds.seconds(TIMES.ping_every)
     socket_lost_after: float = kinds.seconds(TIMES.lost_after)
+    matrix_token_after: float = kinds.seconds(7 * 24 * 3600.0)
     handshake_after: float = kinds.seconds(LIMITS.handshake_after)
     write_blocked_after: float = kinds.seconds(LIMITS.write_blocked_after)
     # Limits

@@ -90,6 +90,11 @@ def host(default: str) -> Any:
     return _declare(default, Kind(_accept_plain_text, str))
 
 
+def server_name(default: str) -> Any:
+    """Declare a host name, with a port where need be, as it stands behind the colon of an id."""
+    return _declare(default, Kind(_accept_server_name, str))
+
+
 def word() -> Any:
     """Declare a text without blanks that is absent unless given."""
     return _declare(None, Kind(_accept_plain_text, str))
@@ -137,6 +142,15 @@ def _declare(default: object, kind: Kind) -> Any:
 def _accept_whole(value: object, least: int, most: int, otherwise: str = "") -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise Unacceptable(f"must be a whole number from {least} to {most} {otherwise}".rstrip())
+    return value
+
+
+_SERVER_NAME = re.compile(r"[a-z0-9.-]{1,200}(:[0-9]{1,5})?", re.ASCII)
+
+
+def _accept_server_name(value: object) -> str:
+    if not isinstance(value, str) or not _SERVER_NAME.fullmatch(value):
+        raise Unacceptable("must be a host name in lower case, with :port where need be")
     return value
 
 

@@ -35,6 +35,7 @@ class ConnectionKind(enum.Enum):
     TOGETHER = "together"
     VOICEPING = "voiceping"
     PIPE = "pipe"
+    EVENT_STREAM = "event_stream"
 
 
 class Drop(enum.Enum):

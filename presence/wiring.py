@@ -15,7 +15,7 @@ from presence.app import CrashReport, Server
 from presence.config import Config
 from presence.core.memberships import Memberships
 from presence.core.restore import Incarnation
-from presence.core.types import ServerId, UserId
+from presence.core.types import DeviceId, ServerId, UserId
 from presence.core.versions import Versions
 from presence.dialects.together.rest import DevToken
 from presence.errors import StoreUnavailable
@@ -24,6 +24,9 @@ from presence.frontends.admin.operations import Operations
 from presence.frontends.authentication import Authentication
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.gateways import Gateway, Gateways
+from presence.frontends.matrix.client_api import MatrixClientApi, Sign
+from presence.frontends.matrix.draft import MatrixDraft
+from presence.frontends.matrix.errors import render_matrix_error
 from presence.frontends.together.gateway import PATH as TOGETHER_PATH
 from presence.frontends.together.gateway import TogetherGateway
 from presence.frontends.together.routes import TogetherRest
@@ -68,6 +71,10 @@ QUARANTINE_AFTER = 60.0
 MAILBOX_CAPACITY = 100
 
 IssueToken = Callable[[DevToken], str]
+UPGRADE_ONLY = (
+    Route("GET", TOGETHER_PATH, require_upgrade),
+    Route("GET", VOICEPING_PATH, require_upgrade),
+)
 
 
 @asynccontextmanager
@@ -91,8 +98,9 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
         node = await open_node(config, clock, store, startup, on_crash)
         _show_gauges(counters, node)
         issue = _issuer(secret, clock) if config.is_development else None
+        sign = _signer(secret, clock, config.matrix_token_after)
         service = PresenceService(node)
-        listeners = build_listeners(config, service, counters, verify, issue)
+        listeners = build_listeners(config, service, counters, verify, issue, sign)
         yield Server(node, startup, listeners, counters, on_crash)
     finally:
         await store.aclose()
@@ -116,6 +124,23 @@ def _issuer(secret: Secret, clock: Clock) -> IssueToken:
         return issue_token(secret.key, wanted.user, now=now, ttl=DEVELOPMENT_TTL, servers=servers)
 
     return issue
+
+
+def _signer(secret: Secret, clock: Clock, ttl: float) -> Sign:
+    """Signs access tokens of Matrix; what the login's token claimed holds on."""
+
+    def sign(claims: Claims, device: DeviceId) -> str:
+        return issue_token(
+            secret.key,
+            claims.user_id,
+            now=clock.now().wall,
+            ttl=ttl,
+            servers=claims.servers,
+            device=device,
+            name=claims.name,
+        )
+
+    return sign
 
 
 # -- the living part ---------------------------------------------------------------------------
@@ -204,6 +229,7 @@ def build_listeners(
     counters: Counters,
     verify: Verify,
     issue: IssueToken | None,
+    sign: Sign,
 ) -> Listeners:
     """The ports, and all that is answered there. *issue* is None outside development mode."""
     authentication = Authentication(
@@ -227,9 +253,10 @@ def build_listeners(
         VoicePingGateway(voiceping, times),
     )
     router = Router(
-        build_routes(service, authentication, counters, issue),
+        build_routes(config, service, authentication, counters, user_limit, fd_table, issue, sign),
         OriginRules(config.origins, config.is_development),
         authentication.count_refused,
+        {"_matrix": render_matrix_error},
     )
     context = ServerContext(
         answer=_counted(router.answer, counters),
@@ -249,25 +276,45 @@ def build_listeners(
 
 
 def build_routes(
+    config: Config,
     service: PresenceService,
     authentication: Authentication,
     counters: Counters,
+    user_limit: UserLimit,
+    fd_table: FdTable,
     issue: IssueToken | None,
+    sign: Sign,
 ) -> list[Route]:
     """Every address that is asked without an upgrade."""
     openapi = openapi_document(version("presence-server"))
     together = TogetherRest(service, authentication)
+    persisted = together.persisted
+    draft = MatrixDraft(
+        service,
+        authentication,
+        counters,
+        user_limit,
+        fd_table,
+        persisted,
+        config.times.ping_every,
+    )
+    matrix = MatrixClientApi(
+        service,
+        authentication,
+        user_limit,
+        sign,
+        config.matrix_server_name,
+        is_development=config.is_development,
+    )
     groups = (
         together,
-        AdministrationRest(service, authentication, together.persisted),
+        AdministrationRest(service, authentication, persisted),
         Operations(service, authentication, counters.render, openapi, issue),
         VoicePingRest(service, authentication),
+        draft,
+        matrix,
     )
-    return [
-        *(route for group in groups for route in group.routes()),
-        Route("GET", TOGETHER_PATH, require_upgrade),
-        Route("GET", VOICEPING_PATH, require_upgrade),
-    ]
+    return [*(route for group in groups for route in group.routes()), *UPGRADE_ONLY]
 
 
 def _counted(answer: Handler, counters: Counters) -> Handler:

@@ -69,10 +69,10 @@ class Authentication:
             raise TokenRefused(TokenProblem.MISSING)
         return self._development_claims(user_id)
 
-    def of_request(self, request: Request) -> Claims:
+    def of_request(self, request: Request, token: str | None = None) -> Claims:
         """As `claims_of`, counted against the request rate of the user or the address."""
         try:
-            claims = self.claims_of(request)
+            claims = self.claims_of(request, token)
         except HttpError:
             self.count_refused(request.peer)
             raise

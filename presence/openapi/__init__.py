@@ -19,6 +19,7 @@ def openapi_document(version: str) -> Json:
         "tags": [
             {"name": "presence", "description": "For users, about themselves and co-members."},
             {"name": "administration", "description": "For administrators only."},
+            {"name": "matrix", "description": "For clients of the Matrix protocol."},
             {"name": "operation", "description": "For those who run the server."},
         ],
         "paths": build_paths(),

@@ -1,5 +1,10 @@
 """The schemas, headers and errors that several addresses share."""
 
+from presence.openapi.matrix import (
+    build_matrix_parameters,
+    build_matrix_schemas,
+    matrix_problem,
+)
 from presence.openapi.references import Json, json_answer, schema
 
 _ID_PATTERN = r"^[A-Za-z0-9._~@+=-]{1,128}$"
@@ -41,6 +46,7 @@ def _problem_responses() -> Json:
         if code in {429, 503}:
             response["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
         responses[f"Problem{code}"] = response
+    responses["MatrixProblem"] = matrix_problem()
     return responses
 
 
@@ -92,6 +98,7 @@ def _parameters() -> Json:
             "description": "At most so many users.",
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100},
         },
+        **build_matrix_parameters(),
     }
 
 
@@ -100,7 +107,12 @@ def _in_path(name: str, kind: str) -> Json:
 
 
 def _schemas() -> Json:
-    return {**_value_schemas(), **_answer_schemas(), **_body_schemas()}
+    return {
+        **_value_schemas(),
+        **_answer_schemas(),
+        **_body_schemas(),
+        **build_matrix_schemas(),
+    }
 
 
 def _value_schemas() -> Json:

@@ -1,16 +1,14 @@
 """Every address with its parameters, bodies and answers."""
 
+from presence.openapi.matrix import build_matrix_paths
+from presence.openapi.operation import admin_write, operation, persisted
 from presence.openapi.references import (
     Json,
     content,
     json_answer,
     parameter,
-    problem,
-    schema,
     with_header,
 )
-
-_ALWAYS = (400, 403, 405, 413, 429, 503)
 
 
 def build_paths() -> Json:
@@ -20,6 +18,7 @@ def build_paths() -> Json:
         **_server_paths(),
         **_voiceping_paths(),
         **_operation_paths(),
+        **build_matrix_paths(),
     }
 
 
@@ -35,7 +34,7 @@ def _gateway_paths() -> Json:
 
 def _gateway(operation_id: str, summary: str) -> Json:
     answers = {"101": {"description": "The connection is a WebSocket from here on."}}
-    return _operation(operation_id, summary, answers, problems=(426,), tag="gateway")
+    return operation(operation_id, summary, answers, problems=(426,), tag="gateway")
 
 
 # Users --------------------------------------------------------------------------------------
@@ -44,19 +43,19 @@ def _gateway(operation_id: str, summary: str) -> Json:
 def _user_paths() -> Json:
     return {
         "/users/@me": {
-            "get": _operation(
+            "get": operation(
                 "getMe", "Read one's own presence", json_answer(200, "The self view.", "SelfView")
             ),
-            "patch": _operation(
+            "patch": operation(
                 "patchMe",
                 "Change one's own presence",
-                _persisted(json_answer(200, "The self view after the change.", "SelfView")),
+                persisted(json_answer(200, "The self view after the change.", "SelfView")),
                 problems=(409,),
                 body="Patch",
             ),
         },
         "/users/@me/explain": {
-            "get": _operation(
+            "get": operation(
                 "explainMe",
                 "Read why one is shown with one's status",
                 json_answer(200, "The reasons, and the next change.", "Explanation"),
@@ -64,7 +63,7 @@ def _user_paths() -> Json:
         },
         "/users/{user_id}/explain": {
             "parameters": [parameter("user_id")],
-            "get": _operation(
+            "get": operation(
                 "explainUser",
                 "Read why a user is shown with its status",
                 json_answer(200, "The reasons, and the next change.", "Explanation"),
@@ -74,19 +73,17 @@ def _user_paths() -> Json:
         },
         "/users/{user_id}": {
             "parameters": [parameter("user_id")],
-            "get": _operation(
+            "get": operation(
                 "getUser",
                 "Read a user",
                 json_answer(200, "The public view.", "User"),
                 problems=(404,),
             ),
-            "put": _admin_write(
-                "putUser", "Create or rename a user", body="UserPut", optional=True
-            ),
-            "delete": _admin_write("deleteUser", "Delete a user and end its connections"),
+            "put": admin_write("putUser", "Create or rename a user", body="UserPut", optional=True),
+            "delete": admin_write("deleteUser", "Delete a user and end its connections"),
         },
         "/users/presence": {
-            "post": _operation(
+            "post": operation(
                 "readPresence",
                 "Read many users",
                 json_answer(
@@ -99,11 +96,11 @@ def _user_paths() -> Json:
         },
         "/users/{user_id}/revoke": {
             "parameters": [parameter("user_id")],
-            "post": _admin_write("revokeUser", "Refuse the user's tokens issued so far"),
+            "post": admin_write("revokeUser", "Refuse the user's tokens issued so far"),
         },
         "/users/{user_id}/disconnect": {
             "parameters": [parameter("user_id")],
-            "post": _admin_write("disconnectUser", "End the user's connections"),
+            "post": admin_write("disconnectUser", "End the user's connections"),
         },
     }
 
@@ -114,7 +111,7 @@ def _user_paths() -> Json:
 def _server_paths() -> Json:
     return {
         "/servers": {
-            "get": _operation(
+            "get": operation(
                 "listServers",
                 "List the servers",
                 json_answer(200, "Every server, by id.", "Servers"),
@@ -123,28 +120,28 @@ def _server_paths() -> Json:
         },
         "/servers/{server_id}": {
             "parameters": [parameter("server_id")],
-            "put": _admin_write(
+            "put": admin_write(
                 "putServer", "Create or rename a server", body="ServerPut", optional=True
             ),
-            "delete": _admin_write("deleteServer", "Delete a server"),
+            "delete": admin_write("deleteServer", "Delete a server"),
         },
         "/servers/{server_id}/members": {
             "parameters": [parameter("server_id")],
-            "get": _operation(
+            "get": operation(
                 "listMembers",
                 "Read one page of the members, by user id",
                 with_header(json_answer(200, "The page.", "Members"), "Link"),
                 problems=(404,),
                 parameters=("limit", "after"),
             ),
-            "put": _admin_write(
+            "put": admin_write(
                 "putMembers", "Replace the members made by administration", body="MemberList"
             ),
         },
         "/servers/{server_id}/members/{user_id}": {
             "parameters": [parameter("server_id"), parameter("user_id")],
-            "put": _admin_write("addMember", "Add a member"),
-            "delete": _admin_write("removeMember", "Remove a member"),
+            "put": admin_write("addMember", "Add a member"),
+            "delete": admin_write("removeMember", "Remove a member"),
         },
     }
 
@@ -155,7 +152,7 @@ def _server_paths() -> Json:
 def _voiceping_paths() -> Json:
     return {
         "/api/v2/users": {
-            "get": _operation(
+            "get": operation(
                 "listVoicePingUsers",
                 "Read one page of all users whom one may see, by user id",
                 with_header(
@@ -166,7 +163,7 @@ def _voiceping_paths() -> Json:
         },
         "/api/v2/users/{user_id}": {
             "parameters": [parameter("user_id")],
-            "get": _operation(
+            "get": operation(
                 "getVoicePingUser",
                 "Read a user, or oneself as one is",
                 json_answer(200, "The user.", "VoicePingUser"),
@@ -185,7 +182,7 @@ def _operation_paths() -> Json:
         "/healthz": {"get": _probe("isAlive", "Does the process answer?")},
         "/readyz": {"get": _probe("isReady", "Does it accept connections?")},
         "/metrics": {
-            "get": _operation(
+            "get": operation(
                 "getMetrics",
                 "Read the metrics of Prometheus",
                 {"200": {"description": "The metrics.", "content": content("text/plain")}},
@@ -195,7 +192,7 @@ def _operation_paths() -> Json:
             )
         },
         "/openapi.json": {
-            "get": _operation(
+            "get": operation(
                 "getOpenapi",
                 "Read this document",
                 {"200": {"description": "It.", "content": content("application/json", "object")}},
@@ -207,7 +204,7 @@ def _operation_paths() -> Json:
 
 
 def _dev_token_operation() -> Json:
-    return _operation(
+    return operation(
         "makeDevToken",
         "Sign a token: in development mode and from loopback only",
         json_answer(200, "The token.", "Token"),
@@ -220,58 +217,4 @@ def _dev_token_operation() -> Json:
 
 def _probe(operation_id: str, summary: str) -> Json:
     answers = {"200": {"description": "Yes.", "content": content("application/json", "object")}}
-    return _operation(operation_id, summary, answers, tag="operation", security=[])
-
-
-# How an operation is put together -----------------------------------------------------------
-
-
-def _operation(
-    operation_id: str,
-    summary: str,
-    answers: Json,
-    *,
-    problems: tuple[int, ...] = (),
-    body: str | None = None,
-    is_body_optional: bool = False,
-    parameters: tuple[str, ...] = (),
-    tag: str = "presence",
-    security: list[Json] | None = None,
-) -> Json:
-    needs_token = security is None
-    of_body = () if body is None else (408, 415)
-    codes = sorted({*_ALWAYS, *problems, *of_body, *([401] if needs_token else [])})
-    operation: Json = {
-        "operationId": operation_id,
-        "summary": summary,
-        "tags": [tag],
-        "responses": {**answers, **{str(code): problem(code) for code in codes}},
-    }
-    if parameters:
-        operation["parameters"] = [parameter(name) for name in parameters]
-    if body is not None:
-        operation["requestBody"] = {
-            "required": not is_body_optional,
-            "content": {"application/json": {"schema": schema(body)}},
-        }
-    if security is not None:
-        operation["security"] = security
-    return operation
-
-
-def _admin_write(
-    operation_id: str, summary: str, *, body: str | None = None, optional: bool = False
-) -> Json:
-    return _operation(
-        operation_id,
-        summary,
-        _persisted({"204": {"description": "Done."}}),
-        problems=(404,),
-        body=body,
-        is_body_optional=optional,
-        tag="administration",
-    )
-
-
-def _persisted(answers: Json) -> Json:
-    return with_header(answers, "Presence-Persisted")
+    return operation(operation_id, summary, answers, tag="operation", security=[])

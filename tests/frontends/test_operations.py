@@ -5,6 +5,7 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from presence.config import Config
 from presence.errors import StoreUnavailable
 from presence.frontends.admin.operations import is_local
 from presence.openapi import openapi_document
@@ -165,7 +166,8 @@ async def test_every_documented_path_is_routed_with_its_methods(server):
 
 async def test_every_route_is_documented(server):
     document = openapi_document("1")
-    routes = build_routes(server.service, None, server.counters, lambda wanted: "")
+    parts = (Config(), server.service, None, server.counters, None, None)
+    routes = build_routes(*parts, lambda wanted: "", lambda claims, device: "")
     routed = {with_any_id(f"{route.method} {route.pattern}") for route in routes}
     assert routed == {with_any_id(address) for address in operations_of(document)}
 
