@@ -18,13 +18,13 @@ import click
 
 from presence.announcement import flush_streams, say
 from presence.config import (
-    RULES,
     Config,
     find_unknown_variables,
     is_loopback,
     load_config,
     print_config,
 )
+from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 from presence.errors import InvalidInput, PresenceError, StartFailed
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ FAILED: Final = 1
 FEW_OPEN_FILES: Final = 4096
 """A limit of open files below this is worth a warning at the start."""
 LONGEST_TTL: Final = 10 * 365 * 86400
-SHORTEST_KEEP: Final = 10.0
-LONGEST_KEEP: Final = RULES.longest_lease_after
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -74,8 +72,9 @@ def read_keep(text: str) -> float:
     """Read the length of a lease, such as 4h, as seconds."""
     duration = _DURATION.fullmatch(text)
     seconds = float(duration[1]) * _UNIT_SECONDS[duration[2]] if duration else 0.0
-    if not SHORTEST_KEEP <= seconds <= LONGEST_KEEP:
-        raise click.BadParameter("say how long, such as 30m: from 10s to 4h")
+    if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
+        bounds = f"from {SHORTEST_LEASE:.0f}s to {LONGEST_LEASE / 3600:.0f}h"
+        raise click.BadParameter(f"say how long, such as 30m: {bounds}")
     return seconds
 
 

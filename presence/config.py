@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import attrs
 
 from presence import config_fields as kinds
-from presence.core.rules import Rules
+from presence.core.rules import LONGEST_LEASE, Rules
 from presence.errors import BadConfig
 from presence.frontends.socket_times import SocketTimes
 from presence.transport.limits import NetLimits
@@ -115,8 +115,8 @@ class Config:
     def __attrs_post_init__(self) -> None:
         if self.socket_lost_after <= self.socket_ping_every:
             raise BadConfig("socket_lost_after must be longer than socket_ping_every")
-        if self.lease_after > RULES.longest_lease_after:
-            longest = f"{RULES.longest_lease_after:.0f} (4 hours)"
+        if self.lease_after > LONGEST_LEASE:
+            longest = f"{LONGEST_LEASE:.0f} ({LONGEST_LEASE / 3600:.0f} hours)"
             raise BadConfig(f"lease_after must be at most {longest}")
         if self.port == self.pipe_port != 0:
             raise BadConfig("pipe_port must be another one than port")

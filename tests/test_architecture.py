@@ -75,6 +75,7 @@ MAY_IMPORT = {
         "presence.announcement",
         "presence.client",
         "presence.config",
+        "presence.core.rules",
         "presence.log",
         "presence.process",
     },
@@ -90,7 +91,7 @@ MAY_IMPORT = {
     "presence.gc_pacer": set(),
     "presence.log": set(),
     "presence.metrics": set(),
-    "presence.openapi": set(),
+    "presence.openapi": {"presence.core.rules"},
 }
 # What frontends may name of the core.
 CORE_VALUES = {

@@ -1,5 +1,6 @@
 """The schemas, headers and errors that several addresses share."""
 
+from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 from presence.openapi.matrix import (
     build_matrix_parameters,
     build_matrix_schemas,
@@ -253,8 +254,8 @@ def _body_schemas() -> Json:
         "appear_offline": {"type": "boolean"},
         "lease": {
             "type": "number",
-            "minimum": 10,
-            "maximum": 14_400,
+            "minimum": int(SHORTEST_LEASE),
+            "maximum": int(LONGEST_LEASE),
             "description": (
                 "For how many seconds a status holds that was set without a device; "
                 "the default is 300, and up to `until` where that is later."
