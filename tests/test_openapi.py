@@ -11,11 +11,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, State, Status
 from presence.core.user.explanation import Explanation, NextChange, Reason, ReasonKind
-from presence.dialects.together import outbound, rest, rest_answers
+from presence.dialects.together import outbound, rest
 from presence.dialects.together.explanation import explanation_json
 from presence.dialects.voiceping.rest import user_object
 from presence.errors import InvalidInput
 from presence.openapi import openapi_document
+from presence.transport.http.request import error_response
 
 NOW = 1_750_000_000.0
 DOCUMENT = openapi_document("1.2.3")
@@ -205,19 +206,19 @@ SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy"
 @pytest.mark.parametrize(
     ("schema", "sent"),
     [
-        ("SelfView", rest_answers.self_view_json(SELF, None)),
-        ("SelfView", rest_answers.self_view_json(SELF, NOW)),
-        ("User", rest_answers.user_json(ALICE)),
-        ("User", rest_answers.user_json(BOB)),
-        ("Users", rest_answers.users_json([ALICE, BOB])),
-        ("Members", rest_answers.members_page_json([ALICE, BOB])),
+        ("SelfView", rest.self_view_json(SELF, None)),
+        ("SelfView", rest.self_view_json(SELF, NOW)),
+        ("User", rest.user_json(ALICE)),
+        ("User", rest.user_json(BOB)),
+        ("Users", rest.users_json([ALICE, BOB])),
+        ("Members", rest.members_page_json([ALICE, BOB])),
         ("VoicePingUser", orjson.dumps(user_object("7", "Alice", Status.DND))),
         ("VoicePingUser", orjson.dumps(user_object("bob", "Bob", Status.AWAY))),
-        ("Servers", rest_answers.servers_json({"s1": "Team"})),
+        ("Servers", rest.servers_json({"s1": "Team"})),
         ("Explanation", explanation_json(EXPLANATION, NOW)),
         ("Explanation", explanation_json(UNCHANGING, NOW)),
-        ("Token", rest_answers.token_json("a.b.c")),
-        ("Error", rest_answers.error_json("status is bad")),
+        ("Token", rest.token_json("a.b.c")),
+        ("Error", error_response(400, "status is bad").body),
     ],
 )
 def test_what_is_sent_is_as_described(schema, sent):

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from presence.core.events import Ending
 from presence.core.types import UserId
+from presence.dialects.close_codes import CloseCode
 from presence.errors import UserCrashed, UserUnavailable
 from presence.frontends.client_connection import ClientConnection, ConnectParams, ending_for
 from presence.frontends.lane import SocketLane
@@ -27,12 +28,12 @@ SELF = ("self",)
 """The key of a waiting self view; no user id equals it."""
 
 CLOSE_CODES = {
-    EndReason.STOPPING: 1012,
-    EndReason.TOO_MANY_DEVICES: 4008,
-    EndReason.TOKEN: 4001,
-    EndReason.DISCONNECTED: 4002,
-    EndReason.REPLACED: 4003,
-    EndReason.CRASHED: 1011,
+    EndReason.STOPPING: CloseCode.STOPPING,
+    EndReason.TOO_MANY_DEVICES: CloseCode.TOO_MANY_DEVICES,
+    EndReason.TOKEN: CloseCode.TOKEN,
+    EndReason.DISCONNECTED: CloseCode.DISCONNECTED,
+    EndReason.REPLACED: CloseCode.REPLACED,
+    EndReason.CRASHED: CloseCode.CRASHED,
 }
 
 

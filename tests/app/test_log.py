@@ -7,7 +7,7 @@ from http import HTTPStatus
 import pytest
 import structlog
 
-from presence.dialects.together.inbound import DropReason
+from presence.dialects.together.errors import DropReason
 from presence.log import (
     MAX_TEXT,
     Lines,

@@ -12,13 +12,9 @@ from websockets.sync.server import serve
 
 from bench.load import Load
 from bench.machine import choose_cores
-from presence.dialects.voiceping.frames import (
-    CONNECTION_TEST,
-    STATUS,
-    connection_ack,
-    status_frame,
-)
+from presence.dialects.voiceping.frames import CONNECTION_TEST, STATUS
 from presence.dialects.voiceping.message_pack import decode_array, encode_array
+from presence.dialects.voiceping.outbound import connection_ack, status_frame
 from presence.dialects.voiceping.text import decode_text, encode_text
 
 

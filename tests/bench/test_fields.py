@@ -3,8 +3,8 @@
 import pytest
 
 from bench.fields import BUSY, ONLINE, Fields, number_of, read_fields, write_fields
-from presence.dialects.voiceping.frames import connection_ack, login_duplicated, status_frame
 from presence.dialects.voiceping.message_pack import decode_array, encode_array
+from presence.dialects.voiceping.outbound import connection_ack, login_duplicated, status_frame
 from presence.dialects.voiceping.text import decode_text, encode_text
 
 LARGEST = 2**53 - 1

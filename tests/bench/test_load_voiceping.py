@@ -3,7 +3,8 @@
 import pytest
 
 from bench.load import Connection
-from presence.dialects.voiceping.frames import CONNECTION_TEST, STATUS, Frame, status_frame
+from presence.dialects.voiceping.frames import CONNECTION_TEST, STATUS, Frame
+from presence.dialects.voiceping.outbound import status_frame
 
 ONLINE, BUSY = 1, 2
 NO_FAULT = {

@@ -1,29 +1,15 @@
 """Frames that a client sends over the gateway: text in, a command out."""
 
-import enum
 from typing import Any, Final
 
 from presence.core.types import State, Status
 from presence.core.user.patch import UNSET, PresencePatch
 from presence.core.value import value
+from presence.dialects.together.errors import DROP_REASONS, DropReason
 from presence.dialects.together.fields import Texts, parse_bool, parse_status, parse_texts
 from presence.dialects.together.strict_json import load_json
 from presence.dialects.together.times import parse_end
 from presence.errors import InvalidInput
-
-
-class DropReason(enum.Enum):
-    """Why a frame was dropped; the value is a counter label."""
-
-    BINARY = "binary"
-    BAD_JSON = "bad_json"
-    NOT_AN_OBJECT = "not_an_object"
-    UNKNOWN_OP = "unknown_op"
-    BAD_DATA = "bad_data"
-    BAD_STATUS = "bad_status"
-    BAD_AFK = "bad_afk"
-    BAD_TIME = "bad_time"
-    BAD_TEXT = "bad_text"
 
 
 @value
@@ -49,16 +35,6 @@ Command = Heartbeat | PresenceUpdate | Dropped
 
 HEARTBEAT: Final = Heartbeat()
 
-_REASONS = {
-    "frame": DropReason.BAD_JSON,
-    "status": DropReason.BAD_STATUS,
-    "afk": DropReason.BAD_AFK,
-    "until": DropReason.BAD_TIME,
-    "custom_status_until": DropReason.BAD_TIME,
-    "custom_status": DropReason.BAD_TEXT,
-    "activity": DropReason.BAD_TEXT,
-}
-
 
 def parse_frame(frame: str | bytes, now_wall: float) -> Command:
     """Read one message; whatever it holds, the answer is one of the three commands.
@@ -71,7 +47,7 @@ def parse_frame(frame: str | bytes, now_wall: float) -> Command:
     try:
         return _read_envelope(load_json(frame, "frame"), now_wall)
     except InvalidInput as refusal:
-        return Dropped(_REASONS[refusal.field])
+        return Dropped(DROP_REASONS[refusal.field])
 
 
 def _read_envelope(envelope: object, now_wall: float) -> Command:

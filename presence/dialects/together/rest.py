@@ -1,24 +1,27 @@
-"""Bodies and queries of Together REST and the administration: bytes in, values out.
+"""Together REST and the administration: what bodies and queries say, and the bodies of answers.
 
-Every function raises `InvalidInput` naming the field; nothing else comes out of it.
+Every `parse_` function raises `InvalidInput` naming the field, and nothing else.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import quote
 
 import attrs
-from cattrs import Converter, ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn, override
+import orjson
 
 from presence.core.ids import parse_server_id, parse_user_id
+from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 from presence.core.text import clean_username
-from presence.core.types import ServerId, Status, UserId
+from presence.core.types import PublicView, SelfView, ServerId, Status, UserId
 from presence.core.user.patch import UNSET, PresencePatch, Unset
 from presence.core.value import value
 from presence.dialects.together.fields import parse_bool, parse_status, parse_texts
-from presence.dialects.together.strict_json import MAX_VALUES, load_json
-from presence.dialects.together.times import parse_end
+from presence.dialects.together.strict_json import MAX_VALUES
+from presence.dialects.together.structure import as_given, read_list, register, structure
+from presence.dialects.together.times import format_time, parse_end
+from presence.dialects.together.views import member_object, self_object, user_object
 from presence.errors import InvalidInput
 
 MAX_IDS_ASKED = 500
@@ -26,13 +29,8 @@ MAX_PAGE = 500
 MAX_MEMBERS = 10_000
 MAX_CLAIMED_SERVERS = 500
 DEFAULT_PAGE = 100
-SHORTEST_LEASE = 10
-LONGEST_LEASE = 14_400
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
-_PRINTABLE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-
-T = TypeVar("T")
 
 
 @value
@@ -91,7 +89,7 @@ def parse_patch(body: bytes, now_wall: float) -> PresencePatch:
 
     The state stays UNSET: here no connection speaks of itself.
     """
-    patch = _structure(body, _Patch)
+    patch = structure(body, _Patch)
     # Not recursive: a value may be nested deeper than Python can walk.
     named = attrs.asdict(patch, recurse=False, filter=lambda _, value: value is not UNSET)
     texts = parse_texts(named, now_wall)
@@ -119,7 +117,7 @@ def parse_presence_query(body: bytes) -> tuple[UserId, ...]:
 
     Texts that cannot be ids are left out, like users who do not exist.
     """
-    return _structure(body, _PresenceQuery).ids
+    return structure(body, _PresenceQuery).ids
 
 
 def parse_page(query: Mapping[str, str]) -> Page:
@@ -139,12 +137,12 @@ def _parse_limit(raw: str) -> int:
 
 def parse_server_put(body: bytes) -> ServerPut:
     """Read `PUT /servers/{id}`; no body at all is an empty object."""
-    return _structure(body or b"{}", ServerPut)
+    return structure(body or b"{}", ServerPut)
 
 
 def parse_user_put(body: bytes) -> UserPut:
     """Read `PUT /users/{id}`; no body at all is an empty object."""
-    return _structure(body or b"{}", UserPut)
+    return structure(body or b"{}", UserPut)
 
 
 def parse_member_list(body: bytes) -> Iterator[UserId]:
@@ -152,42 +150,62 @@ def parse_member_list(body: bytes) -> Iterator[UserId]:
 
     Each is judged when it is asked for, so that thousands need not be judged at a time.
     """
-    members = _structure(body, _MemberList, max_values=MAX_MEMBERS + MAX_VALUES).members
+    members = structure(body, _MemberList, max_values=MAX_MEMBERS + MAX_VALUES).members
     return (parse_user_id(member, "members") for member in members)
 
 
 def parse_dev_token(body: bytes) -> DevToken:
     """Read `POST /auth/dev-token`."""
-    return _structure(body, DevToken)
+    return structure(body, DevToken)
 
 
-# How each class is read: cattrs alone would turn 5 into "5" and "abc" into ["a", "b", "c"], so
-# every field has a hook of its own, which names the field in what it raises.
-
-_converter = Converter(detailed_validation=False, forbid_extra_keys=True)
+# -- the bodies of answers ---------------------------------------------------------------------
 
 
-def _structure(body: bytes, cls: type[T], max_values: int = MAX_VALUES) -> T:
-    raw = load_json(body, max_values=max_values)
-    if not isinstance(raw, dict):
-        raise InvalidInput("body", "must be a JSON object")
-    try:
-        return _converter.structure(raw, cls)
-    except ForbiddenExtraKeysError as error:
-        raise _unknown_key(min(error.extra_fields)) from None
-    except KeyError as error:
-        raise InvalidInput(str(error.args[0]), "is missing") from None
+def self_view_json(view: SelfView, lease_until: float | None = None) -> bytes:
+    """The body for `GET` and `PATCH /users/@me`.
+
+    *lease_until* (Unix time) is the end of the lease, None where no lease holds.
+    """
+    return orjson.dumps({**self_object(view), "lease_until": format_time(lease_until)})
 
 
-def _unknown_key(key: str) -> InvalidInput:
-    # The name comes from outside and goes into answers and logs.
-    if _PRINTABLE_KEY.fullmatch(key):
-        return InvalidInput(key, "is not a known key")
-    return InvalidInput("body", "has an unknown key")
+def user_json(view: PublicView) -> bytes:
+    """The body for `GET /users/{id}`."""
+    return orjson.dumps(user_object(view))
 
 
-def _as_given(raw: object, _: Any) -> object:
-    return raw
+def users_json(views: Iterable[PublicView]) -> bytes:
+    """The body for `POST /users/presence`, in the order given."""
+    return orjson.dumps({"users": [user_object(view) for view in views]})
+
+
+def members_page_json(views: Iterable[PublicView]) -> bytes:
+    """The body for `GET /servers/{id}/members`, in the order given."""
+    return orjson.dumps({"members": [member_object(view) for view in views]})
+
+
+def link_header(server_id: ServerId, limit: int, last: UserId) -> str:
+    """The `Link` header to the page after the one that ended with *last*.
+
+    For the caller to send only while there is a next page.
+    """
+    path = f"/servers/{quote(server_id, safe='')}/members"
+    return f'<{path}?limit={limit}&after={quote(last, safe="")}>; rel="next"'
+
+
+def servers_json(names: Mapping[ServerId, str]) -> bytes:
+    """The body for `GET /servers`, by server id."""
+    servers = [{"id": server_id, "name": names[server_id]} for server_id in sorted(names)]
+    return orjson.dumps({"servers": servers})
+
+
+def token_json(token: str) -> bytes:
+    """The body for `POST /auth/dev-token`."""
+    return orjson.dumps({"token": token})
+
+
+# -- how the fields of bodies are read ---------------------------------------------------------
 
 
 def _read_status(raw: object, _: Any) -> Status:
@@ -202,7 +220,7 @@ def _read_lease(raw: object, _: Any) -> float:
     # Not isinstance: true would be the number 1. Written so that NaN is refused too.
     is_number = type(raw) is int or type(raw) is float
     if not is_number or not SHORTEST_LEASE <= cast("float", raw) <= LONGEST_LEASE:
-        bounds = f"from {SHORTEST_LEASE} to {LONGEST_LEASE}"
+        bounds = f"from {SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f}"
         raise InvalidInput("lease", f"must be a number of seconds {bounds}")
     return float(cast("float", raw))
 
@@ -216,7 +234,7 @@ def _read_username(raw: object, _: Any) -> str | None:
 
 
 def _read_ids(raw: object, _: Any) -> tuple[UserId, ...]:
-    ids = [_id_or_none(item) for item in _list(raw, "ids", MAX_IDS_ASKED)]
+    ids = [_id_or_none(item) for item in read_list(raw, "ids", MAX_IDS_ASKED)]
     return tuple(user_id for user_id in ids if user_id is not None)
 
 
@@ -231,7 +249,7 @@ def _id_or_none(raw: object) -> UserId | None:
 
 
 def _read_members(raw: object, _: Any) -> list[object]:
-    return _list(raw, "members", MAX_MEMBERS)
+    return read_list(raw, "members", MAX_MEMBERS)
 
 
 def _read_user(raw: object, _: Any) -> UserId:
@@ -241,42 +259,22 @@ def _read_user(raw: object, _: Any) -> UserId:
 def _read_servers(raw: object, _: Any) -> tuple[ServerId, ...] | None:
     if raw is None:
         return None
-    items = _list(raw, "servers", MAX_CLAIMED_SERVERS)
+    items = read_list(raw, "servers", MAX_CLAIMED_SERVERS)
     return tuple(parse_server_id(item, "servers") for item in items)
 
 
-def _list(raw: object, field: str, longest: int) -> list[object]:
-    if not isinstance(raw, list):
-        raise InvalidInput(field, "must be a list")
-    if len(raw) > longest:
-        raise InvalidInput(field, f"has more than {longest} entries")
-    return raw
-
-
-def _register(cls: type[Any], **hooks: Callable[[Any, Any], Any]) -> None:
-    overrides: dict[str, Any] = {name: override(struct_hook=hook) for name, hook in hooks.items()}
-    read = make_dict_structure_fn(
-        cls,
-        _converter,
-        _cattrs_forbid_extra_keys=True,
-        _cattrs_detailed_validation=False,
-        **overrides,
-    )
-    _converter.register_structure_hook(cls, read)
-
-
-_register(
+register(
     _Patch,
     status=_read_status,
-    until=_as_given,
+    until=as_given,
     appear_offline=_read_appear_offline,
-    custom_status=_as_given,
-    custom_status_until=_as_given,
-    activity=_as_given,
+    custom_status=as_given,
+    custom_status_until=as_given,
+    activity=as_given,
     lease=_read_lease,
 )
-_register(_PresenceQuery, ids=_read_ids)
-_register(_MemberList, members=_read_members)
-_register(ServerPut, name=_read_name)
-_register(UserPut, username=_read_username)
-_register(DevToken, user=_read_user, servers=_read_servers)
+register(_PresenceQuery, ids=_read_ids)
+register(_MemberList, members=_read_members)
+register(ServerPut, name=_read_name)
+register(UserPut, username=_read_username)
+register(DevToken, user=_read_user, servers=_read_servers)

@@ -15,7 +15,8 @@ from presence.core.public_changes import (
 )
 from presence.core.types import PublicView, Status, UserId
 from presence.dialects.voiceping.codes import code_of
-from presence.dialects.voiceping.frames import Frame, status_frame
+from presence.dialects.voiceping.frames import Frame
+from presence.dialects.voiceping.outbound import status_frame
 
 KEPT_FRAMES = 200_000
 """Number of users whose last frame is kept, for all clients that get the same one."""

@@ -26,10 +26,6 @@ SERVER: Final[Id] = "0"
 """The id that stands for the server itself, and for nobody in `to`."""
 
 
-class Malformed(ValueError):
-    """The received bytes are no frame; the text says why, for debugging a client."""
-
-
 @value
 class Frame:
     """One message: `channelType`, `messageType`, `from`, `to`, the message id if any, `payload`.
@@ -44,22 +40,6 @@ class Frame:
     recipient: Id
     payload: object
     message_id: object | None = None
-
-
-def status_frame(user_id: Id, code: int) -> Frame:
-    """*user_id* is now offline, online or busy, by its code."""
-    return Frame(GROUP, STATUS, user_id, SERVER, code)
-
-
-def login_duplicated(user_id: Id) -> Frame:
-    """The last frame of a socket whose user came from another device."""
-    text = f"user {user_id} has logged in on another device"
-    return Frame(PRIVATE, LOGIN_DUPLICATED, SERVER, user_id, text)
-
-
-def connection_ack(user_id: Id, payload: int | str) -> Frame:
-    """The answer to a connection test: its payload, told back."""
-    return Frame(PRIVATE, CONNECTION_ACK, SERVER, user_id, payload)
 
 
 def is_for_the_router(channel_type: int, message_type: int) -> bool:

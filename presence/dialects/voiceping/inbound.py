@@ -4,7 +4,6 @@ Nothing is believed of `from` but the user's own id, and nothing has an answer
 that says no: what is not good is dropped, and its reason counted.
 """
 
-import enum
 import re
 from typing import Final
 
@@ -13,6 +12,7 @@ from presence.core.types import UserId
 from presence.core.user.patch import PresencePatch
 from presence.core.value import value
 from presence.dialects.voiceping.codes import BUSY, OFFLINE, ONLINE, intent_of
+from presence.dialects.voiceping.errors import DropReason, Malformed
 from presence.dialects.voiceping.frames import (
     CHANNEL_TYPES,
     CONNECTION_TEST,
@@ -20,21 +20,12 @@ from presence.dialects.voiceping.frames import (
     STATUS,
     Frame,
     Id,
-    Malformed,
     is_for_the_router,
 )
 from presence.dialects.voiceping.message_pack import decode_array, peek_array
 from presence.dialects.voiceping.pings import read_ping
 from presence.dialects.voiceping.text import decode_text, peek_text
 from presence.errors import InvalidInput
-
-
-class DropReason(enum.Enum):
-    """Why a frame was dropped; the value is a counter label. All are bad frames."""
-
-    MALFORMED = "malformed"
-    FOREIGN_ID = "foreign_id"
-    BAD_STATUS = "bad_status"
 
 
 @value

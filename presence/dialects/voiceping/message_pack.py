@@ -5,7 +5,8 @@ from typing import Final
 import msgpack
 
 from presence.dialects.voiceping.codes import wire_id
-from presence.dialects.voiceping.frames import SERVER, Frame, Id, Malformed
+from presence.dialects.voiceping.errors import Malformed
+from presence.dialects.voiceping.frames import SERVER, Frame, Id
 
 _SIZES: Final = (5, 6)
 _LONGEST_FIELD: Final = 65_536  # bytes

@@ -7,7 +7,8 @@ the same. Nothing is escaped, so no field can hold a pipe.
 import re
 from typing import Final
 
-from presence.dialects.voiceping.frames import Frame, Malformed
+from presence.dialects.voiceping.errors import Malformed
+from presence.dialects.voiceping.frames import Frame
 
 _PIPE: Final = "|"
 # Three digits are enough for types; a number without bound would take long to read.

@@ -6,7 +6,7 @@ import trio
 
 from presence.core.ids import parse_server_id, parse_user_id
 from presence.core.types import ServerId, UserId
-from presence.dialects.together import rest, rest_answers
+from presence.dialects.together import rest
 from presence.frontends.authentication import Authentication
 from presence.live.service import NoSuchServer, NoSuchUser, PresenceService
 from presence.transport.http.request import JSON, Handler, Headers, HttpError, Request, Response
@@ -62,7 +62,7 @@ class AdministrationRest:
 
     async def get_servers(self, request: Request) -> Response:
         self._authentication.of_administrator(request)
-        return Response(200, rest_answers.servers_json(dict(self._administration.servers())), JSON)
+        return Response(200, rest.servers_json(dict(self._administration.servers())), JSON)
 
     async def put_server(self, request: Request) -> int:
         name = rest.parse_server_put(await request.body.read()).name

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import attrs
 import orjson
 
-from presence.dialects.together import rest, rest_answers
+from presence.dialects.together import rest
 from presence.frontends.authentication import Authentication
 from presence.live.service import PresenceService
 from presence.transport.http.request import (
@@ -71,7 +71,7 @@ class Operations:
         if self.issue_token is None or not is_local(request):
             raise HttpError(404, "not found")
         wanted = rest.parse_dev_token(await request.body.read())
-        return Response(200, rest_answers.token_json(self.issue_token(wanted)), JSON)
+        return Response(200, rest.token_json(self.issue_token(wanted)), JSON)
 
 
 def is_local(request: Request) -> bool:

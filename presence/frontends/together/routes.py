@@ -2,7 +2,13 @@
 
 from presence.core.ids import parse_server_id, parse_user_id
 from presence.core.types import ServerId, UserId
-from presence.dialects.together import rest, rest_answers
+from presence.dialects.together import rest
+from presence.dialects.together.errors import (
+    NEEDS_DEVICE,
+    NOT_FOUND,
+    TOO_MANY_CHANGES,
+    TOO_MANY_DEVICES,
+)
 from presence.dialects.together.explanation import explanation_json
 from presence.errors import InvalidInput
 from presence.frontends.authentication import Authentication
@@ -18,7 +24,6 @@ from presence.transport.http.request import JSON, Headers, HttpError, Request, R
 from presence.transport.http.router import Route
 
 PERSISTED_WITHIN = 1.0
-NEEDS_DEVICE = "activity needs a status beside it while no device of the user is attached"
 NOT_PERSISTED: Headers = (("presence-persisted", "false"),)
 
 
@@ -43,7 +48,7 @@ class TogetherRest:
     async def get_self(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         oneself = await self._service.look(claims.user_id)
-        body = rest_answers.self_view_json(oneself.self_view, oneself.lease_until)
+        body = rest.self_view_json(oneself.self_view, oneself.lease_until)
         return Response(200, body, JSON)
 
     async def patch_self(self, request: Request) -> Response:
@@ -52,14 +57,14 @@ class TogetherRest:
         answer = await self._service.change(claims, change)
         match answer:
             case Limited(seconds):
-                raise HttpError(429, "too many changes of presence", retry_after(seconds))
+                raise HttpError(429, TOO_MANY_CHANGES, retry_after(seconds))
             case Unattached():
                 raise HttpError(409, NEEDS_DEVICE)
             case NoRoom():
-                raise HttpError(429, "too many devices")
+                raise HttpError(429, TOO_MANY_DEVICES)
             case Applied(self_view, lease_until, ticket):
                 headers = await self.persisted(ticket)
-                body = rest_answers.self_view_json(self_view, lease_until)
+                body = rest.self_view_json(self_view, lease_until)
                 return Response(200, body, JSON + headers)
 
     async def explain_self(self, request: Request) -> Response:
@@ -70,7 +75,7 @@ class TogetherRest:
         claims = self._authentication.of_administrator(request)
         user_id = _user_id_of(request)
         if not await self._service.views(claims, [user_id]):
-            raise HttpError(404, "not found")
+            raise HttpError(404, NOT_FOUND)
         return await self._explain(user_id)
 
     async def _explain(self, user_id: UserId) -> Response:
@@ -86,14 +91,14 @@ class TogetherRest:
         claims = self._authentication.of_request(request)
         wanted = rest.parse_presence_query(await request.body.read())
         views = await self._service.views(claims, wanted)
-        return Response(200, rest_answers.users_json(views), JSON)
+        return Response(200, rest.users_json(views), JSON)
 
     async def get_user(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
         views = await self._service.views(claims, [_user_id_of(request)])
         if not views:
-            raise HttpError(404, "not found")
-        return Response(200, rest_answers.user_json(views[0]), JSON)
+            raise HttpError(404, NOT_FOUND)
+        return Response(200, rest.user_json(views[0]), JSON)
 
     async def get_members(self, request: Request) -> Response:
         claims = self._authentication.of_request(request)
@@ -103,24 +108,24 @@ class TogetherRest:
         try:
             views = await self._service.members(claims, server_id, after, count)
         except NoSuchServer as error:
-            raise HttpError(404, "not found") from error
+            raise HttpError(404, NOT_FOUND) from error
         headers: Headers = JSON
         if len(views) > page.limit:
             views = views[: page.limit]
-            link = rest_answers.link_header(server_id, page.limit, views[-1].user_id)
+            link = rest.link_header(server_id, page.limit, views[-1].user_id)
             headers += (("link", link),)
-        return Response(200, rest_answers.members_page_json(views), headers)
+        return Response(200, rest.members_page_json(views), headers)
 
 
 def _user_id_of(request: Request) -> UserId:
     try:
         return parse_user_id(request.parameters["id"])
     except InvalidInput as refusal:  # an impossible id is answered like an unknown one
-        raise HttpError(404, "not found") from refusal
+        raise HttpError(404, NOT_FOUND) from refusal
 
 
 def _server_id_of(request: Request) -> ServerId:
     try:
         return parse_server_id(request.parameters["id"])
     except InvalidInput as refusal:
-        raise HttpError(404, "not found") from refusal
+        raise HttpError(404, NOT_FOUND) from refusal

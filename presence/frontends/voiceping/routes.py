@@ -1,69 +1,17 @@
 """The REST addresses of VoicePing: the users that the caller may see, in pages or singly."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import attrs
 
 from presence.core.ids import parse_user_id
 from presence.core.types import PublicView, SelfView, UserId
-from presence.dialects.voiceping.rest import user_object
+from presence.dialects.voiceping.rest import USERS, parse_page, user_object
 from presence.errors import InvalidInput
 from presence.frontends.authentication import Authentication
 from presence.live.claims import Claims
 from presence.live.service import PresenceService
 from presence.transport.http.request import HttpError, Request, Response, json_response
 from presence.transport.http.router import Route
-
-USERS = "/api/v2/users"
-MOST_PAGES = 999_999_999
-MOST_PER_PAGE = 500
-DEFAULT_PER_PAGE = 100
-
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-
-
-@attrs.frozen
-class Page:
-    """One page of a list: page *number*, from 1, of *size* users each."""
-
-    number: int = 1
-    size: int = DEFAULT_PER_PAGE
-
-    @property
-    def first(self) -> int:
-        """The number of users before this page."""
-        return (self.number - 1) * self.size
-
-    def links(self, *, has_next: bool) -> str:
-        """The `Link` header of the answer."""
-        links = [self._link(1, "first")]
-        if self.number > 1:
-            links.append(self._link(self.number - 1, "prev"))
-        if has_next:
-            links.append(self._link(self.number + 1, "next"))
-        return ", ".join(links)
-
-    def _link(self, number: int, relation: str) -> str:
-        return f'<{USERS}?page={number}&per_page={self.size}>; rel="{relation}"'
-
-
-def parse_page(query: Mapping[str, str]) -> Page:
-    """Read `?page=` and `?per_page=`, or raise `InvalidInput`; other names are ignored."""
-    return Page(
-        number=_parse_number(query, "page", Page().number, MOST_PAGES),
-        size=_parse_number(query, "per_page", DEFAULT_PER_PAGE, MOST_PER_PAGE),
-    )
-
-
-def _parse_number(query: Mapping[str, str], field: str, default: int, largest: int) -> int:
-    raw = query.get(field)
-    if raw is None:
-        return default
-    if not _NUMBER.fullmatch(raw) or int(raw) > largest:
-        raise InvalidInput(field, f"must be a number from 1 to {largest}")
-    return int(raw)
 
 
 class VoicePingRest:

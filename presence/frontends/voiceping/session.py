@@ -15,8 +15,15 @@ from presence.core.user.patch import PresencePatch
 from presence.dialects.voiceping import inbound
 from presence.dialects.voiceping.codes import OFFLINE, code_of
 from presence.dialects.voiceping.encoder import VoicePingEncoder
-from presence.dialects.voiceping.frames import Frame, connection_ack, login_duplicated
+from presence.dialects.voiceping.errors import (
+    BAD_FRAMES_WITHIN,
+    MOST_BAD_FRAMES,
+    TOO_MANY_BAD,
+    DropReason,
+)
+from presence.dialects.voiceping.frames import Frame
 from presence.dialects.voiceping.message_pack import encode_array
+from presence.dialects.voiceping.outbound import connection_ack, login_duplicated
 from presence.dialects.voiceping.pings import ping_payload
 from presence.dialects.voiceping.text import encode_text
 from presence.frontends.client_connection import ConnectParams
@@ -32,10 +39,6 @@ from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.websocket.frame_limiter import PING
 from presence.transport.websocket.frames import binary_frame, text_frame
-
-MOST_BAD_FRAMES = 20
-BAD_FRAMES_WITHIN = 60.0
-TOO_MANY_BAD = (1008, "too many bad frames")
 
 
 def _line(frame: Frame) -> bytes:
@@ -194,7 +197,7 @@ class VoicePingSession(RateLimitedSession):
         self._code = code
         self._has_said_offline = code == OFFLINE
 
-    def _drop_bad(self, reason: inbound.DropReason, now: float) -> None:
+    def _drop_bad(self, reason: DropReason, now: float) -> None:
         self._drop(reason)
         if self._bad_frames.is_full(now):
             self._close(*TOO_MANY_BAD, Ending.LOST)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from presence.core.types import State, Status
 from presence.core.user.patch import PresencePatch
+from presence.dialects.together.errors import DropReason
 from presence.dialects.together.inbound import (
     HEARTBEAT,
     Dropped,
-    DropReason,
     Heartbeat,
     PresenceUpdate,
     parse_frame,

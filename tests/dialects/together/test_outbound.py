@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, Status
-from presence.dialects.together import outbound, rest_answers
+from presence.dialects.together import outbound, rest
 from presence.dialects.together.rest import Page, parse_page
+from presence.transport.http.request import error_response
 
 NOW = 1_750_000_000.0  # 2025-06-15T15:06:40Z
 
@@ -121,35 +122,35 @@ def dispatch(event, data):
             id="member remove",
         ),
         pytest.param(
-            rest_answers.self_view_json(SELF, 1_750_000_010.25),
+            rest.self_view_json(SELF, 1_750_000_010.25),
             SELF_JSON[:-1] + ',"lease_until":"2025-06-15T15:06:50.250Z"}',
             id="GET /users/@me",
         ),
         pytest.param(
-            rest_answers.self_view_json(SELF, None),
+            rest.self_view_json(SELF, None),
             SELF_JSON[:-1] + ',"lease_until":null}',
             id="GET /users/@me without a lease",
         ),
-        pytest.param(rest_answers.user_json(ALICE), ALICE_USER, id="GET /users/alice"),
-        pytest.param(rest_answers.user_json(BOB), BOB_USER, id="GET /users/bob"),
+        pytest.param(rest.user_json(ALICE), ALICE_USER, id="GET /users/alice"),
+        pytest.param(rest.user_json(BOB), BOB_USER, id="GET /users/bob"),
         pytest.param(
-            rest_answers.users_json([BOB, ALICE]),
+            rest.users_json([BOB, ALICE]),
             f'{{"users":[{BOB_USER},{ALICE_USER}]}}',
             id="POST /users/presence",
         ),
         pytest.param(
-            rest_answers.members_page_json([ALICE, BOB]),
+            rest.members_page_json([ALICE, BOB]),
             f'{{"members":[{ALICE_MEMBER},{BOB_MEMBER}]}}',
             id="GET /servers/s1/members",
         ),
         pytest.param(
-            rest_answers.servers_json({"s2": "All", "s1": "Team"}),
+            rest.servers_json({"s2": "All", "s1": "Team"}),
             '{"servers":[{"id":"s1","name":"Team"},{"id":"s2","name":"All"}]}',
             id="GET /servers",
         ),
-        pytest.param(rest_answers.token_json("a.b.c"), '{"token":"a.b.c"}', id="dev token"),
+        pytest.param(rest.token_json("a.b.c"), '{"token":"a.b.c"}', id="dev token"),
         pytest.param(
-            rest_answers.error_json('name "x" is bad'),
+            error_response(400, 'name "x" is bad').body,
             '{"error":"name \\"x\\" is bad"}',
             id="error",
         ),
@@ -173,9 +174,9 @@ def test_when_a_public_text_ends_is_told_to_nobody_else():
         outbound.presence_update(ALICE),
         outbound.server_fragment(SMALL),
         outbound.member_add("s1", ALICE),
-        rest_answers.user_json(ALICE),
-        rest_answers.users_json([ALICE]),
-        rest_answers.members_page_json([ALICE]),
+        rest.user_json(ALICE),
+        rest.users_json([ALICE]),
+        rest.members_page_json([ALICE]),
     ]
     assert [frame for frame in frames if b"until" in frame] == []
 
@@ -189,17 +190,17 @@ def test_the_hidden_and_the_gone_give_the_same_bytes():
         last_seen=NOW,
         custom_status_until=NOW + 5,
     )
-    for encode in (outbound.presence_update, rest_answers.user_json):
+    for encode in (outbound.presence_update, rest.user_json):
         assert encode(hidden) == encode(gone)
 
 
 def test_the_link_leads_to_the_next_page():
-    link = rest_answers.link_header("s1", 100, "alice")
+    link = rest.link_header("s1", 100, "alice")
     assert link == '</servers/s1/members?limit=100&after=alice>; rel="next"'
 
 
 def test_ids_with_signs_are_escaped_in_a_link():
-    link = rest_answers.link_header("a@b", 5, "x+y=z~")
+    link = rest.link_header("a@b", 5, "x+y=z~")
     assert link == '</servers/a%40b/members?limit=5&after=x%2By%3Dz~>; rel="next"'
 
 
@@ -207,7 +208,7 @@ def test_ids_with_signs_are_escaped_in_a_link():
 def test_a_link_reads_as_the_page_it_was_written_for(last, limit):
     if last in {".", "..", "@me", "presence"}:
         return
-    target = re.match("<(.*)>", rest_answers.link_header("s1", limit, last))[1]
+    target = re.match("<(.*)>", rest.link_header("s1", limit, last))[1]
     query = {key: values[0] for key, values in parse_qs(urlsplit(target).query).items()}
     assert parse_page(query) == Page(limit=limit, after=last)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from presence.core.types import Status
 from presence.core.user.patch import PresencePatch
+from presence.dialects.voiceping.errors import DropReason
 from presence.dialects.voiceping.inbound import (
     ConnectionTest,
     Dropped,
-    DropReason,
     Ignored,
     Ping,
     SetStatus,

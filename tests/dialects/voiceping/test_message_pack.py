@@ -6,14 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from presence.dialects.voiceping.frames import (
-    Frame,
-    Malformed,
-    connection_ack,
-    login_duplicated,
-    status_frame,
-)
+from presence.dialects.voiceping.errors import Malformed
+from presence.dialects.voiceping.frames import Frame
 from presence.dialects.voiceping.message_pack import decode_array, encode_array, peek_array
+from presence.dialects.voiceping.outbound import connection_ack, login_duplicated, status_frame
 
 EXACT = [
     (status_frame("1", 2), "95 00 05 01 00 02"),

@@ -9,11 +9,9 @@ from presence.dialects.voiceping.frames import (
     KNOWN_TYPES,
     STATUS,
     Frame,
-    connection_ack,
     is_for_the_router,
-    login_duplicated,
-    status_frame,
 )
+from presence.dialects.voiceping.outbound import connection_ack, login_duplicated, status_frame
 from presence.dialects.voiceping.pings import ping_payload, read_ping
 from presence.dialects.voiceping.rest import user_object
 

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from presence.dialects.voiceping.frames import Frame, Malformed, connection_ack, status_frame
+from presence.dialects.voiceping.errors import Malformed
+from presence.dialects.voiceping.frames import Frame
+from presence.dialects.voiceping.outbound import connection_ack, status_frame
 from presence.dialects.voiceping.text import decode_text, encode_text, peek_text
 
 BUSY_7 = Frame(0, 5, "7", "0", "2")
