@@ -1,5 +1,6 @@
 """`python -m bench`: lists the scenarios, runs them, and shows what came out."""
 
+import importlib.util
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import IO, Any
 
 import click
 
-from bench import console, machine, report, results, servers
+from bench import console, machine, results, servers
 from bench.load import LoadFailed
 from bench.results import Result, Run
 from bench.scenario import Scenario, Stage, find_scenarios
@@ -20,6 +21,34 @@ from bench.scenario import Scenario, Stage, find_scenarios
 QUICK_SECONDS = 0.1
 LOG_LINES = 20
 SCENARIOS = find_scenarios()
+
+
+def _needs_matplotlib(context: click.Context, option: click.Parameter, path: Any) -> Any:
+    """Refuse an option that draws, before anything is measured for it."""
+    if path is not None and importlib.util.find_spec("matplotlib") is None:
+        raise click.UsageError(
+            f"{option.opts[0]} draws with matplotlib, which is not installed:"
+            " `uv sync --group dev` installs it"
+        )
+    return path
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+PRESENT_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+SAVE = click.Option(["--save"], type=FILE, help="Add the results to this file, one JSON a line.")
+HTML = click.Option(["--html"], type=FILE, callback=_needs_matplotlib,
+                    help="Write a report with plots.")  # fmt: skip
+COMPARE = click.Option(["--compare"], type=PRESENT_FILE, help="A saved run to compare with.")
+PLOTS = click.Option(["--plots"], type=FOLDER, callback=_needs_matplotlib,
+                     help="Draw each plot into this folder.")  # fmt: skip
+COMMON = (
+    click.Option(["--repeats"], type=click.IntRange(1), default=3, show_default=True,
+                 help="How often each is measured, interleaved."),
+    click.Option(["--seconds"], type=click.FloatRange(0.01), default=2.0, show_default=True,
+                 help="Length of one window."),
+    SAVE, HTML, COMPARE,
+)  # fmt: skip
 
 
 class Bench(click.Group):
@@ -49,20 +78,6 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def _common_options() -> list[click.Parameter]:
-    path = click.Path(path_type=Path, dir_okay=False)
-    present = click.Path(path_type=Path, dir_okay=False, exists=True)
-    return [
-        click.Option(["--repeats"], type=click.IntRange(1), default=3, show_default=True,
-                     help="How often each is measured, interleaved."),
-        click.Option(["--seconds"], type=click.FloatRange(0.01), default=2.0, show_default=True,
-                     help="Length of one window."),
-        click.Option(["--save"], type=path, help="Add the results to this file, one JSON a line."),
-        click.Option(["--html"], type=path, help="Write a report with plots."),
-        click.Option(["--compare"], type=present, help="A saved run to compare with."),
-    ]  # fmt: skip
-
-
 def _command(scenario: Scenario) -> click.Command:
     def invoke(
         repeats: int, seconds: float, save: Path | None, html: Path | None, compare: Path | None,
@@ -75,7 +90,7 @@ def _command(scenario: Scenario) -> click.Command:
     return click.Command(
         scenario.name,
         callback=invoke,
-        params=[*scenario.options, *_common_options()],
+        params=[*scenario.options, *COMMON],
         help=f"{scenario.summary[0].upper()}{scenario.summary[1:]}.",
         short_help=scenario.summary,
     )
@@ -85,9 +100,7 @@ for _scenario in SCENARIOS.values():
     commands.add_command(_command(_scenario))
 
 
-@commands.command("quick")
-@click.option("--save", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False))
+@commands.command("quick", params=[SAVE, HTML])
 def quick(save: Path | None, html: Path | None) -> None:
     """Run everything in small: checks every delivery, judges no times."""
     with _saving(save) as file:
@@ -96,17 +109,14 @@ def quick(save: Path | None, html: Path | None) -> None:
     _show(run, html, None)
 
 
-@commands.command("show")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--compare", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--plots", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@commands.command(
+    "show", params=[click.Argument(["file"], type=PRESENT_FILE), HTML, COMPARE, PLOTS]
+)
 def show(file: Path, html: Path | None, compare: Path | None, plots: Path | None) -> None:
-    """Show a saved run again, make its report, or draw each plot into the folder --plots."""
+    """Show a saved run again, make its report, or draw its plots."""
     run = results.read_run(file)
     if plots:
-        for name, svg in report.draw_plots(run, SCENARIOS).items():
-            (plots / f"{name}.svg").write_text(svg, encoding="utf-8")
+        _draw(run, plots)
     _show(run, html, compare)
 
 
@@ -143,10 +153,20 @@ def _show(run: Run, html: Path | None, compare: Path | None) -> None:
         console.show_run(run, scenario, saved)
     console.show_machine(run, saved)
     if html:
-        html.write_text(report.write_report(run, SCENARIOS, saved), encoding="utf-8")
+        from bench.report import write_report  # its plots are slow to import, and may be missing
+
+        html.write_text(write_report(run, SCENARIOS, saved), encoding="utf-8")
     bad = [result for result in run.results if not result.is_good]
     if bad:
         raise click.exceptions.Exit(1)
+
+
+def _draw(run: Run, folder: Path) -> None:
+    from bench.plotting import draw_plots, file_name
+
+    for scenario in SCENARIOS.values():
+        for title, svg in draw_plots(run, scenario).items():
+            (folder / f"{file_name(scenario, title)}.svg").write_text(svg, encoding="utf-8")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The output for people, during a run and after it: a progress bar, tables."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,9 +15,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bench.comparison import ratio_to_reference, ratio_to_saved
-from bench.results import Case, Result, Run
-from bench.scenario import Column, Scenario, Stage
+from bench.comparison import Cell, name_reference, tabulate
+from bench.results import Result, Run
+from bench.scenario import Scenario, Stage
 
 CONSOLE = Console(stderr=True, highlight=False)
 if not CONSOLE.is_terminal:  # a file or a log: there is room
@@ -59,7 +58,7 @@ def progress(stage: Stage, title: str) -> Iterator[None]:
 
 def show_run(run: Run, scenario: Scenario, saved: Run | None) -> None:
     """Print the table of one scenario: medians over the repeats, ratios of pairs."""
-    cases = [case for name, case in run.cases() if name == scenario.name]
+    cases = run.cases(scenario.name)
     if not cases:
         return
     table = Table(title=f"{scenario.name}: {scenario.summary}", title_justify="left")
@@ -69,15 +68,14 @@ def show_run(run: Run, scenario: Scenario, saved: Run | None) -> None:
     for column in columns:
         table.add_column(column.title, justify="right")
     table.add_column("checks")
-    for case in cases:
-        cells = [_cell(run, scenario, case, column, saved) for column in columns]
-        table.add_row(*(str(value) for _, value in case), *cells, _checks(run, scenario, case))
+    for row in tabulate(run, scenario, saved, columns):
+        checks = f"[bold red]{row.wrong}[/]" if row.wrong else "[green]all right[/]"
+        table.add_row(*row.values, *map(_cell, row.cells), checks)
     CONSOLE.print(table)
     if len(columns) < len(scenario.columns):
         CONSOLE.print(f"A terminal of {WIDE} columns shows more; so do --save and --html.")
     if scenario.reference:
-        who = ", ".join(f"{key} {value}" for key, value in scenario.reference.items())
-        CONSOLE.print(f"x: times that of {who} in the same repeat, the median of the pairs.")
+        CONSOLE.print(name_reference(scenario))
     for warning in dict.fromkeys(text for result in run.results for text in _warnings(result)):
         note(warning)
 
@@ -95,26 +93,10 @@ def note(what: str) -> None:
     CONSOLE.print("[yellow]Note:[/]", escape(what))
 
 
-def _cell(run: Run, scenario: Scenario, case: Case, column: Column, saved: Run | None) -> str:
-    value = run.median(scenario.name, case, column.figure)
-    if math.isnan(value):
-        return "-"
-    text = f"{value * column.factor:,.{column.decimals}f}"
-    if not column.has_ratio:
-        return text
-    ratio = ratio_to_reference(run, scenario, case, column.figure)
-    if not math.isnan(ratio):
-        text += f" [cyan]x{ratio:.2f}[/]"
-    change = ratio_to_saved(run, saved, scenario, case, column.figure)
-    if not math.isnan(change):
-        style = "bold" if abs(change - 1) > CHANGED else "dim"
-        text += f" [{style}]({change - 1:+.0%})[/]"
-    return text
-
-
-def _checks(run: Run, scenario: Scenario, case: Case) -> str:
-    wrong = [f"{count} {name}" for name, count in run.wrong(scenario.name, case).items()]
-    return f"[bold red]{', '.join(wrong)}[/]" if wrong else "[green]all right[/]"
+def _cell(cell: Cell) -> str:
+    ratio = f" [cyan]{cell.ratio}[/]" if cell.ratio else ""
+    style = "bold" if abs(cell.to_saved - 1) > CHANGED else "dim"
+    return cell.text + ratio + (f" [{style}]{cell.change}[/]" if cell.change else "")
 
 
 def _warnings(result: Result) -> list[str]:

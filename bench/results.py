@@ -120,9 +120,9 @@ class Run:
     machine: Mapping[str, Any]
     results: tuple[Result, ...]
 
-    def cases(self) -> list[tuple[str, Case]]:
-        """Each (scenario, case) once, in the order in which they came."""
-        return list(dict.fromkeys((result.scenario, result.case) for result in self.results))
+    def cases(self, scenario: str) -> list[Case]:
+        """Each case of *scenario* once, in the order in which they came."""
+        return list(dict.fromkeys(each.case for each in self.results if each.scenario == scenario))
 
     def of(self, scenario: str, case: Case) -> list[Result]:
         wanted = dict(case)

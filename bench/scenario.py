@@ -42,6 +42,8 @@ class Plot:
     over: str = ""
     factor: float = 1.0
     unit: str = ""
+    label: str = ""
+    """Of the axis across; without one it is *over*, or ms."""
 
 
 @attrs.define

@@ -135,7 +135,16 @@ SCENARIO = Scenario(
     plots=(
         Plot("distribution", "Latency of each delivery", "each"),
         Plot("distribution", "Latency of the last receiver", "last"),
-        Plot("by", "CPU per delivery", "cpu_us_per_delivery", over="n", unit="us"),
-        Plot("by", "Last receiver, median", "last_p50_ms", over="n", unit="ms"),
+        Plot(
+            "by",
+            "CPU per delivery",
+            "cpu_us_per_delivery",
+            over="n",
+            unit="us",
+            label="listeners (n)",
+        ),
+        Plot(
+            "by", "Last receiver, median", "last_p50_ms", over="n", unit="ms", label="listeners (n)"
+        ),
     ),
 )

@@ -107,5 +107,6 @@ SCENARIO = Scenario(
     ),
     quick={"servers": ("baseline", "presence"), "n": (50,), "users": 500},
     reference={"server": "baseline"},
-    plots=(Plot("by", "Bytes per connection", "bytes_per_connection", over="n", unit="bytes"),),
+    plots=(Plot("by", "Bytes per connection", "bytes_per_connection", over="n", unit="bytes",
+                label="connections (n)"),),
 )  # fmt: skip

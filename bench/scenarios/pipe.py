@@ -118,6 +118,7 @@ SCENARIO = Scenario(
     plots=(
         Plot("distribution", "Latency of each delivery", "each"),
         Plot("distribution", "Latency of the last receiver", "last"),
-        Plot("by", "Bytes per connection", "bytes_per_connection", over="n", unit="bytes"),
+        Plot("by", "Bytes per connection", "bytes_per_connection", over="n", unit="bytes",
+             label="radios (n)"),
     ),
 )  # fmt: skip

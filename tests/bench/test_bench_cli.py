@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -34,6 +35,27 @@ def test_a_failed_check_is_the_exit_code(monkeypatch, tmp_path, lost, code):
     assert [result.checks for result in read_run(save).results] == [{"lost": lost}]
     assert "one result" in html.read_text()
     assert CliRunner().invoke(cli.commands, ["show", str(save)]).exit_code == code
+
+
+@pytest.mark.parametrize("option", ["--html", "--plots"])
+def test_without_matplotlib_a_plot_is_refused_with_what_to_install(monkeypatch, tmp_path, option):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    saved, place = tmp_path / "run.jsonl", tmp_path if option == "--plots" else tmp_path / "page"
+    saved.write_text("")
+    called = CliRunner().invoke(cli.commands, ["show", str(saved), option, str(place)])
+    assert called.exit_code == 2
+    assert "`uv sync --group dev` installs it" in " ".join(called.output.split())
+
+
+def test_only_one_module_imports_matplotlib():
+    modules = Path(cli.__file__).parent.rglob("*.py")
+    importers = {each.name for each in modules if "import matplotlib" in each.read_text()}
+    assert importers == {"plotting.py"}
+
+
+def test_a_command_that_draws_nothing_does_not_load_matplotlib():
+    code = "import sys, bench.cli; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_lists_on_the_command_line():

@@ -1,13 +1,14 @@
-"""The report is one well-formed page that names what was measured and where."""
+"""The report is one well-formed page that names what was measured and where, with its plots."""
 
 import xml.etree.ElementTree as ET
+from base64 import b64decode
 
 import pytest
 
-from bench.report import draw_plots, write_report
+from bench.plotting import draw_plots, file_name, place_of
+from bench.report import write_report
 from bench.results import Histogram, Result, Run
 from bench.scenario import find_scenarios
-from bench.svg import draw_lines, linear_axis, log_axis, nines_axis
 
 SCENARIOS = find_scenarios()
 
@@ -25,10 +26,25 @@ RUN = Run(
 )
 
 
+TITLES = [
+    "Latency of each delivery (n 10, w 1)",
+    "Latency of each delivery (n 100, w 1)",
+    "Latency of the last receiver (n 10, w 1)",
+    "Latency of the last receiver (n 100, w 1)",
+    "CPU per delivery (w 1)",
+    "Last receiver, median (w 1)",
+]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
 def body_of(page):
     return ET.fromstring(
         "<html>" + page.partition("</style>")[2].removesuffix("</html>\n") + "</html>"
     )
+
+
+def texts_of(svg):
+    return ["".join(each.itertext()) for each in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
 def test_the_page_has_the_facts_a_table_and_a_plot_per_facet():
@@ -38,15 +54,12 @@ def test_the_page_has_the_facts_a_table_and_a_plot_per_facet():
     assert [row[0].text for row in page.find("table").iter("tr")] == [
         "server", "baseline", "baseline", "presence", "presence",
     ]  # fmt: skip
-    titles = [svg.find("text").text for svg in page.iter("svg")]
-    assert titles == [
-        "Latency of each delivery (n 10, w 1)",
-        "Latency of each delivery (n 100, w 1)",
-        "Latency of the last receiver (n 10, w 1)",
-        "Latency of the last receiver (n 100, w 1)",
-        "CPU per delivery (w 1)",
-        "Last receiver, median (w 1)",
-    ]
+    images = list(page.iter("img"))
+    assert [image.get("alt") for image in images] == TITLES
+    for image in images:
+        kind, _, data = image.get("src").partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        assert image.get("alt") in texts_of(b64decode(data))
 
 
 def test_the_page_shows_ratios_to_the_floor_and_to_a_saved_run():
@@ -56,11 +69,27 @@ def test_the_page_shows_ratios_to_the_floor_and_to_a_saved_run():
 
 
 def test_every_plot_can_be_drawn_as_a_file_of_its_own():
-    plots = draw_plots(RUN, SCENARIOS)
-    assert "fanout-cpu-per-delivery-w-1" in plots
-    assert len(plots) == 6
-    for svg in plots.values():
-        assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+    plots = draw_plots(RUN, SCENARIOS["fanout"])
+    assert list(plots) == TITLES
+    for title, svg in plots.items():
+        texts = texts_of(svg)
+        assert {title, "baseline", "presence"} <= set(texts)
+    assert {"10", "100", "listeners (n)", "us"} <= set(texts_of(plots["CPU per delivery (w 1)"]))
+    name = file_name(SCENARIOS["fanout"], "CPU per delivery (w 1)")
+    assert name == "fanout-cpu-per-delivery-w-1"
+
+
+def test_the_same_run_is_drawn_to_the_same_bytes():
+    assert draw_plots(RUN, SCENARIOS["fanout"]) == draw_plots(RUN, SCENARIOS["fanout"])
+    assert not any("<dc:date>" in svg for svg in draw_plots(RUN, SCENARIOS["fanout"]).values())
+
+
+def test_a_timeline_ends_at_all_who_came():
+    timeline = {"ready_at": Histogram.of([(300, 5), (400, 15)])}
+    case = (("storm", "in the grace"), ("n", 20), ("group", 20))
+    run = Run({}, (Result("storm", case, 0, {}, {}, timeline),))
+    (svg,) = draw_plots(run, SCENARIOS["storm"]).values()
+    assert {"0", "20"} <= set(texts_of(svg))
 
 
 def test_a_failed_check_is_marked():
@@ -68,21 +97,6 @@ def test_a_failed_check_is_marked():
     assert '<td class="bad">3 lost</td>' in write_report(Run({}, (bad,)), SCENARIOS)
 
 
-@pytest.mark.parametrize(
-    ("axis", "places"),
-    [
-        pytest.param(log_axis("ms", [1, 100]), {1: 0, 10: 0.5, 100: 1, 0: 0}, id="log"),
-        pytest.param(linear_axis("us", [3, 7.5]), {0: 0, 4: 0.5, 8: 1}, id="linear"),
-        pytest.param(nines_axis(""), {0: 0, 0.9: 0.25, 0.99: 0.5, 1: 1}, id="nines"),
-    ],
-)
-def test_axes(axis, places):
-    assert {value: axis.place(value) for value in places} == pytest.approx(places)
-
-
-def test_long_lines_are_thinned_and_keep_their_end():
-    points = [(float(x), x / 10_000) for x in range(1, 10_001)]
-    svg = ET.fromstring(draw_lines("t", linear_axis("", [10_000]), nines_axis(""), {"a": points}))
-    drawn = svg.find("polyline").get("points").split()
-    assert len(drawn) <= 402
-    assert drawn[-1] == "448.0,28.0"
+@pytest.mark.parametrize(("share", "place"), [(0, 0), (0.9, 1), (0.99, 2), (0.9999, 4), (1, 4)])
+def test_each_further_nine_is_as_wide_as_the_one_before(share, place):
+    assert place_of(share) == pytest.approx(place)
