@@ -14,7 +14,7 @@ from typing import IO, Any
 import click
 
 from bench import console, machine, results, servers
-from bench.load import LoadFailed
+from bench.child import LoadFailed
 from bench.results import Result, Run
 from bench.scenario import Scenario, Stage, find_scenarios
 

@@ -28,7 +28,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bench.frames import CLOSE, PING, PONG, TEXT, find_frame, masked_frame, upgrade_request
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Event, Ping, Request, TextMessage
+
 from bench.results import bucket_of
 
 EVERY: Final = 0.005
@@ -38,8 +40,8 @@ NICE: Final = -10
 """Where that is allowed, before the load client, which shares its core."""
 _TIMESTAMPNS: Final = 35
 _STAMP: Final = struct.Struct("@ll")
-_BEAT: Final = masked_frame(TEXT, b'{"op":"HEARTBEAT"}')
-_ACK: Final = b'{"op":"HEARTBEAT_ACK"}'
+_BEAT: Final = TextMessage('{"op":"HEARTBEAT"}')
+_ACK: Final = '{"op":"HEARTBEAT_ACK"}'
 
 
 def filled(wait: int, every: int) -> Iterator[int]:
@@ -56,11 +58,11 @@ class Heart:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):  # without stamps the clock of the reader has to do
             self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
-        self._socket.sendall(upgrade_request(path, port))
-        self._unread = b""
-        while b"\r\n\r\n" not in self._unread:
-            self._receive()
-        self._unread = self._unread.partition(b"\r\n\r\n")[2]
+        self._websocket = WSConnection(ConnectionType.CLIENT)
+        self._is_open = False
+        self._send(Request(host=f"127.0.0.1:{port}", target=path))
+        while not self._is_open:
+            self._act_on(*self._receive())
         self._sent_at = 0  # 0: none is under way
         self._next_at = time.monotonic()
         self.begin()
@@ -102,37 +104,44 @@ class Heart:
         now = time.monotonic()
         if not self._sent_at and now >= self._next_at:
             self._next_at = now + EVERY
+            beat = self._websocket.send(_BEAT)
             self._sent_at = time.time_ns()
-            self._socket.sendall(_BEAT)
+            self._socket.sendall(beat)
         wait = ANSWER_WITHIN if self._sent_at else max(0.0, self._next_at - now)
         ready = select.select(sources, [], [], wait)[0] if sources else []
         if self._sent_at and sources and not ready:
             sys.exit(f"no answer to a heartbeat within {ANSWER_WITHIN:.0f} s")
         if self._socket in ready:
-            self._read_frames(self._receive())
+            self._act_on(*self._receive())
         return ready
 
-    def _receive(self) -> int:
-        """Take what came; returns when it came, in ns of the wall clock."""
+    def _receive(self) -> tuple[bytes, int]:
+        """Take what came; returns it, and when it came, in ns of the wall clock."""
         data, more, _, _ = self._socket.recvmsg(1 << 16, 64)
         if not data:
             sys.exit("the server ended the connection of the probe")
-        self._unread += data
         for level, kind, value in more:
             if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMPNS):
                 seconds, ns = _STAMP.unpack(value)
-                return int(seconds) * 1_000_000_000 + int(ns)
-        return time.time_ns()
+                return data, int(seconds) * 1_000_000_000 + int(ns)
+        return data, time.time_ns()
 
-    def _read_frames(self, came_at: int) -> None:
-        while frame := find_frame(self._unread):
-            self._unread = self._unread[frame.size :]
-            if frame.opcode == PING:
-                self._socket.sendall(masked_frame(PONG, frame.payload))
-            elif frame.opcode == CLOSE:
-                sys.exit("the server closed the connection of the probe")
-            elif frame.payload == _ACK:
-                self._note(came_at)
+    def _act_on(self, data: bytes, came_at: int) -> None:
+        self._websocket.receive_data(data)
+        for event in self._websocket.events():
+            match event:
+                case AcceptConnection():
+                    self._is_open = True
+                case Ping():
+                    self._send(event.response())
+                case TextMessage():
+                    if event.data == _ACK:
+                        self._note(came_at)
+                case _:
+                    sys.exit(f"the server ended the connection of the probe: {event}")
+
+    def _send(self, event: Event) -> None:
+        self._socket.sendall(self._websocket.send(event))
 
     def _note(self, came_at: int) -> None:
         wait, self._sent_at = max(0, came_at - self._sent_at), 0

@@ -1,16 +1,12 @@
 """The load client: a process of its own that connects, publishes, times and checks."""
 
-import json
-import os
-import select
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, get_args
 
 import attrs
 
+from bench.child import Child, LoadFailed
 from bench.machine import Cores
 from bench.native import build
 from bench.results import Histogram
@@ -20,13 +16,8 @@ Form = Literal["json", "lines", "texts", "arrays"]
 """How updates are written: Together's JSON, or VoicePing's five fields as lines over plain TCP, as
 texts over WebSocket, or as MessagePack over WebSocket."""
 FORMS: tuple[Form, ...] = get_args(Form)
-ANSWER_WITHIN = 600.0
 AT_ONCE = 64
 """Handshakes under way while a scenario only brings up its connections."""
-
-
-class LoadFailed(Exception):
-    """The load client ended, or did not connect what it should; says why."""
 
 
 @attrs.frozen
@@ -76,7 +67,7 @@ class Answer:
         return Histogram.of(self.raw[name])
 
 
-class Load:
+class Load(Child):
     """One load client with its plan; the connections stay open until `drop` or the end."""
 
     def __init__(
@@ -96,22 +87,7 @@ class Load:
         file.write_text("".join(connection.line() for connection in self.plan), encoding="utf-8")
         words = [str(file), str(port), str(server_pid)]
         words += ["greets"] * greets + ["wraps"] * wraps + [form]
-        self._process = subprocess.Popen(
-            [*_client_command(), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        os.sched_setaffinity(self._process.pid, cores.load)
-
-    def __enter__(self) -> "Load":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        super().__init__("the load client", [*_client_command(), *words], cores)
 
     def open(
         self,
@@ -126,7 +102,7 @@ class Load:
         The check `not_ready` counts those that were refused, or took too long.
         """
         count = len(self.plan) - first if count is None else count
-        answer = self._command(f"open {first} {count} {at_once} {within}")
+        answer = Answer(self.obey(f"open {first} {count} {at_once} {within}"))
         answer.raw["checks"]["not_ready"] = answer["failed"]
         return answer
 
@@ -139,7 +115,7 @@ class Load:
 
     def drop(self, first: int, count: int, how: Literal["clean", "reset"]) -> Answer:
         """End these connections with a goodbye, or as a crash of the client would."""
-        return self._command(f"drop {first} {count} {how}")
+        return Answer(self.obey(f"drop {first} {count} {how}"))
 
     def run(
         self,
@@ -156,30 +132,15 @@ class Load:
         update is cut in half; what is missing when nothing came for
         *lost_after* seconds is lost.
         """
-        return self._command(f"run {w} {pool or w} {seconds} {slow_bytes} {lost_after}")
+        return Answer(self.obey(f"run {w} {pool or w} {seconds} {slow_bytes} {lost_after}"))
 
     def settle(self, quiet: float) -> Answer:
         """Let everybody read, until nothing came for *quiet* seconds."""
-        return self._command(f"settle {quiet}")
+        return Answer(self.obey(f"settle {quiet}"))
 
     def follow(self, server_pid: int) -> None:
         """The server at this port is another process from now on."""
-        self._command(f"server {server_pid}")
-
-    def _command(self, line: str) -> Answer:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise LoadFailed("the load client ended by itself") from error
-        if not select.select([self._process.stdout], [], [], ANSWER_WITHIN)[0]:
-            raise LoadFailed(f"no answer to {line!r} within {ANSWER_WITHIN:.0f} s")
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise LoadFailed(f"the load client ended at {line!r}")
-        return Answer(json.loads(answer))
+        self.obey(f"server {server_pid}")
 
 
 def _client_command() -> list[str]:

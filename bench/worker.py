@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from bench.load import LoadFailed
+from bench.child import LoadFailed
 from bench.scenario import Stage
 
 

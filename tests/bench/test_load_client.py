@@ -7,7 +7,8 @@ from contextlib import suppress
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from bench.load import Connection, LoadFailed
+from bench.child import LoadFailed
+from bench.load import Connection
 
 NO_FAULT = {
     "lost": 0, "duplicated": 0, "out_of_order": 0, "leaked": 0, "garbled": 0, "stale": 0,

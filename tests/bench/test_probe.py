@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from bench.child import LoadFailed
 from bench.heartbeats import filled
-from bench.load import Connection, LoadFailed
+from bench.load import Connection
 from bench.machine import choose_cores, forget_peak, peak_bytes, resident_bytes
 from bench.probe import Probe, Waits
 from bench.results import Histogram, bucket_of
