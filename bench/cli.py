@@ -56,15 +56,7 @@ class Bench(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Servers"):
-            formatter.write_dl(
-                [
-                    (
-                        each["name"],
-                        each["summary"] + (f" [{each['missing']}]" * bool(each["missing"])),
-                    )
-                    for each in servers.describe()
-                ]
-            )
+            formatter.write_dl([(each.name, each.described) for each in servers.SERVERS.values()])
 
 
 @click.group(cls=Bench, invoke_without_command=True)

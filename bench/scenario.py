@@ -133,3 +133,16 @@ class Names(click.ParamType[tuple[str, ...]]):
             if name not in self._known:
                 self.fail(f"{name!r} is none of {', '.join(self._known)}", param, ctx)
         return tuple(names)
+
+
+def names_option(name: str, known: Sequence[str], default: str, text: str) -> click.Option:
+    return click.Option([name], type=Names(known), default=default, show_default=True, help=text)
+
+
+def numbers_option(name: str, default: str, text: str) -> click.Option:
+    return click.Option([name], type=Numbers(), default=default, show_default=True, help=text)
+
+
+def number_option(name: str, default: int, text: str, *, least: int = 1) -> click.Option:
+    kind = click.IntRange(least)
+    return click.Option([name], type=kind, default=default, show_default=True, help=text)

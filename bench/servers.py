@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -130,6 +129,12 @@ class MeasuredServer:
     has_audiences: bool = False
     """A publisher reaches some audiences only; with other servers it reaches everybody."""
 
+    @property
+    def described(self) -> str:
+        """Its summary, and what is missing."""
+        missing = self.why_missing()
+        return f"{self.summary} [{missing}]" if missing else self.summary
+
 
 @contextmanager
 def serving(
@@ -218,15 +223,16 @@ def _start_printing(name: str, data: Path, words: Sequence[str]) -> Server:
     return Server(name, int(line), process, data)
 
 
-def _module(name: str, *, needs: str, summary: str, takes_port: bool = False) -> MeasuredServer:
-    def start(data: Path, settings: Mapping[str, object]) -> Server:
-        words = [sys.executable, "-m", f"bench.peers.{name.replace('-', '_')}_server"]
-        return _start_printing(name, data, words + [str(_free_port())] * takes_port)
+def _start_socketify(data: Path, settings: Mapping[str, object]) -> Server:
+    with socket.socket() as listener:  # it cannot choose a port itself
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    words = [sys.executable, "-m", "bench.peers.socketify_server", str(port)]
+    return _start_printing("socketify", data, words)
 
-    def why_missing() -> str | None:
-        return None if importlib.util.find_spec(needs) else f"{needs} is not installed"
 
-    return MeasuredServer(name, summary, start, why_missing)
+def _why_no_socketify() -> str | None:
+    return None if importlib.util.find_spec("socketify") else "socketify is not installed"
 
 
 def _baseline(name: str, summary: str, *options: str) -> MeasuredServer:
@@ -246,18 +252,7 @@ def _baseline(name: str, summary: str, *options: str) -> MeasuredServer:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port: int = door.getsockname()[1]
-        return port
-
-
-def _all(*servers: MeasuredServer) -> dict[str, MeasuredServer]:
-    return {server.name: server for server in servers}
-
-
-SERVERS: Mapping[str, MeasuredServer] = _all(
+_ALL = (
     _baseline("baseline", "a loop of send() in C: the least there is"),
     _baseline("baseline-joined", "the same, what came together in one send()", "--joined"),
     MeasuredServer(
@@ -266,24 +261,14 @@ SERVERS: Mapping[str, MeasuredServer] = _all(
         _start_presence,
         has_audiences=True,
     ),
-    _module(
-        "socketify",
-        needs="socketify",
-        summary="uWebSockets (C++): publish to a topic",
-        takes_port=True,
+    MeasuredServer(
+        "socketify", "uWebSockets (C++): publish to a topic", _start_socketify, _why_no_socketify
     ),
 )
+SERVERS: Mapping[str, MeasuredServer] = {server.name: server for server in _ALL}
 
 
 def find_present(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Which of *names* can be measured here, and why the others cannot."""
     missing = {name: why for name in names if (why := SERVERS[name].why_missing())}
     return [name for name in names if name not in missing], missing
-
-
-def describe() -> list[dict[str, Any]]:
-    """Name, summary and what is missing, of each server."""
-    return [
-        {"name": each.name, "summary": each.summary, "missing": each.why_missing()}
-        for each in SERVERS.values()
-    ]

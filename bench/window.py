@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from bench.load import Answer
-from bench.results import Histogram
+from bench.results import Case, Histogram, Result
+from bench.scenario import Column
 
 LONG_QUEUE = 32.0
 """Sockets that wait together, on average, from which on times are in doubt: 50 us of work."""
@@ -17,6 +19,24 @@ HEARD_BEFORE = 20
 While another server had its windows these sockets were silent. After that TCP
 acknowledges the next 16 segments at once, over loopback within the server's `send`.
 """
+
+COST: Final = (
+    Column("cpu_us_per_delivery", "CPU us/delivery", decimals=2, has_ratio=True),
+    Column("last_p50_ms", "last p50 ms", decimals=2, has_ratio=True),
+    Column("last_p99_ms", "last p99", decimals=2),
+)
+"""The columns with which every such scenario begins."""
+EACH: Final = (
+    Column("each_p50_ms", "each p50 ms", decimals=2),
+    Column("each_p90_ms", "p90", decimals=2),
+    Column("each_p99_ms", "p99", decimals=2),
+    Column("each_p99.9_ms", "p99.9", decimals=2),
+)
+RATE: Final = (Column("deliveries_per_s", "deliveries/s", decimals=0, has_ratio=True),)
+CLIENT: Final = (
+    Column("client_share", "client busy %", factor=100, decimals=0),
+    Column("client_queue", "client queue", decimals=0),
+)
 
 
 def warm_up(flow: Callable[[float], Answer], listeners: int, at_most: float) -> dict[str, int]:
@@ -37,6 +57,26 @@ def sum_checks(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
     for checks in several:
         total.update(checks)
     return dict(total)
+
+
+def result_of(
+    scenario: str,
+    case: Case,
+    repeat: int,
+    answer: Answer,
+    *checks: Mapping[str, int],
+    **figures: float,
+) -> Result:
+    """The result of a window, with more *checks* and *figures* than its *answer* has."""
+    return Result(
+        scenario,
+        case,
+        repeat,
+        figures_of(answer) | figures,
+        sum_checks([answer.checks, *checks]),
+        histograms_of(answer),
+        warnings_of(answer),
+    )
 
 
 def histograms_of(answer: Answer) -> dict[str, Histogram]:

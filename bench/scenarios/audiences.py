@@ -5,14 +5,21 @@ from contextlib import ExitStack
 from statistics import mean
 
 import attrs
-import click
 
 from bench.load import Answer, Connection, Load
 from bench.population import Population, draw
 from bench.results import Case, Result
-from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.scenario import (
+    Column,
+    Plot,
+    Scenario,
+    Stage,
+    names_option,
+    number_option,
+    numbers_option,
+)
 from bench.servers import NO_LIMITS, SERVERS, Server, serving
-from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
+from bench.window import CLIENT, COST, RATE, result_of, warm_up
 
 SETTINGS = {**NO_LIMITS, "everyone_server": "false"}
 """Explicit servers only."""
@@ -122,15 +129,17 @@ def _measure(
     warming = warm_up(flow, n, stage.seconds)
     answer = flow(stage.seconds)
     case: Case = (("server", contest.name), ("audience", contest.audience), ("n", n), ("w", w))
-    figures = figures_of(answer)
-    figures["listeners"] = answer["deliveries"] / max(1, answer["rounds"])
-    # A socket that is ready brought what one write, or a few, put there together.
     seen = answer["deliveries"] + answer["to_publishers"]
-    figures["updates_per_read"] = seen / max(1, answer["reads"])
-    figures["memberships"] = contest.memberships
-    checks = sum_checks([warming, answer.checks])
-    return Result(
-        "audiences", case, repeat, figures, checks, histograms_of(answer), warnings_of(answer)
+    return result_of(
+        "audiences",
+        case,
+        repeat,
+        answer,
+        warming,
+        listeners=answer["deliveries"] / max(1, answer["rounds"]),
+        # A socket that is ready brought what one write, or a few, put there together.
+        updates_per_read=seen / max(1, answer["reads"]),
+        memberships=contest.memberships,
     )
 
 
@@ -139,36 +148,23 @@ SCENARIO = Scenario(
     summary="an update to the union of several servers, beside one server of as many listeners",
     run=run,
     columns=(
-        Column("cpu_us_per_delivery", "CPU us/delivery", decimals=2, has_ratio=True),
-        Column("last_p50_ms", "last p50 ms", decimals=2, has_ratio=True),
-        Column("last_p99_ms", "last p99", decimals=2),
+        *COST,
         Column("listeners", "listeners/update", decimals=0),
         Column("memberships", "memberships/update", decimals=0),
         Column("updates_per_read", "updates/read", decimals=1),
-        Column("deliveries_per_s", "deliveries/s", decimals=0, has_ratio=True),
-        Column("client_share", "client busy %", factor=100, decimals=0),
-        Column("client_queue", "client queue", decimals=0),
+        *RATE,
+        *CLIENT,
     ),
     options=(
-        click.Option(["--servers"], type=Names(["presence", "baseline", "baseline-joined"]),
-                     default="presence,baseline", show_default=True,
-                     help="Which servers; one without audiences only tells everybody."),
-        click.Option(["--n"], type=click.IntRange(2), default=10_000, show_default=True,
-                     help="How many users are connected."),
-        click.Option(["--groups"], type=click.IntRange(1), default=300, show_default=True,
-                     help="How many servers they share."),
-        click.Option(["--memberships"], type=click.IntRange(1), default=4, show_default=True,
-                     help="In how many of them a user is, on average."),
-        click.Option(["--w"], type=Numbers(), default="1,16", show_default=True,
-                     help="How many updates are outstanding, each by another user."),
+        names_option("--servers", ["presence", "baseline", "baseline-joined"], "presence,baseline",
+                     "Which servers; one without audiences only tells everybody."),
+        number_option("--n", 10_000, "How many users are connected.", least=2),
+        number_option("--groups", 300, "How many servers they share."),
+        number_option("--memberships", 4, "In how many of them a user is, on average."),
+        numbers_option("--w", "1,16", "How many updates are outstanding, each by another user."),
     ),
-    quick={
-        "servers": ("presence", "baseline"),
-        "n": 120,
-        "groups": 40,
-        "memberships": 2,
-        "w": (1, 4),
-    },
+    quick={"servers": ("presence", "baseline"), "n": 120, "groups": 40, "memberships": 2,
+           "w": (1, 4)},
     reference={"server": "presence", "audience": ONE},
     plots=(Plot("distribution", "Latency of the last receiver", "last"),),
 )  # fmt: skip

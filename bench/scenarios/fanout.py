@@ -7,9 +7,9 @@ import click
 
 from bench.load import Answer, Load
 from bench.results import Case, Result
-from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.scenario import Plot, Scenario, Stage, names_option, numbers_option
 from bench.servers import NO_LIMITS, SERVERS, serving
-from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
+from bench.window import CLIENT, COST, EACH, RATE, result_of, warm_up
 
 
 def run(
@@ -65,70 +65,23 @@ def _measure(stage: Stage, load: Load, case: Case, repeat: int, w: int, pool: in
 
     listeners = sum(connection.kind == "L" for connection in load.plan)
     warming = warm_up(flow, listeners, stage.seconds)
-    answer = flow(stage.seconds)
-    checks = sum_checks([warming, answer.checks])
-    return Result(
-        "fanout",
-        case,
-        repeat,
-        figures_of(answer),
-        checks,
-        histograms_of(answer),
-        warnings_of(answer),
-    )
+    return result_of("fanout", case, repeat, flow(stage.seconds), warming)
 
-
-COLUMNS = (
-    Column("cpu_us_per_delivery", "CPU us/delivery", decimals=2, has_ratio=True),
-    Column("last_p50_ms", "last p50 ms", decimals=2, has_ratio=True),
-    Column("last_p99_ms", "last p99", decimals=2),
-    Column("each_p50_ms", "each p50 ms", decimals=2),
-    Column("each_p90_ms", "p90", decimals=2),
-    Column("each_p99_ms", "p99", decimals=2),
-    Column("each_p99.9_ms", "p99.9", decimals=2),
-    Column("deliveries_per_s", "deliveries/s", decimals=0, has_ratio=True),
-    Column("client_share", "client busy %", factor=100, decimals=0),
-    Column("client_queue", "client queue", decimals=0),
-)
 
 SCENARIO = Scenario(
     name="fanout",
     summary="one update to N listeners: CPU per delivery, latency of each and of the last",
     run=run,
-    columns=COLUMNS,
+    columns=(*COST, *EACH, *RATE, *CLIENT),
     options=(
-        click.Option(
-            ["--servers"],
-            type=Names(list(SERVERS)),
-            show_default=True,
-            default="baseline,presence,socketify",
-            help="Which servers, beside one another.",
-        ),
-        click.Option(
-            ["--n"],
-            type=Numbers(),
-            default="100,1000,5000",
-            show_default=True,
-            help="How many listeners.",
-        ),
-        click.Option(
-            ["--w"],
-            type=Numbers(),
-            default="1,16",
-            show_default=True,
-            help="How many updates are outstanding, each by another user.",
-        ),
-        click.Option(
-            ["--pool"],
-            type=click.IntRange(1),
-            help="How many users take turns with the updates. [default: W]",
-        ),
-        click.Option(
-            ["--limits/--no-limits"],
-            default=False,
-            show_default=True,
-            help="With our server's limits as they are; wants a --pool of hundreds.",
-        ),
+        names_option("--servers", list(SERVERS), "baseline,presence,socketify",
+                     "Which servers, beside one another."),
+        numbers_option("--n", "100,1000,5000", "How many listeners."),
+        numbers_option("--w", "1,16", "How many updates are outstanding, each by another user."),
+        click.Option(["--pool"], type=click.IntRange(1),
+                     help="How many users take turns with the updates. [default: W]"),
+        click.Option(["--limits/--no-limits"], default=False, show_default=True,
+                     help="With our server's limits as they are; wants a --pool of hundreds."),
     ),
     quick={"servers": tuple(SERVERS), "n": (40,), "w": (1, 4), "pool": None, "limits": False},
     reference={"server": "baseline"},
@@ -147,4 +100,4 @@ SCENARIO = Scenario(
             "by", "Last receiver, median", "last_p50_ms", over="n", unit="ms", label="listeners (n)"
         ),
     ),
-)
+)  # fmt: skip

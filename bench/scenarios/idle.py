@@ -3,12 +3,18 @@
 import time
 from collections.abc import Iterator, Sequence
 
-import click
-
 from bench.machine import cpu_seconds, resident_bytes
 from bench.registered import register
 from bench.results import Case, Result
-from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.scenario import (
+    Column,
+    Plot,
+    Scenario,
+    Stage,
+    names_option,
+    number_option,
+    numbers_option,
+)
 from bench.servers import NO_LIMITS, SERVERS, Server, serving, start_again, stop
 
 QUIET = 1.0
@@ -92,18 +98,11 @@ SCENARIO = Scenario(
         Column("idle_cpu", "idle CPU %", factor=100, decimals=2),
     ),
     options=(
-        click.Option(["--servers"], type=Names(list(SERVERS)), show_default=True,
-                     default="baseline,presence,socketify,picows,websockets,trio-websocket",
-                     help="Which servers, one after another."),
-        click.Option(["--n"], type=Numbers(), default="1000,5000", show_default=True,
-                     help="How many connections."),
-        click.Option(
-            ["--users"],
-            type=click.IntRange(1),
-            default=100_000,
-            show_default=True,
-            help="How many users are registered, for the memory of one who is not connected.",
-        ),
+        names_option("--servers", list(SERVERS), "baseline,presence,socketify",
+                     "Which servers, one after another."),
+        numbers_option("--n", "1000,5000", "How many connections."),
+        number_option("--users", 100_000,
+                      "How many users are registered, for the memory of one not connected."),
     ),
     quick={"servers": ("baseline", "presence"), "n": (50,), "users": 500},
     reference={"server": "baseline"},

@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import attrs
-import click
 
 from bench.load import Form, Load
 from bench.machine import resident_bytes
 from bench.registered import hide
 from bench.results import Case, Result
-from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage
+from bench.scenario import Column, Plot, Scenario, Stage, names_option, numbers_option
 from bench.servers import NO_LIMITS, data_of, serving, user_of
-from bench.window import figures_of, histograms_of, sum_checks, warm_up, warnings_of
+from bench.window import CLIENT, COST, EACH, RATE, result_of, sum_checks, warm_up
 
 TRANSPORTS: Mapping[str, Form] = {
     "pipe": "lines",
@@ -79,14 +78,16 @@ def _measure(stage: Stage, name: str, radios: Radios, repeat: int) -> Result:
     # Connections that were cut between two windows were not counted.
     cut = {"disconnected": len(load.plan) - after["open"]}
     before = radios.checks if repeat == 0 else {}
-    checks = sum_checks([before, warming, answer.checks, after.checks, cut])
     case: Case = (("transport", name), ("n", radios.n))
-    figures = {
-        **figures_of(answer),
-        "bytes_per_connection": radios.bytes_per_connection,
-        "bytes_per_delivery": answer["bytes"] / max(1, answer["deliveries"]),
-    }
-    return Result("pipe", case, repeat, figures, checks, histograms_of(answer), warnings_of(answer))
+    return result_of(
+        "pipe",
+        case,
+        repeat,
+        answer,
+        *(before, warming, after.checks, cut),
+        bytes_per_connection=radios.bytes_per_connection,
+        bytes_per_delivery=answer["bytes"] / max(1, answer["deliveries"]),
+    )
 
 
 SCENARIO = Scenario(
@@ -94,24 +95,17 @@ SCENARIO = Scenario(
     summary="N radios, one is busy and is not: lines over TCP beside the same over WebSocket",
     run=run,
     columns=(
-        Column("cpu_us_per_delivery", "CPU us/delivery", decimals=2, has_ratio=True),
-        Column("last_p50_ms", "last p50 ms", decimals=2, has_ratio=True),
-        Column("last_p90_ms", "p90", decimals=2),
-        Column("last_p99_ms", "p99", decimals=2),
-        Column("each_p50_ms", "each p50 ms", decimals=2),
-        Column("each_p90_ms", "p90", decimals=2),
-        Column("each_p99_ms", "p99", decimals=2),
-        Column("deliveries_per_s", "deliveries/s", decimals=0, has_ratio=True),
+        *COST,
+        *EACH,
+        *RATE,
         Column("bytes_per_delivery", "bytes/delivery", decimals=0),
         Column("bytes_per_connection", "bytes/connection", decimals=0, has_ratio=True),
-        Column("client_share", "client busy %", factor=100, decimals=0),
-        Column("client_queue", "client queue", decimals=0),
+        *CLIENT,
     ),
     options=(
-        click.Option(["--transports"], type=Names(list(TRANSPORTS)), show_default=True,
-                     default=",".join(TRANSPORTS), help="Which, beside one another."),
-        click.Option(["--n"], type=Numbers(), default="1000", show_default=True,
-                     help="How many radios listen."),
+        names_option("--transports", list(TRANSPORTS), ",".join(TRANSPORTS),
+                     "Which, beside one another."),
+        numbers_option("--n", "1000", "How many radios listen."),
     ),
     quick={"transports": ("pipe",), "n": (40,)},
     reference={"transport": "together"},

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-import attrs
 import click
 
-from bench.load import Answer, Load
+from bench.load import Load
 from bench.machine import resident_bytes
 from bench.results import Case, Result
-from bench.scenario import Column, Plot, Scenario, Stage
+from bench.scenario import Column, Plot, Scenario, Stage, number_option
 from bench.servers import NO_LIMITS, Server, serving
-from bench.window import figures_of, histograms_of, warnings_of
+from bench.window import result_of
 
 
 def run(
@@ -34,7 +33,7 @@ def run(
                 load.bring_up(0, len(plan) - 2 * few)
                 load.run(w=w, seconds=min(0.25, stage.seconds))
                 answer = load.run(w=w, seconds=stage.seconds)
-                yield _result("all read", n, w, repeat, answer)
+                yield result_of("slow", _case("all read", n, w), repeat, answer)
                 stage.step(f"{few} read nothing, {few} read slowly")
                 load.bring_up(len(plan) - 2 * few)
                 yield _measure_slow(stage, server, load, n, w, repeat, slow_bytes)
@@ -48,28 +47,13 @@ def _measure_slow(
     grown = resident_bytes(server.pid) - before
     # Now all read, the slow and the stuck too: whoever is still there must see the end.
     after = load.settle(1.0)
-    checks = {name: count + after.checks[name] for name, count in answer.checks.items()}
-    result = _result("some read badly", n, w, repeat, answer)
-    more = {
-        "cut": answer["cut"] + after["cut"],
-        "to_slow": answer["to_slow"] + after["to_slow"],
-        "merged": answer["merged"] + after["merged"],
-        "grown_mb": grown / 1e6,
-    }
-    return attrs.evolve(result, checks=checks, figures={**result.figures, **more})
+    more = {name: float(answer[name] + after[name]) for name in ("cut", "to_slow", "merged")}
+    case = _case("some read badly", n, w)
+    return result_of("slow", case, repeat, answer, after.checks, grown_mb=grown / 1e6, **more)
 
 
-def _result(kind: str, n: int, w: int, repeat: int, answer: Answer) -> Result:
-    case: Case = (("readers", kind), ("n", n), ("w", w))
-    return Result(
-        "slow",
-        case,
-        repeat,
-        figures_of(answer),
-        answer.checks,
-        histograms_of(answer),
-        warnings_of(answer),
-    )
+def _case(kind: str, n: int, w: int) -> Case:
+    return (("readers", kind), ("n", n), ("w", w))
 
 
 SCENARIO = Scenario(
@@ -90,14 +74,11 @@ SCENARIO = Scenario(
         Column("grown_mb", "memory grown MB", decimals=1),
     ),
     options=(
-        click.Option(["--n"], type=click.IntRange(3), default=1000, show_default=True,
-                     help="How many listeners."),
-        click.Option(["--w"], type=click.IntRange(1), default=1, show_default=True,
-                     help="How many updates are outstanding."),
+        number_option("--n", 1000, "How many listeners.", least=3),
+        number_option("--w", 1, "How many updates are outstanding."),
         click.Option(["--share"], type=click.FloatRange(0, 0.4), default=0.05, show_default=True,
                      help="Of the listeners, who read nothing, and as many who read slowly."),
-        click.Option(["--slow-bytes"], type=click.IntRange(1), default=2000, show_default=True,
-                     help="What a slow one reads in a second."),
+        number_option("--slow-bytes", 2000, "What a slow one reads in a second."),
         click.Option(["--blocked-after"], type=click.FloatRange(0), default=10.0,
                      show_default=True,
                      help="The server's write_blocked_after: cuts who takes nothing so long."),

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import attrs
-import click
 
 from bench.load import Answer, Load
 from bench.machine import forget_peak, peak_bytes, resident_bytes
 from bench.probe import Probe, Waits
 from bench.results import Case, Histogram, Result, bucket_of
-from bench.scenario import Column, Plot, Scenario, Stage
+from bench.scenario import Column, Plot, Scenario, Stage, number_option
 from bench.servers import NO_LIMITS, Server, serving, start_again, stop
+from bench.window import sum_checks
 
 SETTINGS = {**NO_LIMITS, "everyone_server": "false", "grace_after": 120}
 """Explicit servers only; a grace that no storm outlasts, however busy the machine."""
@@ -79,41 +79,37 @@ def _connect_first(crowd: Crowd) -> Result:
 
 
 def _storm_in_grace(crowd: Crowd, repeat: int) -> Result:
-    load = crowd.load
-    load.settle(0.3)
-    with crowd.open_probe() as probe:
-        is_peak_new = forget_peak(crowd.server.pid)
-        probe.begin()
-        load.drop(0, len(load.plan), "reset")
-        answer = load.open(at_once=len(load.plan), within=STORM_WITHIN)
-        waits = probe.end()
-    later = load.settle(0.3)
-    # A reconnect within the grace shows nothing to anybody.
-    answer.raw["others"] += later["others"]
-    told = {"told_needlessly": answer["others"]}
-    figures = _peak_figures(crowd, is_peak_new)
-    return _result(
-        "in the grace", crowd, repeat, answer, _check_updates(crowd) | told, waits, **figures
-    )
+    crowd.load.settle(0.3)
+    return _storm("in the grace", crowd, repeat, drops=True)
 
 
 def _storm_cold(crowd: Crowd, repeat: int) -> Result:
     load, server = crowd.load, crowd.server
     load.drop(0, len(load.plan), "reset")
-    figures = {"stop_s": stop(server)}
-    figures["start_s"] = start_again(server, crowd.stage.cores, SETTINGS)
+    stop_s = stop(server)
+    start_s = start_again(server, crowd.stage.cores, SETTINGS)
     load.follow(server.pid)
+    return _storm("after a restart", crowd, repeat, stop_s=stop_s, start_s=start_s)
+
+
+def _storm(
+    kind: str, crowd: Crowd, repeat: int, *, drops: bool = False, **figures: float
+) -> Result:
+    """All connect at once, after all have lost their connection if *drops*."""
+    load = crowd.load
     with crowd.open_probe() as probe:
         is_peak_new = forget_peak(crowd.server.pid)
         probe.begin()
+        if drops:
+            load.drop(0, len(load.plan), "reset")
         answer = load.open(at_once=len(load.plan), within=STORM_WITHIN)
         waits = probe.end()
-    later = load.settle(0.3)
-    answer.raw["others"] += later["others"]
+    answer.raw["others"] += load.settle(0.3)["others"]
+    # A reconnect within the grace shows nothing to anybody.
+    told = {"told_needlessly": answer["others"]} if drops else {}
     figures |= _peak_figures(crowd, is_peak_new)
-    return _result(
-        "after a restart", crowd, repeat, answer, _check_updates(crowd), waits, **figures
-    )
+    checks = _check_updates(crowd) | told
+    return _result(kind, crowd, repeat, answer, checks, waits, **figures)
 
 
 def _peak_figures(crowd: Crowd, is_peak_new: bool) -> dict[str, float]:
@@ -151,8 +147,7 @@ def _result(
         "client_share": answer.client_share,
         **more,
     }
-    for name, count in answer.checks.items():
-        checks[name] = checks.get(name, 0) + count
+    checks = sum_checks([checks, answer.checks])
     timeline = Histogram.joined(Histogram.of([(bucket_of(at), 1)]) for at in ready)
     histograms = {"ready_at": timeline}
     if waits:
@@ -196,10 +191,8 @@ SCENARIO = Scenario(
         Column("client_share", "client busy %", factor=100, decimals=0),
     ),
     options=(
-        click.Option(["--n"], type=click.IntRange(1), default=5000, show_default=True,
-                     help="How many connections, each of another user."),
-        click.Option(["--group"], type=click.IntRange(1), default=500, show_default=True,
-                     help="How many users share a server."),
+        number_option("--n", 5000, "How many connections, each of another user."),
+        number_option("--group", 500, "How many users share a server."),
     ),
     quick={"n": 60, "group": 20},
     plots=(

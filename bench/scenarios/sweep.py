@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import click
-
 from bench.results import Case, Histogram, Result
-from bench.scenario import Column, Numbers, Plot, Scenario, Stage
+from bench.scenario import Column, Plot, Scenario, Stage, numbers_option
 from bench.worker import work
 
 
@@ -44,8 +42,7 @@ SCENARIO = Scenario(
         Column("return_turn_ms", "returns: longest turn"),
     ),
     options=(
-        click.Option(["--n"], type=Numbers(), default="10000,100000,1000000", show_default=True,
-                     help="How many devices, each of another user."),
+        numbers_option("--n", "10000,100000,1000000", "How many devices, each of another user."),
     ),
     quick={"n": (300,)},
     plots=(Plot("distribution", "How late a task is while all are swept", "late"),),
