@@ -143,6 +143,7 @@ def _show(run: Run, html: Path | None, compare: Path | None) -> None:
     saved = results.read_run(compare) if compare else None
     for scenario in SCENARIOS.values():
         console.show_run(run, scenario, saved)
+    console.show_warnings(run)
     console.show_machine(run, saved)
     if html:
         from bench.report import write_report  # its plots are slow to import, and may be missing

@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -44,10 +45,9 @@ class Histogram:
 
     @classmethod
     def joined(cls, several: Iterable["Histogram"]) -> "Histogram":
-        counts: dict[int, int] = {}
+        counts: Counter[int] = Counter()
         for histogram in several:
-            for bucket, count in histogram.pairs:
-                counts[bucket] = counts.get(bucket, 0) + count
+            counts.update(dict(histogram.pairs))
         return cls(tuple(sorted(counts.items())))
 
     @classmethod
@@ -86,31 +86,24 @@ class Result:
 
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(
-            {
-                "scenario": self.scenario,
-                "case": dict(self.case),
-                "repeat": self.repeat,
-                "is_good": self.is_good,
-                "figures": {name: _rounded(value) for name, value in self.figures.items()},
-                "checks": dict(self.checks),
-                "warnings": list(self.warnings),
-                "histograms": {name: each.pairs for name, each in self.histograms.items()},
-            },
-            separators=(",", ":"),
-        )
+        line = attrs.asdict(self, recurse=False) | {
+            "case": dict(self.case),
+            "is_good": self.is_good,
+            "figures": {name: float(f"{value:.6g}") for name, value in self.figures.items()},
+            "histograms": {name: each.pairs for name, each in self.histograms.items()},
+        }
+        return json.dumps(line, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: Mapping[str, Any]) -> "Result":
-        return cls(
-            scenario=line["scenario"],
-            case=tuple(line["case"].items()),
-            repeat=line["repeat"],
-            figures=line["figures"],
-            checks=line["checks"],
-            warnings=tuple(line["warnings"]),
-            histograms={name: Histogram.of(each) for name, each in line["histograms"].items()},
-        )
+        values = dict(line)
+        del values["is_good"]
+        values["case"] = tuple(line["case"].items())
+        values["warnings"] = tuple(line["warnings"])
+        values["histograms"] = {
+            name: Histogram.of(each) for name, each in line["histograms"].items()
+        }
+        return cls(**values)
 
 
 @attrs.frozen
@@ -125,19 +118,14 @@ class Run:
         return list(dict.fromkeys(each.case for each in self.results if each.scenario == scenario))
 
     def of(self, scenario: str, case: Case) -> list[Result]:
-        wanted = dict(case)
-        return [
-            result
-            for result in self.results
-            if result.scenario == scenario and dict(result.case) == wanted
-        ]
+        named = [each for each in self.results if each.scenario == scenario]
+        return [each for each in named if dict(each.case) == dict(case)]
 
     def wrong(self, scenario: str, case: Case) -> dict[str, int]:
         """The checks that failed, summed over the repeats."""
-        totals: dict[str, int] = {}
+        totals: Counter[str] = Counter()
         for result in self.of(scenario, case):
-            for name, count in result.checks.items():
-                totals[name] = totals.get(name, 0) + count
+            totals.update(result.checks)
         return {name: count for name, count in totals.items() if count}
 
     def median(self, scenario: str, case: Case, figure: str) -> float:
@@ -185,7 +173,3 @@ def read_run(file: Path) -> Run:
 def replaced(case: Case, **values: str | int) -> Case:
     """*case* with other values."""
     return tuple((key, values.get(key, value)) for key, value in case)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")

@@ -12,7 +12,7 @@ import click
 import bench.scenarios
 from bench.machine import Cores
 from bench.results import Result
-from bench.servers import find_present
+from bench.servers import SERVERS
 
 
 @attrs.frozen
@@ -68,10 +68,10 @@ class Stage:
 
     def present(self, names: Sequence[str]) -> list[str]:
         """Those of *names* that can be measured here; warns of the others."""
-        present, missing = find_present(names)
+        missing = {name: why for name in names if (why := SERVERS[name].why_missing())}
         for name, why in missing.items():
             self.warn(f"{name} left out: {why}")
-        return present
+        return [name for name in names if name not in missing]
 
 
 @attrs.frozen

@@ -266,9 +266,3 @@ _ALL = (
     ),
 )
 SERVERS: Mapping[str, MeasuredServer] = {server.name: server for server in _ALL}
-
-
-def find_present(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Which of *names* can be measured here, and why the others cannot."""
-    missing = {name: why for name in names if (why := SERVERS[name].why_missing())}
-    return [name for name in names if name not in missing], missing

@@ -36,7 +36,7 @@ void note_delivery(struct connection *connection, unsigned p, uint32_t number, u
         return;
     }
     if (number == seen) count.duplicated++;
-    if (number < seen || version < connection->version[p]) count.disordered++;
+    if (number < seen || version < connection->version[p]) count.out_of_order++;
     if (number <= seen) return;
     if (number > publisher->number) {
         count.garbled++;

@@ -59,12 +59,17 @@ struct histogram {
     uint64_t counts[BUCKETS];
 };
 
-/* What was counted since the last command began; from `lost` on it must be 0. */
+/* What was counted since the last command began; what CHECKS names must be 0.
+ * reads are the sockets read, waiting those that were ready together, summed. */
+#define COUNTS(X) X(deliveries) X(to_publishers) X(to_slow) X(merged) X(others) X(bytes) X(cut) \
+    X(reads) X(waiting)
+#define CHECKS(X) X(lost) X(duplicated) X(out_of_order) X(leaked) X(garbled) X(stale) \
+    X(disconnected)
+#define FIELD(name) uint64_t name;
 struct counts {
-    uint64_t deliveries, to_publishers, to_slow, merged, others, bytes, cut;
+    COUNTS(FIELD)
+    CHECKS(FIELD)
     uint64_t ping_bytes; /* of thousands of connections, pings come all the time */
-    uint64_t reads, waiting; /* sockets read, and how many were ready together, summed */
-    uint64_t lost, duplicated, disordered, leaked, garbled, stale, disconnected;
 };
 
 /* main.c */

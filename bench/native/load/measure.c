@@ -20,24 +20,17 @@ void *make(size_t number, size_t size) {
     return made;
 }
 
-int64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND + now.tv_nsec;
+static int64_t read_clock(clockid_t clock) {
+    struct timespec at;
+    return clock_gettime(clock, &at) ? 0 : at.tv_sec * SECOND + at.tv_nsec;
 }
+
+int64_t now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
 
 /* CPU time of a whole process, threads that ended included. */
-int64_t cpu_ns(pid_t pid) {
-    struct timespec used;
-    if (clock_gettime((clockid_t)(~(unsigned)pid << 3 | 2), &used)) return 0;
-    return used.tv_sec * SECOND + used.tv_nsec;
-}
+int64_t cpu_ns(pid_t pid) { return read_clock(~(unsigned)pid << 3 | 2); }
 
-int64_t own_cpu_ns(void) {
-    struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return used.tv_sec * SECOND + used.tv_nsec;
-}
+int64_t own_cpu_ns(void) { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
 
 void record(struct histogram *histogram, int64_t value) {
     uint64_t v = value > 0 ? value : 0;
@@ -56,27 +49,15 @@ void print_histogram(const char *name, const struct histogram *histogram) {
     printf("]");
 }
 
-static void print_number(const char *name, uint64_t number) {
-    printf(",\"%s\":%llu", name, (unsigned long long)number);
-}
-
 void print_counts(void) {
-    print_number("deliveries", count.deliveries);
-    print_number("to_publishers", count.to_publishers);
-    print_number("to_slow", count.to_slow);
-    print_number("merged", count.merged);
-    print_number("others", count.others);
-    print_number("bytes", count.bytes);
-    print_number("cut", count.cut);
-    print_number("reads", count.reads);
-    print_number("waiting", count.waiting);
-    printf(",\"checks\":{\"lost\":%llu", (unsigned long long)count.lost);
-    print_number("duplicated", count.duplicated);
-    print_number("out_of_order", count.disordered);
-    print_number("leaked", count.leaked);
-    print_number("garbled", count.garbled);
-    print_number("stale", count.stale);
-    print_number("disconnected", count.disconnected);
+    const char *comma = "";
+#define PRINT(name) \
+    printf("%s\"%s\":%llu", comma, #name, (unsigned long long)count.name), comma = ",";
+    printf(",");
+    COUNTS(PRINT)
+    printf(",\"checks\":{");
+    comma = "";
+    CHECKS(PRINT)
     printf("}}\n");
     fflush(stdout);
 }
