@@ -5,7 +5,6 @@ import os
 import select
 import subprocess
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self, cast
 
 from bench.machine import Cores
@@ -33,12 +32,7 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def stop(self) -> None:

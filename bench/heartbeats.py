@@ -80,14 +80,14 @@ class Heart:
                 line = sys.stdin.readline().strip()
                 if not line:
                     return
-                self._say(self.begin() if line == "begin" else self.end())
+                told = self.begin() if line == "begin" else self.end()
+                print(json.dumps(told), flush=True)
 
     def wait_answer(self) -> None:
         """Send a heartbeat if none is under way; return when the answer is there."""
         self._next_at = 0.0
         self._turn([])
-        while self._sent_at:
-            self._turn([self._socket])
+        self.end()
 
     def end(self) -> dict[str, Any]:
         while self._sent_at:
@@ -150,10 +150,6 @@ class Heart:
         self._latest = max(self._latest, time.time_ns() - came_at)
         for each in filled(wait, int(EVERY * 1e9)):
             self._waits[bucket_of(each)] += 1
-
-    @staticmethod
-    def _say(what: dict[str, Any]) -> None:
-        print(json.dumps(what), flush=True)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import attrs
 
@@ -15,7 +15,6 @@ Kind = Literal["P", "L", "S", "D"]
 Form = Literal["json", "lines", "texts", "arrays"]
 """How updates are written: Together's JSON, or VoicePing's five fields as lines over plain TCP, as
 texts over WebSocket, or as MessagePack over WebSocket."""
-FORMS: tuple[Form, ...] = get_args(Form)
 AT_ONCE = 64
 """Handshakes under way while a scenario only brings up its connections."""
 

@@ -51,9 +51,8 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     data: Path
-    greets: bool = False
-    wraps: bool = False
-    has_audiences: bool = False
+    is_ours: bool = False
+    """It greets with a snapshot, and makes an update out of a change."""
     pipe_port: int | None = None
     form: Form = "json"
     """How its load is to speak."""
@@ -61,6 +60,10 @@ class Server:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def has_audiences(self) -> bool:
+        return SERVERS[self.name].has_audiences
 
     def connection(
         self,
@@ -78,7 +81,7 @@ class Server:
         """
         publishes = kind == "P"
         shown_to = (0,) if audiences is None else tuple(audiences)
-        if not self.wraps:
+        if not self.is_ours:
             path = "/publish" if publishes else "/listen"
             if self.has_audiences:
                 path += f"?{','.join(map(str, shown_to))}"
@@ -99,8 +102,8 @@ class Server:
             port=port,
             form=self.form,
             server_pid=self.pid,
-            greets=self.greets,
-            wraps=self.wraps,
+            greets=self.is_ours,
+            wraps=self.is_ours,
             cores=cores,
             directory=self.data,
         )
@@ -199,16 +202,7 @@ def _start_presence(data: Path, settings: Mapping[str, object]) -> Server:
             raise StartFailed((data / "server.log").read_text(encoding="utf-8")[-2000:])
         time.sleep(0.005)
     ports = json.loads(ready_file.read_text(encoding="utf-8"))
-    return Server(
-        "presence",
-        ports["http"],
-        process,
-        data,
-        greets=True,
-        wraps=True,
-        has_audiences=True,
-        pipe_port=ports["pipe"],
-    )
+    return Server("presence", ports["http"], process, data, is_ours=True, pipe_port=ports["pipe"])
 
 
 def _start_printing(name: str, data: Path, words: Sequence[str]) -> Server:
@@ -236,19 +230,12 @@ def _why_no_socketify() -> str | None:
 
 
 def _baseline(name: str, summary: str, *options: str) -> MeasuredServer:
-    has_audiences = not options
-
-    def start(data: Path, settings: Mapping[str, object]) -> Server:
-        server = _start_printing(name, data, [str(build("baseline")), *options])
-        server.has_audiences = has_audiences
-        return server
-
     return MeasuredServer(
         name,
         summary,
-        start,
+        lambda data, _: _start_printing(name, data, [str(build("baseline")), *options]),
         lambda: None if build("baseline") else "no C compiler at hand",
-        has_audiences,
+        has_audiences=not options,
     )
 
 

@@ -68,15 +68,10 @@ def result_of(
     **figures: float,
 ) -> Result:
     """The result of a window, with more *checks* and *figures* than its *answer* has."""
-    return Result(
-        scenario,
-        case,
-        repeat,
-        figures_of(answer) | figures,
-        sum_checks([answer.checks, *checks]),
-        histograms_of(answer),
-        warnings_of(answer),
-    )
+    total = sum_checks([answer.checks, *checks])
+    histograms, warnings = histograms_of(answer), warnings_of(answer)
+    figures = figures_of(answer) | figures
+    return Result(scenario, case, repeat, figures, total, histograms, warnings)
 
 
 def histograms_of(answer: Answer) -> dict[str, Histogram]:

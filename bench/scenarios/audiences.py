@@ -1,6 +1,6 @@
 """Overlapping audiences: an update to the members of several servers, each told once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from statistics import mean
 
@@ -64,18 +64,17 @@ def _kinds(name: str) -> Sequence[str]:
     return (OVERLAPPING, APART, ONE) if SERVERS[name].has_audiences else (ONE,)
 
 
-def plan_overlapping(server: Server, people: Population) -> list[Connection]:
-    plan = [
-        server.connection("L", number, audiences=theirs)
-        for number, theirs in enumerate(people.users)
-    ]
+def _plan(
+    server: Server, listeners: Iterable[Sequence[int]], publishers: Iterable[Sequence[int]]
+) -> list[Connection]:
+    """A connection for each, with its audiences."""
+    plan = [server.connection("L", number, audiences=each) for number, each in enumerate(listeners)]
     return plan + [
-        server.connection("P", number, audiences=theirs)
-        for number, theirs in enumerate(people.publishers)
+        server.connection("P", number, audiences=each) for number, each in enumerate(publishers)
     ]
 
 
-def plan_apart(server: Server, people: Population, groups: int) -> list[Connection]:
+def _plan_apart(server: Server, people: Population, groups: int) -> list[Connection]:
     """As many listeners to each update as the overlapping have on average, in servers apart.
 
     All others are connected too, and hear nothing: what so many connections
@@ -83,16 +82,10 @@ def plan_apart(server: Server, people: Population, groups: int) -> list[Connecti
     cannot tell them apart.
     """
     size = round(mean(_listeners(people)))
-    number_of = range(len(people.users) if server.has_audiences else size)
-    plan = [
-        # The rest makes one more server, without a publisher.
-        server.connection("L", number, audiences=(min(number // size, groups),))
-        for number in number_of
-    ]
-    publishers = range(len(people.publishers))
-    return plan + [
-        server.connection("P", number, audiences=(number % groups,)) for number in publishers
-    ]
+    count = len(people.users) if server.has_audiences else size
+    # The rest makes one more server, without a publisher.
+    listeners = [(min(number // size, groups),) for number in range(count)]
+    return _plan(server, listeners, [(p % groups,) for p in range(len(people.publishers))])
 
 
 def _groups(people: Population) -> int:
@@ -109,10 +102,10 @@ def _bring_up(stage: Stage, stack: ExitStack, name: str, kind: str, people: Popu
     server = stack.enter_context(serving(name, stage.new_directory(), stage.cores, SETTINGS))
     members: float = round(mean(_listeners(people)))
     if kind == OVERLAPPING:
-        plan = plan_overlapping(server, people)
+        plan = _plan(server, people.users, people.publishers)
         members = mean(people.memberships_of(number) for number in range(len(people.publishers)))
     else:
-        plan = plan_apart(server, people, _groups(people) if kind == APART else 1)
+        plan = _plan_apart(server, people, _groups(people) if kind == APART else 1)
     load = stack.enter_context(server.open_load(plan, stage.cores))
     load.bring_up()
     load.settle(0.2)

@@ -49,7 +49,7 @@ class Tally:
 class CountingConnection:
     """One device of one user. `offline` and `online`: how often it was told that it is so."""
 
-    __slots__ = ("connection", "is_over", "is_welcomed", "offline", "online", "tally", "user_id")
+    __slots__ = ("connection", "offline", "online", "tally", "user_id")
 
     issued_at = 0.0
     lane = MUTE
@@ -61,10 +61,9 @@ class CountingConnection:
         self.user_id = user_id
         self.tally = tally
         self.offline = self.online = 0
-        self.is_welcomed = self.is_over = False
 
     def welcome(self, welcome: Welcome) -> None:
-        self.is_welcomed = True
+        """It counts changes, not what it begins with."""
 
     def show_self(self, view: SelfView) -> None:
         if view.status is Status.OFFLINE:
@@ -81,4 +80,4 @@ class CountingConnection:
         """Nobody leaves a server."""
 
     def end(self, reason: EndReason) -> None:
-        self.is_over = True
+        """There is nothing to close."""

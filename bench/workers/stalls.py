@@ -33,22 +33,8 @@ class Stalls(trio.abc.Instrument):
         self.longest_step_of = ""
         self.longest_collection = 0
         self.lateness: Counter[int] = Counter()
-        self._turn_began = self._step_began = self._collection_began = 0
-        self._probing = trio.CancelScope()
-
-    def begin(self, nursery: trio.Nursery) -> None:
-        """Measure from here on, with a task in *nursery*."""
         self._turn_began = self._step_began = time.thread_time_ns()
-        gc.callbacks.append(self._note_collection)
-        trio.lowlevel.add_instrument(self)
-        nursery.start_soon(self._probe)
-
-    async def end(self) -> None:
-        """Let the probe wake once more, for it may be late for what was done last; then rest."""
-        await trio.sleep(2 * EVERY)
-        self._probing.cancel()
-        trio.lowlevel.remove_instrument(self)
-        gc.callbacks.remove(self._note_collection)
+        self._collection_began = 0
 
     def figures(self) -> dict[str, float]:
         """The longest of each, in ms."""
@@ -59,19 +45,19 @@ class Stalls(trio.abc.Instrument):
             "gc_ms": self.longest_collection / 1e6,
         }
 
-    async def _probe(self) -> None:
-        with self._probing:
-            while True:
-                wanted = time.perf_counter_ns() + int(EVERY * 1e9)
-                await trio.sleep(EVERY)
-                self._note_late(time.perf_counter_ns() - wanted)
+    async def probe(self) -> None:
+        """Be late, for as long as the block lasts."""
+        while True:
+            wanted = time.perf_counter_ns() + int(EVERY * 1e9)
+            await trio.sleep(EVERY)
+            self._note_late(time.perf_counter_ns() - wanted)
 
     def _note_late(self, late: int) -> None:
         late = max(0, late)
         self.longest = max(self.longest, late)
         self.lateness[bucket_of(late)] += 1
 
-    def _note_collection(self, phase: str, info: dict[str, Any]) -> None:
+    def note_collection(self, phase: str, info: dict[str, Any]) -> None:
         now = time.perf_counter_ns()
         if phase == "start":
             self._collection_began = now
@@ -99,7 +85,12 @@ class Stalls(trio.abc.Instrument):
 async def watch_stalls() -> AsyncIterator[Stalls]:
     """Measure within the block. Trio's clock must run at the pace of the real one."""
     stalls = Stalls()
+    gc.callbacks.append(stalls.note_collection)
+    trio.lowlevel.add_instrument(stalls)
     async with trio.open_nursery() as nursery:
-        stalls.begin(nursery)
+        nursery.start_soon(stalls.probe)
         yield stalls
-        await stalls.end()
+        await trio.sleep(2 * EVERY)  # the probe may be late for what was done last
+        nursery.cancel_scope.cancel()
+    trio.lowlevel.remove_instrument(stalls)
+    gc.callbacks.remove(stalls.note_collection)

@@ -21,7 +21,6 @@ from actors import Reply
 from bench.machine import resident_bytes
 from bench.workers.connections import CountingConnection, Tally
 from bench.workers.stalls import Stalls, watch_stalls
-from presence.app import Server
 from presence.config import Config
 from presence.core.events import Connected, Pinged
 from presence.core.record import Record
@@ -300,34 +299,22 @@ async def main(options: dict[str, Any], clock: MockClock) -> None:
         ping_expires_after=3000.0,
     )
     open_log("json", "warning")
-    collector = GcPacer()
-    async with trio.open_nursery() as collecting:
+    collector, stop, ready = GcPacer(), trio.Event(), trio.Event()
+    async with open_server(config) as server, trio.open_nursery() as collecting:
         collecting.start_soon(collector.run)  # as `process.serve` does
-        async with open_server(config) as server:
-            await _measure(server, clock, config, collector, options)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.run, lambda ports: ready.set(), stop)
+            await ready.wait()
+            clock.rate = 0
+            sweeping = Sweeping(server.node, clock, config, collector, options["n"])
+            figures = await sweeping.bring_up()
+            for _ in range(options["repeats"]):
+                told = await sweeping.measure()
+                told["figures"] |= figures
+                print(json.dumps(told), flush=True)
+            clock.rate = 1
+            stop.set()
         collecting.cancel_scope.cancel()
-
-
-async def _measure(
-    server: Server,
-    clock: MockClock,
-    config: Config,
-    collector: GcPacer,
-    options: dict[str, Any],
-) -> None:
-    stop, ready = trio.Event(), trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.run, lambda port: ready.set(), stop)
-        await ready.wait()
-        clock.rate = 0
-        sweeping = Sweeping(server.node, clock, config, collector, options["n"])
-        figures = await sweeping.bring_up()
-        for _ in range(options["repeats"]):
-            told = await sweeping.measure()
-            told["figures"] |= figures
-            print(json.dumps(told), flush=True)
-        clock.rate = 1
-        stop.set()
 
 
 if __name__ == "__main__":

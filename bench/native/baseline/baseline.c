@@ -32,11 +32,15 @@ struct list {
     size_t count, cap;
 };
 
+struct buffer {
+    unsigned char *bytes;
+    size_t len, cap;
+};
+
 struct peer {
     int fd; /* first what telling it needs */
     int is_upgraded;
-    unsigned char *out; /* what the kernel did not take */
-    size_t out_len, out_cap;
+    struct buffer out; /* what the kernel did not take */
     unsigned char *in; /* what came and is not yet a whole request or frame */
     size_t in_len;
     unsigned *audiences;
@@ -49,8 +53,7 @@ struct peer {
 static struct peer *peers[MAX_FDS];
 static struct list audiences[MAX_AUDIENCES];
 static unsigned changes = 1, searches;
-static unsigned char *joined;
-static size_t joined_len, joined_cap;
+static struct buffer joined;
 static int is_joining, poller;
 
 /* The load client always sends the sample key of RFC 6455, so the answer is constant. */
@@ -74,18 +77,22 @@ static void watch(struct peer *peer, int operation, uint32_t events) {
     if (epoll_ctl(poller, operation, peer->fd, &event)) die("epoll_ctl");
 }
 
-static void keep_unsent(struct peer *peer, const unsigned char *data, size_t len) {
-    if (peer->out_len + len > peer->out_cap) {
-        peer->out_cap = (peer->out_len + len) * 2;
-        peer->out = grow(peer->out, peer->out_cap);
+static void add(struct buffer *buffer, const unsigned char *data, size_t len) {
+    if (buffer->len + len > buffer->cap) {
+        buffer->cap = (buffer->len + len) * 2;
+        buffer->bytes = grow(buffer->bytes, buffer->cap);
     }
-    if (!peer->out_len) watch(peer, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-    memcpy(peer->out + peer->out_len, data, len);
-    peer->out_len += len;
+    memcpy(buffer->bytes + buffer->len, data, len);
+    buffer->len += len;
+}
+
+static void keep_unsent(struct peer *peer, const unsigned char *data, size_t len) {
+    if (!peer->out.len) watch(peer, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+    add(&peer->out, data, len);
 }
 
 static void send_or_keep(struct peer *peer, const unsigned char *data, size_t len) {
-    if (peer->out_len) {
+    if (peer->out.len) {
         keep_unsent(peer, data, len);
         return;
     }
@@ -98,11 +105,12 @@ static void send_or_keep(struct peer *peer, const unsigned char *data, size_t le
 }
 
 static void send_kept(struct peer *peer) {
-    ssize_t sent = send(peer->fd, peer->out, peer->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    struct buffer *out = &peer->out;
+    ssize_t sent = send(peer->fd, out->bytes, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent <= 0) return;
-    peer->out_len -= sent;
-    memmove(peer->out, peer->out + sent, peer->out_len);
-    if (!peer->out_len) watch(peer, EPOLL_CTL_MOD, EPOLLIN);
+    out->len -= sent;
+    memmove(out->bytes, out->bytes + sent, out->len);
+    if (!out->len) watch(peer, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 static void append(struct list *list, struct peer *peer) {
@@ -145,17 +153,12 @@ static void publish(struct peer *publisher, const unsigned char *payload, size_t
         head = 4;
     }
     memcpy(frame + head, payload, len);
-    if (!is_joining) {
-        if (publisher->told_since != changes) find_listeners(publisher);
-        tell_all(&publisher->told, frame, head + len);
+    if (is_joining) {
+        add(&joined, frame, head + len);
         return;
     }
-    if (joined_len + head + len > joined_cap) {
-        joined_cap = (joined_len + head + len) * 2;
-        joined = grow(joined, joined_cap);
-    }
-    memcpy(joined + joined_len, frame, head + len);
-    joined_len += head + len;
+    if (publisher->told_since != changes) find_listeners(publisher);
+    tell_all(&publisher->told, frame, head + len);
 }
 
 /* Returns how many bytes the first whole frame took, 0 where there is none. */
@@ -218,7 +221,7 @@ static void forget(struct peer *peer) {
     close(peer->fd);
     peers[peer->fd] = NULL;
     free(peer->in);
-    free(peer->out);
+    free(peer->out.bytes);
     free(peer->audiences);
     free(peer->told.peers);
     free(peer);
@@ -290,7 +293,7 @@ int main(int argc, char **argv) {
             if (peer && events[i].events & EPOLLOUT) send_kept(peer);
             if (peer && events[i].events & ~EPOLLOUT) read_from(peer);
         }
-        if (joined_len) tell_all(&audiences[0], joined, joined_len);
-        joined_len = 0;
+        if (joined.len) tell_all(&audiences[0], joined.bytes, joined.len);
+        joined.len = 0;
     }
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 static int listens_fully(const struct connection *connection) {
@@ -18,6 +17,13 @@ static void count_audiences(void) {
             publishers[p].audience +=
                 connections[i].may_see[p] && listens_fully(&connections[i]);
     }
+}
+
+/* Begins an answer with the time since BEGAN and the CPU time since it was SERVER_CPU, OWN_CPU. */
+static void print_costs(int64_t began, int64_t server_cpu, int64_t own_cpu) {
+    printf("{\"wall_ns\":%lld,\"server_cpu_ns\":%lld,\"client_cpu_ns\":%lld",
+           (long long)(now_ns() - began), (long long)(cpu_ns(server_pid) - server_cpu),
+           (long long)(own_cpu_ns() - own_cpu));
 }
 
 void open_some(unsigned first, unsigned number, unsigned at_once, double seconds) {
@@ -34,11 +40,8 @@ void open_some(unsigned first, unsigned number, unsigned at_once, double seconds
             connect_one(&connections[next++]);
         turn(next < past && next - first - opened - failed < at_once ? 0 : TICK_MS);
     }
-    int64_t wall = now_ns() - opening_since;
-    printf("{\"opened\":%u,\"failed\":%u,\"wall_ns\":%lld,\"server_cpu_ns\":%lld,"
-           "\"client_cpu_ns\":%lld,\"ready_at_ns\":[",
-           opened, number - opened, (long long)wall,
-           (long long)(cpu_ns(server_pid) - server_cpu), (long long)(own_cpu_ns() - own_cpu));
+    print_costs(opening_since, server_cpu, own_cpu);
+    printf(",\"opened\":%u,\"failed\":%u,\"ready_at_ns\":[", opened, number - opened);
     for (unsigned i = 0; i < opened; i++)
         printf("%s%lld", i ? "," : "", (long long)ready_times[i]);
     printf("]");
@@ -54,12 +57,12 @@ void drop_some(unsigned first, unsigned number, const char *how) {
         struct connection *connection = &connections[i];
         if (connection->phase == CLOSED) continue;
         dropped++;
-        if (!strcmp(how, "clean") && form == LINES)
-            say(connection, STATUS, OFFLINE);
-        else if (!strcmp(how, "clean"))
-            send_frame(connection, 8, "\x03\xe8", 2);
-        else if (strcmp(how, "clean"))
+        if (strcmp(how, "clean"))
             setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        else if (form == LINES)
+            say(connection, STATUS, OFFLINE);
+        else
+            send_frame(connection, 8, "\x03\xe8", 2);
         if (connection->phase != CLOSED) end(connection);
     }
     printf("{\"dropped\":%u", dropped);
@@ -87,8 +90,7 @@ static void publish(unsigned p) {
     struct connection *connection = &connections[publisher->connection];
     uint32_t number = ++publisher->number;
     char body[256];
-    int is_json = form == JSON;
-    int len = is_json ? write_json(body, sizeof body, p, number) : 0;
+    int len = form == JSON ? write_json(body, sizeof body, p, number) : 0;
     publisher->waiting_for = publisher->audience;
     publisher->sent_at = now_ns();
     if (form == JSON)
@@ -114,8 +116,7 @@ static void read_slowly(double slow_bytes, int64_t *next_at) {
             read_some(&connections[i], most < CHUNK ? most : CHUNK);
 }
 
-void run(unsigned w, unsigned pool, double seconds, double slow_bytes,
-                double lost_after) {
+void run(unsigned w, unsigned pool, double seconds, double slow_bytes, double lost_after) {
     unsigned *idle = make(pool, sizeof *idle), idle_from = 0, idle_count = pool;
     unsigned outstanding = 0, rounds = 0;
     forget_counts();
@@ -143,13 +144,10 @@ void run(unsigned w, unsigned pool, double seconds, double slow_bytes,
         read_slowly(slow_bytes, &slow_at);
         if (count.disconnected || now - heard_at > (int64_t)(lost_after * SECOND)) break;
     }
-    int64_t wall = now_ns() - began;
-    server_cpu = cpu_ns(server_pid) - server_cpu;
-    own_cpu = own_cpu_ns() - own_cpu;
+    print_costs(began, server_cpu, own_cpu);
+    printf(",\"rounds\":%u", rounds);
     turn(TICK_MS); /* a second copy would come now */
     count_lost();
-    printf("{\"rounds\":%u,\"wall_ns\":%lld,\"server_cpu_ns\":%lld,\"client_cpu_ns\":%lld",
-           rounds, (long long)wall, (long long)server_cpu, (long long)own_cpu);
     print_histogram("each", &each);
     print_histogram("last", &last);
     print_counts();

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,12 +39,9 @@ void end(struct connection *connection) {
 
 /* The server ended it: its right with who does not read, a failure with anybody else. */
 void end_unasked(struct connection *connection) {
-    if (connection->phase == OPEN) {
-        if (reads_badly(connection))
-            count.cut++;
-        else
-            count.disconnected++;
-    }
+    int is_loss = connection->phase == OPEN, is_slow = reads_badly(connection);
+    count.cut += is_loss && is_slow;
+    count.disconnected += is_loss && !is_slow;
     end(connection);
 }
 
