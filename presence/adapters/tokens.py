@@ -91,43 +91,43 @@ class TokenVerifier:
 
     def __init__(self, secret: bytes, foreign: ForeignIssuer | None = None) -> None:
         self._foreign = foreign
-        foreign_keys = () if foreign is None else foreign.keys
-        self._keys = (IssuerKey(OWN_ALGORITHM, None, secret), *foreign_keys)
+        self._own_key = IssuerKey(OWN_ALGORITHM, None, secret)
 
     def verify(self, token: str, now: float) -> Claims:
         """Return what *token* claims at the Unix time *now*, or raise `TokenRefused`."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRefused(TokenProblem.TOO_LONG)
         try:
-            raw, is_own = self._open(token)
+            raw, issuer = self._open(token)
         except jwt.InvalidSignatureError as error:
             raise TokenRefused(TokenProblem.WRONG_SIGNATURE) from error
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenRefused(TokenProblem.MALFORMED) from error
-        is_admin = self._judge(raw, is_own)
+        is_admin = self._judge(raw, issuer)
         _check_times(raw, now)
         return _read_claims(raw, is_admin=is_admin)
 
-    def _open(self, token: str) -> tuple[Mapping[str, object], bool]:
-        """Check the signature; return the claims, and whether our own secret signed them.
+    def _open(self, token: str) -> tuple[Mapping[str, object], ForeignIssuer | None]:
+        """Check the signature; return the claims, and the issuer: None is our own secret.
 
-        May raise what PyJWT raises.
+        Only our own key has our algorithm. May raise what PyJWT raises.
         """
         header = jwt.get_unverified_header(token)
-        candidates = self._find_keys(header)
+        issuer = None if header.get("alg") == OWN_ALGORITHM else self._foreign
+        keys = (self._own_key,) if issuer is None else issuer.keys
+        candidates = _find_keys(keys, header)
         if not candidates:
             raise TokenRefused(TokenProblem.WRONG_ALGORITHM)
         raw = orjson.loads(_open_with_any(candidates, token))
         if not isinstance(raw, dict):
             raise TokenRefused(TokenProblem.MALFORMED)
-        return raw, header["alg"] == OWN_ALGORITHM
+        return raw, issuer
 
-    def _judge(self, raw: Mapping[str, object], is_own_key: bool) -> bool:
+    def _judge(self, raw: Mapping[str, object], issuer: ForeignIssuer | None) -> bool:
         """Refuse claims that are not meant for us; return whether they make an administrator."""
-        if not is_own_key:
-            assert self._foreign is not None  # whose key opened the token
-            self._foreign.check(raw)
-            claim = self._foreign.admin_claim
+        if issuer is not None:
+            issuer.check(raw)
+            claim = issuer.admin_claim
             return claim is not None and raw.get(claim) is True
         is_own = raw.get("iss") == OWN_ISSUER
         if self._foreign is not None and not is_own:
@@ -137,11 +137,12 @@ class TokenVerifier:
             raise TokenRefused(TokenProblem.UNUSABLE_CLAIM)
         return is_own and is_admin
 
-    def _find_keys(self, header: Mapping[str, object]) -> list[IssuerKey]:
-        """Keys that may have signed it: a key fixes its algorithm, never the token."""
-        fitting = [key for key in self._keys if key.algorithm == header.get("alg")]
-        named = [key for key in fitting if key.id is not None and key.id == header.get("kid")]
-        return named or fitting
+
+def _find_keys(keys: Sequence[IssuerKey], header: Mapping[str, object]) -> list[IssuerKey]:
+    """Those of *keys* that may have signed it: a key fixes its algorithm, never the token."""
+    fitting = [key for key in keys if key.algorithm == header.get("alg")]
+    named = [key for key in fitting if key.id is not None and key.id == header.get("kid")]
+    return named or fitting
 
 
 def _open_with_any(keys: Sequence[IssuerKey], token: str) -> bytes:

@@ -206,6 +206,12 @@ def test_a_public_key_is_no_shared_secret():
     assert refusal(signed(payload, secret=RSA_PEM), configured) == "wrong signature"
 
 
+def test_a_key_of_others_with_our_algorithm_opens_no_token():
+    verifier = with_keys(IssuerKey("HS256", None, b"o" * 32))
+    token = jwt.encode({"sub": "alice", "iss": "presence", "exp": NOW + 1}, b"o" * 32, "HS256")
+    assert refusal(token, verifier) == "wrong signature"
+
+
 @pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
 def test_a_key_decides_the_algorithm_not_the_token(algorithm):
     verifier = with_keys(RSA_KEY if algorithm == "EdDSA" else ED_KEY)
