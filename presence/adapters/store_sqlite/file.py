@@ -185,19 +185,21 @@ class Handle:
             self._db.close()
             self._db = None
 
-    def has_lost_its_file(self) -> bool:
-        """Whether the open file was deleted or replaced. Writes to it would still succeed."""
-        return self._db is not None and self._identity != self._file.identity()
+    def restore_lost_file(self, now_wall: float) -> bool:
+        """Put what the open file holds back in its place if the file was deleted or replaced.
 
-    def restore_file(self, now_wall: float) -> None:
-        """Put what the open file holds back in its place; `StoreUnavailable` where that fails."""
-        assert self._db is not None
+        Writes to it would still succeed. Returns whether it had to; raises
+        `StoreUnavailable` where that fails.
+        """
+        if self._db is None or self._identity == self._file.identity():
+            return False
         try:
             self._file.recreate_from(self._db, now_wall)
         except (sqlite3.Error, OSError) as error:
             # The connection stays open: nothing else holds the rows any more.
             raise StoreUnavailable(f"{self._file.path} is gone: {error}") from error
         self.close()
+        return True
 
     def open_anew_next_time(self) -> None:
         """Say, from any thread, that there is another file of the same name now."""

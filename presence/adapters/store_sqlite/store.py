@@ -154,8 +154,7 @@ class SqliteStore:
             return startup
 
     def _write(self, batch: Batch) -> None:
-        if self._writing.has_lost_its_file():
-            self._restore_file(batch.committed_at)
+        self._restore_lost_file(batch.committed_at)
         with self._writing.lend() as db, write_transaction(db):
             _write_users(db, batch)
             _write_servers(db, batch)
@@ -163,8 +162,9 @@ class SqliteStore:
             _write_revocations(db, batch)
             _write_meta(db, batch)
 
-    def _restore_file(self, now_wall: float) -> None:
-        self._writing.restore_file(now_wall)
+    def _restore_lost_file(self, now_wall: float) -> None:
+        if not self._writing.restore_lost_file(now_wall):
+            return
         self._reading.open_anew_next_time()
         # A failure although it is mended, so that it is reported: the writer tries again soon.
         raise StoreUnavailable(
