@@ -66,8 +66,10 @@ class FdTable:
         owner.leave_fd_table()
 
     def owner(self, slot: int) -> FdOwner:
+        """The owner of *slot*; raises `LookupError` where it has none."""
         owner = self._owners[slot]
-        assert owner is not None, "a slot without an owner"
+        if owner is None:
+            raise LookupError(f"slot {slot} has no owner")
         return owner
 
     def set_fd(self, slot: int, descriptor: int | None) -> None:

@@ -47,6 +47,7 @@ class Poller(Protocol):
 
         To be called where the kernel just said that there is nothing to receive, while
         no task waits for *sock*. *on_readable* must not wait or raise; it may watch again.
+        It is called while `run` runs.
         """
 
     def unwatch(self, sock: stdsocket.socket) -> None:
@@ -152,9 +153,9 @@ class TrioPoller:
         trio.lowlevel.notify_closing(sock)
 
     def watch(self, sock: stdsocket.socket, on_readable: Callable[[], None]) -> None:
-        assert self._nursery is not None, "the poller does not run"
         self._callbacks[sock] = on_readable
-        self._nursery.start_soon(self._call_when_readable, sock, on_readable)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._call_when_readable, sock, on_readable)
 
     def unwatch(self, sock: stdsocket.socket) -> None:
         if self._callbacks.pop(sock, None) is not None:
@@ -162,8 +163,13 @@ class TrioPoller:
             trio.lowlevel.notify_closing(sock)
 
     async def run(self) -> None:
-        async with trio.open_nursery() as self._nursery:
-            await trio.sleep_forever()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                for watched in self._callbacks.items():
+                    self._nursery.start_soon(self._call_when_readable, *watched)
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
 
     async def _call_when_readable(
         self, sock: stdsocket.socket, on_readable: Callable[[], None]

@@ -59,5 +59,5 @@ def test_the_next_owner_of_a_number_does_not_inherit_the_way():
 def test_a_number_that_nobody_has_is_a_bug():
     fd_table = FdTable()
     fd_table.unregister(fd_table.take(FdOwner()))
-    with pytest.raises(AssertionError):
+    with pytest.raises(LookupError):
         fd_table.write_to_all(FrameBatch({"a": b"<a>"}), [0])

@@ -254,3 +254,20 @@ async def test_after_unwatch_nothing_is_called_and_a_task_can_wait(watch, pair):
     with trio.fail_after(5):
         await watch.wait_readable(ours)
     assert called == []
+
+
+@pytest.mark.parametrize("kind", [EpollPoller, TrioPoller])
+async def test_a_socket_that_is_watched_before_the_poller_runs_is_called_while_it_does(
+    kind, nursery
+):
+    poller, called = kind(), []
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        ours.setblocking(False)
+        poller.add(ours)
+        poller.watch(ours, lambda: called.append(ours.recv(10)))
+        peer.send(b"x")
+        nursery.start_soon(poller.run)
+        await wait_for(called, 1)
+        nursery.cancel_scope.cancel()
+    assert called == [b"x"]
