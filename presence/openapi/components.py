@@ -1,12 +1,11 @@
 """The schemas, headers and errors that several addresses share."""
 
-from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 from presence.openapi.matrix import (
     build_matrix_parameters,
     build_matrix_schemas,
     matrix_problem,
 )
-from presence.openapi.references import Json, json_answer, schema
+from presence.openapi.references import LEASE, Json, json_answer, schema
 
 _ID_PATTERN = r"^[A-Za-z0-9._~@+=-]{1,128}$"
 
@@ -253,9 +252,7 @@ def _body_schemas() -> Json:
         "activity": schema("Text"),
         "appear_offline": {"type": "boolean"},
         "lease": {
-            "type": "number",
-            "minimum": int(SHORTEST_LEASE),
-            "maximum": int(LONGEST_LEASE),
+            **LEASE,
             "description": (
                 "For how many seconds a status holds that was set without a device; "
                 "the default is 300, and up to `until` where that is later."

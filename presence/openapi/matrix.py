@@ -1,7 +1,7 @@
 """The addresses of Matrix: the draft's operations, and the client-server API."""
 
 from presence.openapi.operation import operation, persisted
-from presence.openapi.references import Json, content, json_answer, parameter, schema
+from presence.openapi.references import LEASE, Json, content, json_answer, parameter, schema
 
 DONE = {"204": {"description": "Done."}}
 STATE = {"type": "string", "enum": ["online", "idle", "offline"]}
@@ -190,7 +190,7 @@ def build_matrix_schemas() -> Json:
         "DeviceState": _body(
             {
                 "state": STATE,
-                "lease": {"type": "number", "minimum": 10, "maximum": 14_400},
+                "lease": LEASE,
             },
             "state",
         ),

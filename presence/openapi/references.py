@@ -1,8 +1,17 @@
 """The small pieces that paths and components refer to each other by."""
 
-from typing import Any
+from typing import Any, Final
+
+from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 
 Json = dict[str, Any]
+
+LEASE: Final[Json] = {
+    "type": "number",
+    "minimum": int(SHORTEST_LEASE),
+    "maximum": int(LONGEST_LEASE),
+}
+"""The length of a lease in seconds."""
 
 
 def json_answer(code: int, description: str, name: str) -> Json:

@@ -6,17 +6,13 @@ Unlike the client API this interface is our own, so keys that it does not know a
 from collections.abc import Mapping, Set
 from typing import Any
 
-from presence.core.rules import Rules
 from presence.core.text import clean_text
 from presence.core.types import Status, Text
 from presence.core.user.patch import UNSET, PresencePatch, Unset
 from presence.dialects.matrix.inbound import parse_state
-from presence.dialects.together.fields import parse_bool, parse_status
+from presence.dialects.together.fields import parse_bool, parse_lease, parse_status
 from presence.dialects.together.strict_json import load_json
 from presence.errors import InvalidInput
-
-SHORTEST_LEASE = 10.0
-LONGEST_LEASE = Rules().longest_lease_after
 
 
 def parse_status_put(body: bytes) -> PresencePatch:
@@ -36,7 +32,7 @@ def parse_device_put(body: bytes) -> PresencePatch:
     raw = _object(body, {"state", "lease"})
     if "state" not in raw:
         raise InvalidInput("state", "is missing")
-    lease = _parse_lease(raw["lease"]) if "lease" in raw else UNSET
+    lease = parse_lease(raw["lease"]) if "lease" in raw else UNSET
     return PresencePatch(state=parse_state(raw["state"]), lease=lease)
 
 
@@ -46,15 +42,6 @@ def parse_appear_offline_put(body: bytes) -> PresencePatch:
     if "appear_offline" not in raw:
         raise InvalidInput("appear_offline", "is missing")
     return PresencePatch(appear_offline=parse_bool(raw["appear_offline"], "appear_offline"))
-
-
-def _parse_lease(raw: object) -> float:
-    # Not isinstance: true would be the number 1. Written so that NaN is refused too.
-    is_number = type(raw) is int or type(raw) is float
-    if not (is_number and SHORTEST_LEASE <= raw <= LONGEST_LEASE):  # type: ignore[operator]
-        bounds = f"from {SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f}"
-        raise InvalidInput("lease", f"must be a number of seconds {bounds}")
-    return float(raw)  # type: ignore[arg-type]
 
 
 def _object(body: bytes, known: Set[str]) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """The fields that a gateway frame and a REST body have in common."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 from presence.core.text import clean_text
 from presence.core.types import Status, Text
 from presence.core.user.patch import UNSET, Unset
@@ -28,9 +29,19 @@ def parse_bool(raw: object, field: str) -> bool:
     return raw
 
 
+def parse_lease(raw: object) -> float:
+    """Seconds within the bounds of a lease; anything else raises `InvalidInput`."""
+    # Not isinstance: true would be the number 1. Written so that NaN is refused too.
+    is_number = type(raw) is int or type(raw) is float
+    if not is_number or not SHORTEST_LEASE <= cast("float", raw) <= LONGEST_LEASE:
+        bounds = f"from {SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f}"
+        raise InvalidInput("lease", f"must be a number of seconds {bounds}")
+    return float(cast("float", raw))
+
+
 @value
 class Texts:
-    """The text fields of one command: as in `core.changes.PresencePatch`."""
+    """The text fields of one command: as in `PresencePatch`."""
 
     custom_status: Text | Unset | None
     custom_status_until: float | Unset | None

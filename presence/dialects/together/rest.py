@@ -5,19 +5,18 @@ Every `parse_` function raises `InvalidInput` naming the field, and nothing else
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import attrs
 import orjson
 
 from presence.core.ids import parse_server_id, parse_user_id
-from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
 from presence.core.text import clean_username
 from presence.core.types import PublicView, SelfView, ServerId, Status, UserId
 from presence.core.user.patch import UNSET, PresencePatch, Unset
 from presence.core.value import value
-from presence.dialects.together.fields import parse_bool, parse_status, parse_texts
+from presence.dialects.together.fields import parse_bool, parse_lease, parse_status, parse_texts
 from presence.dialects.together.strict_json import MAX_VALUES
 from presence.dialects.together.structure import as_given, read_list, register, structure
 from presence.dialects.together.times import format_time, parse_end
@@ -217,12 +216,7 @@ def _read_appear_offline(raw: object, _: Any) -> bool:
 
 
 def _read_lease(raw: object, _: Any) -> float:
-    # Not isinstance: true would be the number 1. Written so that NaN is refused too.
-    is_number = type(raw) is int or type(raw) is float
-    if not is_number or not SHORTEST_LEASE <= cast("float", raw) <= LONGEST_LEASE:
-        bounds = f"from {SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f}"
-        raise InvalidInput("lease", f"must be a number of seconds {bounds}")
-    return float(cast("float", raw))
+    return parse_lease(raw)
 
 
 def _read_name(raw: object, _: Any) -> str | None:
