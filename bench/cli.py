@@ -16,7 +16,7 @@ import click
 from bench import console, machine, results, servers
 from bench.child import LoadFailed
 from bench.results import Result, Run
-from bench.scenario import Scenario, Stage, find_scenarios
+from bench.scenario import Scenario, Stage, find_scenarios, option
 
 QUICK_SECONDS = 0.1
 LOG_LINES = 20
@@ -43,10 +43,8 @@ COMPARE = click.Option(["--compare"], type=PRESENT_FILE, help="A saved run to co
 PLOTS = click.Option(["--plots"], type=FOLDER, callback=_needs_matplotlib,
                      help="Draw each plot into this folder.")  # fmt: skip
 COMMON = (
-    click.Option(["--repeats"], type=click.IntRange(1), default=3, show_default=True,
-                 help="How often each is measured, interleaved."),
-    click.Option(["--seconds"], type=click.FloatRange(0.01), default=2.0, show_default=True,
-                 help="Length of one window."),
+    option("--repeats", click.IntRange(1), 3, "How often each is measured, interleaved."),
+    option("--seconds", click.FloatRange(0.01), 2.0, "Length of one window."),
     SAVE, HTML, COMPARE,
 )  # fmt: skip
 

@@ -135,14 +135,6 @@ class Names(click.ParamType[tuple[str, ...]]):
         return tuple(names)
 
 
-def names_option(name: str, known: Sequence[str], default: str, text: str) -> click.Option:
-    return click.Option([name], type=Names(known), default=default, show_default=True, help=text)
-
-
-def numbers_option(name: str, default: str, text: str) -> click.Option:
-    return click.Option([name], type=Numbers(), default=default, show_default=True, help=text)
-
-
-def number_option(name: str, default: int, text: str, *, least: int = 1) -> click.Option:
-    kind = click.IntRange(least)
+def option(name: str, kind: click.ParamType[Any], default: object, text: str) -> click.Option:
+    """An option of a scenario; its help names the default."""
     return click.Option([name], type=kind, default=default, show_default=True, help=text)

@@ -5,19 +5,12 @@ from contextlib import ExitStack
 from statistics import mean
 
 import attrs
+import click
 
 from bench.load import Answer, Connection, Load
 from bench.population import Population, draw
 from bench.results import Case, Result
-from bench.scenario import (
-    Column,
-    Plot,
-    Scenario,
-    Stage,
-    names_option,
-    number_option,
-    numbers_option,
-)
+from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage, option
 from bench.servers import NO_LIMITS, SERVERS, Server, serving
 from bench.window import CLIENT, COST, RATE, result_of, warm_up
 
@@ -149,12 +142,12 @@ SCENARIO = Scenario(
         *CLIENT,
     ),
     options=(
-        names_option("--servers", ["presence", "baseline", "baseline-joined"], "presence,baseline",
+        option("--servers", Names(["presence", "baseline", "baseline-joined"]), "presence,baseline",
                      "Which servers; one without audiences only tells everybody."),
-        number_option("--n", 10_000, "How many users are connected.", least=2),
-        number_option("--groups", 300, "How many servers they share."),
-        number_option("--memberships", 4, "In how many of them a user is, on average."),
-        numbers_option("--w", "1,16", "How many updates are outstanding, each by another user."),
+        option("--n", click.IntRange(2), 10_000, "How many users are connected."),
+        option("--groups", click.IntRange(1), 300, "How many servers they share."),
+        option("--memberships", click.IntRange(1), 4, "In how many of them a user is, on average."),
+        option("--w", Numbers(), "1,16", "How many updates are outstanding, each by another user."),
     ),
     quick={"servers": ("presence", "baseline"), "n": 120, "groups": 40, "memberships": 2,
            "w": (1, 4)},

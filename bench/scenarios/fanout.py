@@ -7,7 +7,7 @@ import click
 
 from bench.load import Answer, Load
 from bench.results import Case, Result
-from bench.scenario import Plot, Scenario, Stage, names_option, numbers_option
+from bench.scenario import Names, Numbers, Plot, Scenario, Stage, option
 from bench.servers import NO_LIMITS, SERVERS, serving
 from bench.window import CLIENT, COST, EACH, RATE, result_of, warm_up
 
@@ -74,10 +74,10 @@ SCENARIO = Scenario(
     run=run,
     columns=(*COST, *EACH, *RATE, *CLIENT),
     options=(
-        names_option("--servers", list(SERVERS), "baseline,presence,socketify",
+        option("--servers", Names(list(SERVERS)), "baseline,presence,socketify",
                      "Which servers, beside one another."),
-        numbers_option("--n", "100,1000,5000", "How many listeners."),
-        numbers_option("--w", "1,16", "How many updates are outstanding, each by another user."),
+        option("--n", Numbers(), "100,1000,5000", "How many listeners."),
+        option("--w", Numbers(), "1,16", "How many updates are outstanding, each by another user."),
         click.Option(["--pool"], type=click.IntRange(1),
                      help="How many users take turns with the updates. [default: W]"),
         click.Option(["--limits/--no-limits"], default=False, show_default=True,

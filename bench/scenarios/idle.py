@@ -3,18 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 
+import click
+
 from bench.machine import cpu_seconds, resident_bytes
 from bench.registered import register
 from bench.results import Case, Result
-from bench.scenario import (
-    Column,
-    Plot,
-    Scenario,
-    Stage,
-    names_option,
-    number_option,
-    numbers_option,
-)
+from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage, option
 from bench.servers import NO_LIMITS, SERVERS, Server, serving, start_again, stop
 
 QUIET = 1.0
@@ -98,10 +92,10 @@ SCENARIO = Scenario(
         Column("idle_cpu", "idle CPU %", factor=100, decimals=2),
     ),
     options=(
-        names_option("--servers", list(SERVERS), "baseline,presence,socketify",
+        option("--servers", Names(list(SERVERS)), "baseline,presence,socketify",
                      "Which servers, one after another."),
-        numbers_option("--n", "1000,5000", "How many connections."),
-        number_option("--users", 100_000,
+        option("--n", Numbers(), "1000,5000", "How many connections."),
+        option("--users", click.IntRange(1), 100_000,
                       "How many users are registered, for the memory of one not connected."),
     ),
     quick={"servers": ("baseline", "presence"), "n": (50,), "users": 500},

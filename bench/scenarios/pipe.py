@@ -9,7 +9,7 @@ from bench.load import Form, Load
 from bench.machine import resident_bytes
 from bench.registered import hide
 from bench.results import Case, Result
-from bench.scenario import Column, Plot, Scenario, Stage, names_option, numbers_option
+from bench.scenario import Column, Names, Numbers, Plot, Scenario, Stage, option
 from bench.servers import NO_LIMITS, data_of, serving, user_of
 from bench.window import CLIENT, COST, EACH, RATE, result_of, sum_checks, warm_up
 
@@ -103,9 +103,9 @@ SCENARIO = Scenario(
         *CLIENT,
     ),
     options=(
-        names_option("--transports", list(TRANSPORTS), ",".join(TRANSPORTS),
+        option("--transports", Names(list(TRANSPORTS)), ",".join(TRANSPORTS),
                      "Which, beside one another."),
-        numbers_option("--n", "1000", "How many radios listen."),
+        option("--n", Numbers(), "1000", "How many radios listen."),
     ),
     quick={"transports": ("pipe",), "n": (40,)},
     reference={"transport": "together"},

@@ -7,7 +7,7 @@ import click
 from bench.load import Load
 from bench.machine import resident_bytes
 from bench.results import Case, Result
-from bench.scenario import Column, Plot, Scenario, Stage, number_option
+from bench.scenario import Column, Plot, Scenario, Stage, option
 from bench.servers import NO_LIMITS, Server, serving
 from bench.window import result_of
 
@@ -74,14 +74,13 @@ SCENARIO = Scenario(
         Column("grown_mb", "memory grown MB", decimals=1),
     ),
     options=(
-        number_option("--n", 1000, "How many listeners.", least=3),
-        number_option("--w", 1, "How many updates are outstanding."),
-        click.Option(["--share"], type=click.FloatRange(0, 0.4), default=0.05, show_default=True,
-                     help="Of the listeners, who read nothing, and as many who read slowly."),
-        number_option("--slow-bytes", 2000, "What a slow one reads in a second."),
-        click.Option(["--blocked-after"], type=click.FloatRange(0), default=10.0,
-                     show_default=True,
-                     help="The server's write_blocked_after: cuts who takes nothing so long."),
+        option("--n", click.IntRange(3), 1000, "How many listeners."),
+        option("--w", click.IntRange(1), 1, "How many updates are outstanding."),
+        option("--share", click.FloatRange(0, 0.4), 0.05,
+               "Of the listeners, who read nothing, and as many who read slowly."),
+        option("--slow-bytes", click.IntRange(1), 2000, "What a slow one reads in a second."),
+        option("--blocked-after", click.FloatRange(0), 10.0,
+               "The server's write_blocked_after: cuts who takes nothing so long."),
     ),
     quick={"n": 40, "w": 2, "share": 0.1, "slow_bytes": 2000, "blocked_after": 10.0},
     reference={"readers": "all read"},

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import attrs
+import click
 
 from bench.load import Answer, Load
 from bench.machine import forget_peak, peak_bytes, resident_bytes
 from bench.probe import Probe, Waits
 from bench.results import Case, Histogram, Result, bucket_of
-from bench.scenario import Column, Plot, Scenario, Stage, number_option
+from bench.scenario import Column, Plot, Scenario, Stage, option
 from bench.servers import NO_LIMITS, Server, serving, start_again, stop
 from bench.window import sum_checks
 
@@ -191,8 +192,8 @@ SCENARIO = Scenario(
         Column("client_share", "client busy %", factor=100, decimals=0),
     ),
     options=(
-        number_option("--n", 5000, "How many connections, each of another user."),
-        number_option("--group", 500, "How many users share a server."),
+        option("--n", click.IntRange(1), 5000, "How many connections, each of another user."),
+        option("--group", click.IntRange(1), 500, "How many users share a server."),
     ),
     quick={"n": 60, "group": 20},
     plots=(

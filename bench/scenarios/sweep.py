@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bench.results import Case, Histogram, Result
-from bench.scenario import Column, Plot, Scenario, Stage, numbers_option
+from bench.scenario import Column, Numbers, Plot, Scenario, Stage, option
 from bench.worker import work
 
 
@@ -42,7 +42,7 @@ SCENARIO = Scenario(
         Column("return_turn_ms", "returns: longest turn"),
     ),
     options=(
-        numbers_option("--n", "10000,100000,1000000", "How many devices, each of another user."),
+        option("--n", Numbers(), "10000,100000,1000000", "How many devices, each of another user."),
     ),
     quick={"n": (300,)},
     plots=(Plot("distribution", "How late a task is while all are swept", "late"),),

@@ -63,6 +63,13 @@ def test_lists_on_the_command_line():
     assert Names(["a", "b"]).convert("b,a", None, None) == ("b", "a")
 
 
+@pytest.mark.parametrize("name", sorted(cli.SCENARIOS))
+def test_a_scenario_can_be_run_with_its_defaults(name):
+    command = cli.commands.commands[name]
+    with command.make_context(name, []) as context:
+        assert set(cli.SCENARIOS[name].quick) <= set(context.params)
+
+
 @pytest.mark.parametrize("words", [["fanout", "--n", "many"], ["fanout", "--servers", "apache"]])
 def test_a_wrong_list_is_a_usage_error(words):
     assert CliRunner().invoke(cli.commands, words).exit_code == 2
