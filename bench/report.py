@@ -24,7 +24,7 @@ def write_report(run: Run, scenarios: Mapping[str, Scenario], saved: Run | None 
     """Return the page; *saved* is a run to compare with."""
     console = Console(record=True, file=io.StringIO(), width=WIDTH, highlight=False)
     parts = [HEAD]
-    for scenario in scenarios.values():
+    for scenario in [each for each in scenarios.values() if run.cases(each.name)]:
         show_run(run, scenario, saved, console)
         parts += [_text(console), *_images(run, scenario)]
     show_machine(run, saved, console)

@@ -58,6 +58,7 @@ def test_the_page_has_the_facts_a_table_and_a_plot_per_facet():
     assert "Fast & <cheap>" in text
     rows = [line.split()[1] for line in text.splitlines() if re.match("[┃│] [a-z]", line)]
     assert rows == ["server", "baseline", "baseline", "presence", "presence"]
+    assert len(page.findall("pre")) == 2  # the table, the machine
     images = list(page.iter("img"))
     assert [image.get("alt") for image in images] == TITLES
     for image in images:
