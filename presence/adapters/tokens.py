@@ -1,5 +1,6 @@
 """Tokens (JWT): issued with the data directory's secret, verified with it and issuers' keys."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -21,6 +22,8 @@ ANY_AUDIENCE: Final = "any"
 MAX_TOKEN_BYTES: Final = 8192
 MAX_SERVERS: Final = 1000
 SKEW: Final = 30.0
+MOST_OPENED: Final = 10_000
+"""Tokens of which the signature need not be checked again, the latest ones."""
 _LATEST: Final = 2.0**53
 
 _jws = jwt.PyJWS(algorithms=[OWN_ALGORITHM, "RS256", "EdDSA"])
@@ -82,6 +85,14 @@ class ForeignIssuer:
             raise TokenRefused(TokenProblem.WRONG_AUDIENCE)
 
 
+@attrs.frozen
+class _Opened:
+    """A token that was found good, and its claims about times."""
+
+    claims: Claims
+    times: Mapping[str, object]
+
+
 class TokenVerifier:
     """Tells whether a token lets somebody in, and whom.
 
@@ -92,11 +103,28 @@ class TokenVerifier:
     def __init__(self, secret: bytes, foreign: ForeignIssuer | None = None) -> None:
         self._foreign = foreign
         self._own_key = IssuerKey(OWN_ALGORITHM, None, secret)
+        self._opened: dict[bytes, _Opened] = {}
+        """Tokens that were found good, by their digest; the times are looked at each time."""
 
     def verify(self, token: str, now: float) -> Claims:
         """Return what *token* claims at the Unix time *now*, or raise `TokenRefused`."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenRefused(TokenProblem.TOO_LONG)
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        opened = self._opened.get(digest)
+        if opened is None:
+            opened = self._check(token, now)
+            self._keep(digest, opened)
+        _check_times(opened.times, now)
+        return opened.claims
+
+    def _keep(self, digest: bytes, opened: "_Opened") -> None:
+        if len(self._opened) >= MOST_OPENED:
+            del self._opened[next(iter(self._opened))]
+        self._opened[digest] = opened
+
+    def _check(self, token: str, now: float) -> "_Opened":
+        """Check signature, issuer and claims; raises `TokenRefused`."""
         try:
             raw, issuer = self._open(token)
         except jwt.InvalidSignatureError as error:
@@ -105,7 +133,8 @@ class TokenVerifier:
             raise TokenRefused(TokenProblem.MALFORMED) from error
         is_admin = self._judge(raw, issuer)
         _check_times(raw, now)
-        return _read_claims(raw, is_admin=is_admin)
+        times = {claim: raw[claim] for claim in ("exp", "nbf", "iat") if claim in raw}
+        return _Opened(_read_claims(raw, is_admin=is_admin), times)
 
     def _open(self, token: str) -> tuple[Mapping[str, object], ForeignIssuer | None]:
         """Check the signature; return the claims, and the issuer: None is our own secret.

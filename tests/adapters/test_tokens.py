@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.adapters import tokens
 from presence.adapters.issuer_keys import IssuerKey
 from presence.adapters.tokens import (
     MAX_SERVERS,
@@ -513,3 +514,38 @@ def test_a_refusal_does_not_quote_the_token():
     with pytest.raises(TokenRefused) as refused:
         own.verify(token, NOW)
     assert token not in str(refused.value)
+
+
+# Tokens that were opened before -------------------------------------------------------------
+
+
+def test_a_token_that_was_good_is_refused_once_it_has_expired():
+    verifier = TokenVerifier(SECRET)
+    token = with_claims(nbf=NOW - 10)
+    claims = verifier.verify(token, NOW)
+    assert verifier.verify(token, NOW + 59) == claims
+    assert refusal(token, verifier, NOW + 60) is TokenProblem.EXPIRED
+    assert refusal(token, verifier, NOW - 100) is TokenProblem.NOT_YET_VALID
+
+
+def test_a_token_that_was_refused_is_looked_at_again():
+    verifier = TokenVerifier(SECRET)
+    token = with_claims(nbf=NOW + 50)
+    assert refusal(token, verifier) is TokenProblem.NOT_YET_VALID
+    assert verifier.verify(token, NOW + 30).user_id == "alice"
+
+
+def test_a_token_opened_before_does_not_open_a_similar_one():
+    verifier = TokenVerifier(SECRET)
+    token = with_claims()
+    verifier.verify(token, NOW)
+    assert refusal(token[:-4] + "AAAA", verifier) is TokenProblem.WRONG_SIGNATURE
+    assert verifier.verify(with_claims(iss="presence", admin=True), NOW).is_admin
+
+
+def test_only_the_latest_tokens_are_remembered(monkeypatch):
+    monkeypatch.setattr(tokens, "MOST_OPENED", 2)
+    verifier = TokenVerifier(SECRET)
+    for number in range(5):
+        assert verifier.verify(with_claims(sub=f"user{number}"), NOW).user_id == f"user{number}"
+    assert verifier.verify(with_claims(sub="user0"), NOW).user_id == "user0"
