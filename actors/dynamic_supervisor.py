@@ -15,13 +15,14 @@ import trio
 from actors.actor import (
     DRAIN_LIMIT,
     ActorRef,
+    Asked,
     Behaviour,
     Reply,
     deliver,
     fail_asks,
     put_entry,
 )
-from actors.errors import ActorStopped
+from actors.errors import ActorCrashed, ActorStopped
 from actors.mailbox import Mailbox
 from actors.restart import ChildCrashReport, Recovery, RestartBudget
 from actors.shards import Shards
@@ -158,21 +159,36 @@ class DynamicSupervisor(Generic[K, M]):
         child's crash is its own: the sender does not see it. Not to be called
         by a child of this supervisor while it handles a message.
         """
+        if not self._handle_at_once(key, message):
+            self._put(key, message, slot, merge)
+
+    async def ask_inline(
+        self, key: K, make: Callable[[Reply[R]], M], *, timeout: float, slot: Hashable = None
+    ) -> R:
+        """As `ask`; but a child at rest answers before this waits, if it can."""
+        reply: Reply[R] = Reply()
+        message = make(reply)
+        if not self._handle_at_once(key, message):
+            self._put(key, Asked(message, reply), slot, None)
+        elif not reply.is_answered:
+            raise ActorCrashed(f"{self.name} {key} crashed on the message")
+        return await reply.wait(timeout)
+
+    def _handle_at_once(self, key: K, message: M) -> bool:
+        """Let a child at rest handle *message*; False where it cannot. A crash is handled, too."""
         # It stays at rest meanwhile: what it is told while it handles waits for its task.
         behaviour = None if self._closing.is_set() else self._resting.get(key)
         if behaviour is None:
-            self._put(key, message, slot, merge)
-            return
+            return False
         try:
             is_handled = behaviour.receive_nowait(message)
         except Exception as error:
             child = self._working.get(key) or self._wake(key)
             child.crash = error
-            return
-        if not is_handled:
-            self._put(key, message, slot, merge)
-        elif behaviour.is_idle and key in self._resting:
+            return True
+        if is_handled and behaviour.is_idle and key in self._resting:
             self._wake(key)
+        return is_handled
 
     async def ask(
         self,

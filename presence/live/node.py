@@ -4,7 +4,8 @@ Rule: this file decides nothing about a user. It carries out what `core`
 returned, in order, and never waits: table first, then announcement, then disk.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -86,8 +87,26 @@ class Node:
         slot: Hashable = None,
     ) -> R:
         """Ask the user's actor; raises `UserUnavailable`, `UserCrashed`, or what it answers."""
-        try:
+        with self._named_errors(user_id):
             return await self.users.ask(user_id, make, timeout=timeout, slot=slot)
+
+    async def ask_inline(
+        self,
+        user_id: UserId,
+        make: Callable[[Reply[R]], Message],
+        *,
+        timeout: float,
+        slot: Hashable,
+    ) -> R:
+        """As `ask`; an actor at rest answers before this waits, if it can."""
+        with self._named_errors(user_id):
+            return await self.users.ask_inline(user_id, make, timeout=timeout, slot=slot)
+
+    @contextmanager
+    def _named_errors(self, user_id: UserId) -> Iterator[None]:
+        """Give errors of actors the names that frontends know."""
+        try:
+            yield
         except (ActorStopped, AskTimedOut, MailboxFull) as error:
             raise UserUnavailable(f"{user_id} cannot be asked now: {error}") from error
         except ActorCrashed as error:

@@ -139,7 +139,7 @@ class PresenceService:
         (after `ARRIVE_TIMEOUT` seconds, or at a stop) or `UserCrashed`.
         """
         connected = Connected(subscriber.connection, subscriber.device, state, intent)
-        await self._node.ask(
+        await self._node.ask_inline(
             subscriber.user_id,
             lambda reply: Arrive(connected, claims, subscriber, reply),
             timeout=ARRIVE_TIMEOUT,
@@ -181,8 +181,11 @@ class PresenceService:
         for timer in ConnectionTimer:
             node.timer.cancel((timer.value, connection))
         if not node.is_draining:  # a stop of the server publishes nothing
-            ended = Ended(connection, ending)
-            node.users.tell_nowait(subscriber.user_id, ended, slot=("ended", connection))
+            ended, slot = Ended(connection, ending), ("ended", connection)
+            if ending is Ending.POLL:  # these come and go all the time, never thousands at once
+                node.users.handle_inline(subscriber.user_id, ended, slot=slot)
+            else:
+                node.users.tell_nowait(subscriber.user_id, ended, slot=slot)
 
     def set_timer(
         self,

@@ -6,6 +6,7 @@ devices has no actor for long; the next message makes a new one.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
@@ -120,10 +121,8 @@ class UserActor(Behaviour[Message]):
                 await self._read_again()
             case Commanded():
                 self._obey(message)
-            case Ended(connection=connection):
-                # First: if handling it crashes, the connection must not be restored for ever.
-                self._node.connections.note_end_handled(self._id, connection)
-                self._apply(message)
+            case Ended():
+                self._end(message)
             case Released():
                 self._node.release(self._id)
                 self._apply(message)
@@ -135,11 +134,24 @@ class UserActor(Behaviour[Message]):
                 self._apply(message)
 
     def receive_nowait(self, message: Message) -> bool:
-        """Handle the command of a connection at once: it needs no await."""
-        if not isinstance(message, Commanded):
-            return False
-        self._obey(message)
+        """Handle at once what needs no await: commands, and polls that come and go."""
+        match message:
+            case Commanded():
+                self._obey(message)
+            case Ended():
+                self._end(message)
+            case Arrive(claims=claims, subscriber=subscriber) if self._needs_no_await(
+                claims, subscriber
+            ):
+                self._admit(message)
+                message.reply.answer(None)
+            case _:
+                return False
         return True
+
+    def _needs_no_await(self, claims: Claims, subscriber: Subscriber) -> bool:
+        is_read = self._deferred is None
+        return is_read and claims.servers is None and not subscriber.wants_snapshots
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -155,36 +167,59 @@ class UserActor(Behaviour[Message]):
         self._node.connections.note_states(self._id, self._user.devices)
         return effects
 
+    def _end(self, ended: Ended) -> None:
+        # First: if handling it crashes, the connection must not be restored for ever.
+        self._node.connections.note_end_handled(self._id, ended.connection)
+        self._apply(ended)
+
     async def _arrive(self, message: Arrive) -> None:
         subscriber = message.subscriber
-        if self._node.is_revoked(message.claims):  # since it was admitted
-            subscriber.end(EndReason.TOKEN)
-        elif self._node.connections.is_open(subscriber):
+        if self._is_welcome(message):
             await self._accept(message.claims)
-            effects = self._apply(message.connected)
-            if any(isinstance(effect, TooManyDevices) for effect in effects):
-                subscriber.end(EndReason.TOO_MANY_DEVICES)
-            else:
+            if self._attach(message):
                 await self._welcome(subscriber)
         message.reply.answer(None)
 
     async def _welcome(self, subscriber: Subscriber) -> None:
-        node = self._node
-
-        def greet(snapshots: list[ServerSnapshot]) -> None:
-            # Runs without an await, so no update is lost between snapshot and subscription.
-            latest = node.incarnation.versions.latest
-            present = node.memberships.servers_of(self._id)
-            servers = [snapshot for snapshot in snapshots if snapshot.id in present]
-            joined = [each.id for each in servers] if subscriber.wants_snapshots else present
-            if node.connections.welcome(subscriber):
-                subscriber.welcome(Welcome(self._user.self_view, servers, latest))
-                node.fanout.subscribe(subscriber, joined)
-
         if subscriber.wants_snapshots:
-            await node.public_views.snapshots(node.memberships.servers_of(self._id), greet)
+            servers = self._node.memberships.servers_of(self._id)
+            await self._node.public_views.snapshots(servers, partial(self._greet, subscriber))
         else:
-            greet([])
+            self._greet(subscriber, [])
+
+    def _admit(self, message: Arrive) -> None:
+        """As `_arrive`, for a connection that needs no await."""
+        if self._is_welcome(message):
+            if not self._user.is_created or message.claims.name is not None:
+                self._apply(self._claimed_by(message.claims))
+            if self._attach(message):
+                self._greet(message.subscriber, [])
+
+    def _is_welcome(self, message: Arrive) -> bool:
+        """Say whether to attach the connection, which may have been revoked or be over."""
+        if self._node.is_revoked(message.claims):  # since it was admitted
+            message.subscriber.end(EndReason.TOKEN)
+            return False
+        return self._node.connections.is_open(message.subscriber)
+
+    def _attach(self, message: Arrive) -> bool:
+        """Attach the connection; False where that would be a device too many, and ends it."""
+        effects = self._apply(message.connected)
+        has_room = not any(isinstance(effect, TooManyDevices) for effect in effects)
+        if not has_room:
+            message.subscriber.end(EndReason.TOO_MANY_DEVICES)
+        return has_room
+
+    def _greet(self, subscriber: Subscriber, snapshots: list[ServerSnapshot]) -> None:
+        """Welcome and subscribe, without an await: no update is lost between the two."""
+        node = self._node
+        latest = node.incarnation.versions.latest
+        present = node.memberships.servers_of(self._id)
+        servers = [snapshot for snapshot in snapshots if snapshot.id in present]
+        joined = [each.id for each in servers] if subscriber.wants_snapshots else present
+        if node.connections.welcome(subscriber):
+            subscriber.welcome(Welcome(self._user.self_view, servers, latest))
+            node.fanout.subscribe(subscriber, joined)
 
     def _obey(self, message: Commanded) -> None:
         """Apply the command of a connection, unless its device is not attached (any more)."""

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors import ActorStopped, Behaviour, RestartBudget, open_dynamic_supervisor
+from actors import ActorCrashed, ActorStopped, Behaviour, RestartBudget, open_dynamic_supervisor
 
 ROOMY = RestartBudget(max_restarts=1000, within=60)
 
@@ -145,3 +145,54 @@ async def test_a_closed_supervisor_takes_nothing_over(desk, clerks):
     with pytest.raises(ActorStopped):
         clerks.handle_inline("ann", "letter")
     assert desk.notes == []
+
+
+# -- asking ----------------------------------------------------------------------------------
+
+
+class Counter(Behaviour):
+    """Answers questions with how many it was asked; "late" ones in its task, "boom" crashes."""
+
+    def __init__(self, key):
+        self.asked = 0
+
+    def receive_nowait(self, message):
+        word, reply = message
+        if word == "late":
+            return False
+        if word == "boom":
+            raise ValueError("boom")
+        self.asked += 1
+        reply.answer(self.asked)
+        return True
+
+    async def receive(self, message):
+        await trio.lowlevel.checkpoint()
+        self.receive_nowait(("word", message[1]))
+
+
+@pytest.fixture
+async def ask_counter(autojump_clock):
+    counters = open_dynamic_supervisor(
+        "counters", Counter, mailbox_capacity=10, child_budget=ROOMY, budget=ROOMY
+    )
+
+    async with counters as supervisor:
+        yield lambda word: supervisor.ask_inline(
+            "ann", lambda reply: (word, reply), timeout=5.0, slot=None
+        )
+
+
+async def test_a_question_is_answered_whether_the_child_is_new_at_rest_or_needs_its_task(
+    ask_counter,
+):
+    words = ["word", "word", "late", "word"]
+    assert [await ask_counter(word) for word in words] == [1, 2, 3, 4]
+
+
+async def test_a_question_that_crashes_the_child_says_so_and_the_next_one_is_answered(ask_counter):
+    assert await ask_counter("word") == 1
+    await wait_all_tasks_blocked()
+    with pytest.raises(ActorCrashed):
+        await ask_counter("boom")
+    assert await ask_counter("word") == 1
