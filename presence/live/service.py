@@ -290,10 +290,12 @@ class PresenceService:
         """
         return self._node.recent_changes.given_at(view.version)
 
-    def present_to(self, user_id: UserId) -> Iterable[PublicView]:
-        """The views of all others whom the user sees and that are not offline, each once."""
+    def present_to(self, user_id: UserId) -> list[PublicView]:
+        """The views of all others whom the user sees and that are not offline, by version."""
         present = self.present_in(self._node.memberships.servers_of(user_id))
-        return (view for view in present if view.user_id != user_id)
+        return sorted(
+            (view for view in present if view.user_id != user_id), key=lambda view: view.version
+        )
 
     async def changes_since(self, user_id: UserId, version: int) -> list[PublicView] | None:
         """The views of others whom the user sees that changed after *version*, oldest first.

@@ -26,6 +26,8 @@ SETTINGS = {
     "socket_lost_after": 400,
 }
 TEXT_ENDS_AFTER = 3
+MATRIX = "/_matrix/client/v3"
+LAST_ACTIVE = re.compile(rb'"last_active_ago":[0-9]+')
 LAST_SEEN = re.compile(rb'"last_seen":"([^"]*)"')
 PATIENCE = 200
 STOP_WITHIN = 10.0
@@ -39,6 +41,7 @@ class Stage:
         self.absence = absence
         self.told = []
         self._open = {}
+        self._streams = []
         self._doras = []
         self.admin = None
 
@@ -50,6 +53,8 @@ class Stage:
         finally:
             for client in [*self._open.values(), *self._doras]:
                 client.socket.close()
+            for stream in self._streams:
+                stream.close()
 
     def _play(self):
         self.admin = self.server.token("root", "--admin")
@@ -70,6 +75,7 @@ class Stage:
         olga = self.come("olga")
         pia = self.come("pia")
         olga.wait_shown("pia", status="online")
+        self.stream("olga")
         dora = self.come_as_dora("/ws?user=dora&device=phone")
         olga.wait_shown("dora", status="online")
         return olga, pia, dora
@@ -142,6 +148,13 @@ class Stage:
         self._open[f"socket {len(self._open)} of {user}"] = client
         return client
 
+    def stream(self, user):
+        """Open an event stream until the restart; over HTTP/1.0, where no length tells of times."""
+        stream = socket.create_connection(("127.0.0.1", self.server.port), timeout=STOP_WITHIN)
+        path = f"/events?user={user}&device=stream&state=offline"
+        stream.sendall(f"GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n".encode())
+        self._streams.append(stream)
+
     def come_as_dora(self, target):
         client = WireClient(self.server.port, target)
         self._doras.append(client)
@@ -167,7 +180,13 @@ class Stage:
             client.read_what_came()
             self.told.append((f"{name}, head", client.head))
             self.told.append((name, bytes(client.received)))
-        return number_last_seen(self.told)
+        for stream in self._streams:
+            head, _, events = stream.makefile("rb").read().partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert b"dora" in events
+            self.told.append(("event stream", events))
+        told = [(what, LAST_ACTIVE.sub(b'"last_active_ago":0', heard)) for what, heard in self.told]
+        return number_last_seen(told)
 
     # -- requests ----------------------------------------------------------------------------
 
@@ -193,10 +212,24 @@ class Stage:
             ("DELETE", "/users/dora", None),
         ]:
             self.ask(user, when, method, path, body)
+        newcomer = f"ines{len(self.told)}"
+        for method, path, body in [
+            ("GET", "/users/dora/explain", None),
+            ("GET", "/presence/dora", None),
+            ("GET", "/presence/nell", None),
+            ("PUT", "/presence/dora/devices/phone", {"state": "online"}),
+            ("GET", f"{MATRIX}/presence/@dora:localhost/status", None),
+            ("GET", f"{MATRIX}/presence/@nell:localhost/status", None),
+            ("PUT", f"{MATRIX}/presence/@dora:localhost/status", {"presence": "online"}),
+            ("GET", f"{MATRIX}/sync?set_presence=offline", None),
+            ("GET", "/events?timeout=0&state=offline&device=poll", None),
+        ]:  # by somebody new, whose rate of requests is its own
+            self.ask(newcomer, when, method, path, body)
 
     def ask(self, user, when, method, path, body=None, *, token=None):
         status, headers, answer = exchange(self.server.port, method, path, user, body, token)
-        kept = [(name, value) for name, value in headers if name != "date"]
+        dropped = {"date", "content-length"} if LAST_ACTIVE.search(answer) else {"date"}
+        kept = [(name, value) for name, value in headers if name not in dropped]
         assert status != 429, "the observer itself asks too much"
         what = f"{when}: {method} {path} by {user}"
         self.told.append((what, repr((status, kept)).encode() + answer))
@@ -274,7 +307,18 @@ class Hidden:
             self.wait_self(stage, custom_status=f"secret {self.number}")
             tablet.beat()
             tablet.leave()
+        self.sync(stage)
         self.main.beat()
+
+    def sync(self, stage):
+        """Poll, and set the state of a device, as a Matrix client and a bot do."""
+        port = stage.server.port
+        polled = exchange(port, "GET", f"{MATRIX}/sync?set_presence=offline", "dora")
+        put = exchange(
+            port, "PUT", "/presence/dora/devices/bot", "dora", {"state": "offline", "lease": 10}
+        )
+        removed = exchange(port, "DELETE", "/presence/dora/devices/bot", "dora")
+        assert {polled[0], put[0], removed[0]} <= {200, 204, 429}
 
     def do_much(self, stage):
         self.flood_texts(stage)

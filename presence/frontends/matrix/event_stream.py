@@ -138,7 +138,7 @@ class EventStream(ClientConnection):
         return frame(stream_event("self", orjson.dumps(draft_self_object(view))))
 
     def _snapshot_event(self, version: int) -> bytes:
-        present = list(self._service.present_to(self.user_id))
+        present = self._service.present_to(self.user_id)
         seen = {view.user_id for view in present}
         gone = [view for view in self._gone if view.user_id not in seen]
         users: list[dict[str, Any]] = [

@@ -105,7 +105,7 @@ class Polling(Generic[R]):
         if since is not None and since.version <= self._service.latest_version:
             gone = await self._service.offline_since(user_id, since.version)
         connection.note_told()
-        present = list(self._service.present_to(user_id))
+        present = self._service.present_to(user_id)
         came_back = {view.user_id for view in present}
         return [*[view for view in gone if view.user_id not in came_back], *present]
 
