@@ -147,9 +147,12 @@ class Audience(Generic[T]):
         ]
 
     def size_of(self, topics: Iterable[T]) -> int:
-        """How many readers *topics* have; who reads several is counted for each."""
-        lanes = (self._topics.get(topic, {}).values() for topic in topics)
-        return sum(len(sequences) for each in lanes for sequences in each)
+        """The number of readers of *topics*; a reader of several is counted for each."""
+        size = 0
+        for topic in topics:
+            for sequences in self._topics.get(topic, {}).values():
+                size += len(sequences)
+        return size
 
     def by_lane(self, topic: T) -> Iterator[tuple[Lane[Any], KeysView[Address]]]:
         """The readers of *topic* lane by lane; a live view."""

@@ -32,6 +32,13 @@ class SlidingWindow:
         # Only the newest of them decide when the window opens.
         self._times = (*left, now)[-self.limit :]
 
+    def take(self, now: float) -> bool:
+        """Note that one happens at *now*; False, with nothing noted, where it is one too many."""
+        if self.opens_at() > now:
+            return False
+        self.count(now)
+        return True
+
     def is_full(self, now: float) -> bool:
         return self.opens_at() > now
 

@@ -5,7 +5,7 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
-from presence.core.public_changes import MemberRemoved, subject_of
+from presence.core.public_changes import MemberRemoved, Update, subject_of
 from presence.live.subscriber import Announcement, Encoder
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.frame_batch import FrameBatch
@@ -69,16 +69,18 @@ class SocketLane(Generic[E]):
     ) -> FrameBatch | RemovalBatch | None:
         """Join the frames of some announcements; None where the dialect has none."""
         encoder = self.encoder
-        found = [
-            (key, each.update, frame)
-            for key, each in values
-            if (frame := each.frame(encoder)) is not None
-        ]
+        found: list[tuple[Hashable, Update, bytes]] = []
+        removals: list[int] = []
+        for key, announcement in values:
+            frame = announcement.frame(encoder)
+            if frame is not None:
+                if isinstance(announcement.update, MemberRemoved):
+                    removals.append(len(found))
+                found.append((key, announcement.update, frame))
         if not found:
             return None
-        removals = [n for n, (_, each, _) in enumerate(found) if isinstance(each, MemberRemoved)]
         if encoder.names_servers:
-            vanished = tuple(subject_of(found[n][1]) for n in removals)
+            vanished = tuple([subject_of(found[index][1]) for index in removals])
             return FrameBatch({key: frame for key, _, frame in found}, vanished)
         steps = [(subject_of(update), frame) for _, update, frame in found]
         return RemovalBatch(steps, frozenset(removals)) if removals else newest_of_each(steps)

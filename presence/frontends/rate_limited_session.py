@@ -41,23 +41,19 @@ class RateLimitedSession(SocketSession):
         self._postponed: PresencePatch = EMPTY_PATCH
         self._counters = counters
 
-    def _take_frame(self, now: float) -> bool:
-        """Count one more frame; False, counting nothing, where it is one too many."""
-        if self._frames.is_full(now):
-            return False
-        self._frames.count(now)
-        return True
-
     def _drop(self, reason: enum.Enum) -> None:
         """Note that a frame is not acted upon."""
         self._counters.add(Count.FRAMES_DROPPED, reason)
 
     def _submit(self, change: PresencePatch, *, may_go_now: bool) -> None:
         """Have *change* made now or, above the frame rate, with all that waits; hiding is now."""
-        self._postponed = self._postponed.merged_with(change)
+        if self._postponed is not EMPTY_PATCH:
+            change = self._postponed.merged_with(change)
         if may_go_now or change.intent is Status.OFFLINE:
-            self._send_postponed()
+            self._postponed = EMPTY_PATCH
+            self.command(change)
         else:
+            self._postponed = change
             self._wait_for_room()
 
     def leave(self, ending: Ending) -> None:

@@ -9,7 +9,6 @@ from presence.core.public_changes import (
     PresenceChanged,
     ServerRenamed,
     Update,
-    subject_of,
 )
 from presence.core.types import PublicView, ServerId, UserId
 from presence.core.versions import Versions
@@ -96,37 +95,40 @@ class Fanout:
         added_in = appeared if view.username == before.username else seen_in
         others = seen_in - added_in if added_in else seen_in
         if others:
-            self._publish(change, view.version, others, except_topics=added_in)
+            self._publish(change, view.user_id, view.version, others, except_topics=added_in)
         for server_id in sorted(added_in):
             known = None if server_id in appeared else before
-            self._publish(MemberAdded(server_id, view, known), self._versions.next(), {server_id})
+            added = MemberAdded(server_id, view, known)
+            self._publish(added, view.user_id, self._versions.next(), {server_id})
 
     def publish_added(self, servers: Set[ServerId], view: PublicView) -> None:
         """Publish that the user is seen in more servers, while its view stays the same."""
         for server_id in sorted(servers):
-            self._publish(MemberAdded(server_id, view), self._versions.next(), {server_id})
+            added = MemberAdded(server_id, view)
+            self._publish(added, view.user_id, self._versions.next(), {server_id})
 
     def publish_removed(
         self, servers: Set[ServerId], user_id: UserId, before: PublicView | None
     ) -> None:
         """Publish that the user is not seen any more in servers that saw it as *before*."""
         for server_id in sorted(servers):
-            update = MemberRemoved(server_id, user_id, before)
-            self._publish(update, self._versions.next(), {server_id})
+            removed = MemberRemoved(server_id, user_id, before)
+            self._publish(removed, user_id, self._versions.next(), {server_id})
 
     def publish_renamed(self, change: ServerRenamed) -> None:
         """Publish that a server has another name; no view changes, so there is no new version."""
-        self._publish(change, self._versions.latest, {change.snapshot.id})
+        self._publish(change, None, self._versions.latest, {change.snapshot.id})
 
     def _publish(
         self,
         update: Update,
+        user_id: UserId | None,
         version: int,
         topics: Set[ServerId],
         except_topics: Set[ServerId] = NO_SERVERS,
     ) -> None:
+        """Publish *update*, which is about *user_id* (None: about a server)."""
         self._sequence += 1
-        user_id = subject_of(update)
         announcement = Announcement(update, version)
         self.broadcaster.publish(
             announcement.key,

@@ -69,8 +69,12 @@ class Announcement:
     def frame(self, encoder: Encoder) -> bytes | None:
         """The frame of this dialect, None where it has none."""
         if encoder not in self._frames:
-            steps = map(encoder.encode, self._steps)
-            self._frames[encoder] = next((each for each in steps if each is not None), None)
+            frame = None
+            for step in self._steps:
+                frame = encoder.encode(step)
+                if frame is not None:
+                    break
+            self._frames[encoder] = frame
         return self._frames[encoder]
 
     @property

@@ -173,3 +173,10 @@ def test_the_longest_lease_bounds_what_is_asked(life):
     life.set_device("phone", State.ONLINE, lease=1e6)
     life.wait(20_000.0)
     assert life.take_timed_statuses()[-1] == (Rules().longest_lease_after, OFF)
+
+
+def test_a_device_that_made_room_does_not_count_in_the_change_that_took_it():
+    life = Life(run=run_of(max_devices_per_user=1))
+    life.set_device("desk", State.ONLINE)
+    life.set_device("phone", IDLE)
+    assert life.take_statuses() == [ONLINE, AWAY]

@@ -18,9 +18,9 @@ class CommandPreview:
     """The effect that *pending* would have on its user if it were performed *now*.
 
     Its answers hold until anything else happens to the user. `is_visible`:
-    others see the user before it. `after`: its choices afterwards. `is_visible_after`:
-    others see it then. `alters`: the attempt makes any difference, beside that
-    of the time that passed.
+    others see the user before it. `after`: its choices afterwards. `status_after`:
+    the union then; `is_visible_after`: others see the user then. `alters`: the
+    attempt makes any difference, beside that of the time that passed.
     """
 
     pending: PendingChange
@@ -30,6 +30,7 @@ class CommandPreview:
     rate_limit: ChangeRateLimit
     is_visible: bool
     after: Preferences = attrs.field(init=False)
+    status_after: Status = attrs.field(init=False)
     is_visible_after: bool = attrs.field(init=False)
     alters: bool = attrs.field(init=False)
 
@@ -37,8 +38,8 @@ class CommandPreview:
     def _choose(self) -> Preferences:
         return self.preferences.after(self.pending.change, self.now)
 
-    @is_visible_after.default
-    def _preview_visibility(self) -> bool:
+    @status_after.default
+    def _preview_status(self) -> Status:
         after = self.after
         pending = self.pending
         counted = self.devices.counted_after(
@@ -46,7 +47,11 @@ class CommandPreview:
         )
         if self._makes_lease():
             counted.append(self._lease_state)
-        return union(counted, after.intent, is_hiding=after.is_hiding) is not Status.OFFLINE
+        return union(counted, after.intent, is_hiding=after.is_hiding)
+
+    @is_visible_after.default
+    def _preview_visibility(self) -> bool:
+        return self.status_after is not Status.OFFLINE
 
     @alters.default
     def _compare(self) -> bool:

@@ -297,7 +297,9 @@ class User:
         self.is_created = True
         if change.intent is not UNSET:
             self.is_unreadable = False
-        effects = self._recompute(preview.now, named=change.activity)
+        # To make room for a lease may have cost another device, which the preview counted.
+        status = None if preview.pending.device_states else preview.status_after
+        effects = self._recompute(preview.now, change.activity, status)
         if change.is_forwarded and self.public.is_visible:
             return self._forwarded(effects)
         return effects
@@ -324,11 +326,14 @@ class User:
 
     # -- what follows ------------------------------------------------------------------------
 
-    def _recompute(self, now: Moment, named: Text | Unset | None = UNSET) -> list[Effect]:
+    def _recompute(
+        self, now: Moment, named: Text | Unset | None = UNSET, status: Status | None = None
+    ) -> list[Effect]:
         """Bring all that follows from the truth up to date, and say what changed.
 
         *named* is the activity of the command that is being performed: the
-        only one that survives going hidden or becoming visible.
+        only one that survives going hidden or becoming visible. *status* is the
+        union, where a preview has computed it already.
         """
         if not self.devices.by_id:
             self._drop_pending(now)
@@ -336,16 +341,20 @@ class User:
         if self.devices.is_over:
             self.preferences = self.preferences.without_devices()
         was_visible = self.public.is_visible
-        status = Status.OFFLINE if self.is_quarantined else self.status
-        if was_visible != (status is not Status.OFFLINE):
+        if self.is_quarantined:
+            status = Status.OFFLINE
+        elif status is None:
+            status = self.status
+        is_visible = status is not Status.OFFLINE
+        if was_visible != is_visible:
             self._turn(named, now)
         actual = actual_state_of(self.name, status, self.preferences)
         views = advance(self.public, actual, now.wall)
         effects: list[Effect] = [self._publish(view) for view in views]
-        if self.public.is_visible:
+        if is_visible:
             self._follow_text_end(actual.custom_status_until)
-        if self.public.is_visible and not was_visible:
-            self.rate_limit.hidden.clear()
+            if not was_visible:
+                self.rate_limit.hidden.clear()
         return effects
 
     def _follow_text_end(self, until: float | None) -> None:

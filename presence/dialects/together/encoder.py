@@ -31,10 +31,9 @@ class TogetherEncoder:
     def encode(self, update: Update) -> bytes | None:
         """The frame of *update*; None for a status that is sent again unchanged."""
         match update:
-            case PresenceChanged(is_repeat=True):
-                return None
-            case PresenceChanged(view=view):
-                return self._framed(outbound.presence_update(view))
+            case PresenceChanged(before=before, view=view):
+                is_repeat = before.version == view.version
+                return None if is_repeat else self._framed(outbound.presence_update(view))
             case MemberAdded(server_id=server_id, view=view):
                 return self._framed(outbound.member_add(server_id, view))
             case MemberRemoved(server_id=server_id, user_id=user_id):

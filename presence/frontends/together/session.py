@@ -21,7 +21,7 @@ class TogetherSession(RateLimitedSession):
     def on_message(self, message: str | bytes) -> None:
         now = self._service.now()
         command = inbound.parse_frame(message, now.wall)
-        is_within_rate = self._take_frame(now.mono)
+        is_within_rate = self._frames.take(now.mono)
         match command:
             case inbound.PresenceUpdate(change):
                 self._submit(change, may_go_now=is_within_rate)

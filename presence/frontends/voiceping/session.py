@@ -154,7 +154,7 @@ class VoicePingSession(RateLimitedSession):
             self._drop(Drop.NOT_PRESENCE)
             return
         now = self._service.now().mono
-        is_within_rate = self._take_frame(now)
+        is_within_rate = self._frames.take(now)
         match command:
             case inbound.SetStatus(PresencePatch(intent=Status() as intent) as change):
                 self._note_said(code_of(intent))

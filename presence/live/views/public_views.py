@@ -25,6 +25,7 @@ from presence.live.views.snapshot_cache import SnapshotCache
 
 T = TypeVar("T")
 
+NOBODY: Set[UserId] = frozenset()
 _KEPT_MEMBERS = 100_000
 """The most listed members that all cached snapshots may have together."""
 
@@ -81,11 +82,12 @@ class PublicViews:
         if is_first:
             self._announced_count += 1
             self.recent_user_changes.note(user_id, is_announced=True)
-        self._unknown.forget(user_id)
-        self._asked.discard(user_id)
         is_visible = view.is_visible
-        if is_visible:
+        self._asked.discard(user_id)
+        if user_id not in self._visible:  # else it is in none of the other tables
+            self._unknown.forget(user_id)
             self._others.forget(user_id)
+        if is_visible:
             self._visible[user_id] = view
         else:
             self._visible.pop(user_id, None)
@@ -179,12 +181,14 @@ class PublicViews:
 
     def _list_member(self, server_id: ServerId, user_id: UserId, *, is_visible: bool) -> None:
         """List the user in this server, where others see it from now on."""
-        if is_visible:
-            self._visible_in.setdefault(server_id, set()).add(user_id)
-        elif server_id in self._visible_in:
-            self._visible_in[server_id].discard(user_id)
-        if server_id in self._member_indexes:
-            self._member_indexes[server_id].place(user_id, is_visible=is_visible)
+        visible = self._visible_in.get(server_id, NOBODY)
+        if not is_visible or user_id not in visible:
+            if is_visible:
+                self._visible_in.setdefault(server_id, set()).add(user_id)
+            elif user_id in visible:
+                self._visible_in[server_id].discard(user_id)
+            if server_id in self._member_indexes:
+                self._member_indexes[server_id].place(user_id, is_visible=is_visible)
         self._snapshots.spoil(server_id, user_id)
 
     def _unlist_member(self, server_id: ServerId, user_id: UserId) -> None:

@@ -2,26 +2,20 @@
 
 from collections.abc import Hashable, Mapping
 
-import attrs
 
-
-@attrs.frozen
 class FrameBatch:
     """Frames by key, oldest first, joined once so that each connection costs one write.
 
-    `vanished` are the keys of users of whom a frame says that they are gone
-    from somewhere: what waits under such a key may have to be forgotten.
+    `vanished` are the keys of users that one of the frames says are gone from
+    somewhere: frames that wait under such a key may have to be dropped.
     """
 
-    frames: Mapping[Hashable, bytes]
-    vanished: tuple[Hashable, ...] = ()
-    joined: bytes = attrs.field(init=False)
-    size: int = attrs.field(init=False)
+    __slots__ = ("frames", "joined", "size", "vanished")
 
-    @joined.default
-    def _join(self) -> bytes:
-        return b"".join(self.frames.values())
-
-    @size.default
-    def _measure(self) -> int:
-        return len(self.joined)
+    def __init__(
+        self, frames: Mapping[Hashable, bytes], vanished: tuple[Hashable, ...] = ()
+    ) -> None:
+        self.frames = frames
+        self.vanished = vanished
+        self.joined = b"".join(frames.values())
+        self.size = len(self.joined)

@@ -17,7 +17,6 @@ from presence.transport.sockets.fd_table import LOST
 from presence.transport.sockets.outbox import Outbox
 from presence.transport.sockets.poller import PLAIN_POLLER, Poller
 from presence.transport.sockets.socket_writer import SLOW
-from presence.transport.websocket.client_frames import read_whole_text
 from presence.transport.websocket.frame_limiter import OVER_A_LIMIT, FrameLimiter, Violation
 from presence.transport.websocket.frames import CLOSE, close_frame
 
@@ -216,11 +215,14 @@ class OutboxStream(Outbox, trio.abc.Stream):
             meter = self._limiter
             if not data or meter is None:
                 return data
-            is_new, count = meter.is_between_messages, meter.message_count
+            if self.on_text is not None and not self.pending_in_library:
+                text = meter.take_text(data, self.last_received_at)
+                if text is not None:
+                    self.on_text(text)
+                    return None
+            count = meter.message_count
             self._violation = meter.feed(data, self.last_received_at)
             if self._violation is None:
-                if is_new and self._deliver_text(data):
-                    return None
                 self.pending_in_library += meter.message_count - count
                 return data
             # Frames that came before are handled first; the next call ends it.
@@ -228,16 +230,6 @@ class OutboxStream(Outbox, trio.abc.Stream):
                 return data
         self.push_close(self._violation.close_code, self._violation.sentence)
         return b""
-
-    def _deliver_text(self, data: bytes) -> bool:
-        """Hand *data* over as a text; False if it is not one, or not its turn."""
-        if self.on_text is None or self.pending_in_library:
-            return False
-        text = read_whole_text(data)
-        if text is None:
-            return False
-        self.on_text(text)
-        return True
 
     def take_nowait(self, max_bytes: int) -> bytes | None:
         """Receive what is there, not judged; b"" at the end, None while there is nothing.

@@ -11,7 +11,13 @@ import attrs
 
 from presence.transport.limits import NetLimits
 from presence.transport.rate_bucket import RateBucket
-from presence.transport.websocket.client_frames import FINAL, MASKED, measure_frame, unmask
+from presence.transport.websocket.client_frames import (
+    FINAL,
+    MASKED,
+    measure_frame,
+    read_whole_text,
+    unmask,
+)
 
 TOO_LARGE = 1009
 OVER_A_LIMIT = 4008
@@ -90,6 +96,19 @@ class FrameLimiter:
     def is_between_messages(self) -> bool:
         """True when the next byte begins a frame, and no fragmented message is under way."""
         return not (self._header or self._payload_left or self._is_message_open)
+
+    def take_text(self, chunk: bytes, now: float) -> str | None:
+        """The text, where *chunk* is one whole text frame within the limits; else None.
+
+        Nothing is noted of a chunk that is anything else: it is for `feed`.
+        """
+        if not self.is_between_messages or (self._max_bytes and len(chunk) > self._max_bytes):
+            return None
+        text = read_whole_text(chunk)
+        if text is None or self._judge_count(chunk[0], now) is not None:
+            return None
+        self.message_count += 1
+        return text
 
     def feed(self, chunk: bytes, now: float) -> Violation | None:
         """Judge the next bytes; a violation says how many of them may still pass."""
