@@ -34,7 +34,7 @@ class Lane(Protocol[V_contra]):
         """Offer *packet*, which `render` made, to each of these readers; must not block.
 
         They take note of the newest value of each key. The same values may be
-        offered twice, where a walk had to be repeated. One call for many: here
+        offered twice, where an attempt had to be repeated. One call for many: here
         a server of thousands of readers spends its time.
         """
 
@@ -73,7 +73,7 @@ Sequences = dict[Address, float]
 
 
 class Audience(Generic[T]):
-    """The readers of each topic, by lane, with the stamp after which each of them reads.
+    """The readers of each topic, by lane, with the sequence after which each of them reads.
 
     A reader comes and goes as itself; while it is here it is meant by its address.
     """
@@ -110,7 +110,7 @@ class Audience(Generic[T]):
         return self._addresses.get(reader)
 
     def addresses_of(self, readers: Iterable[Reader[Any]]) -> set[Address]:
-        """Of those who are here."""
+        """The addresses of those of *readers* that are here."""
         return {self._addresses[reader] for reader in readers if reader in self._addresses}
 
     def join(self, address: Address, topic: T, since: float) -> None:
@@ -171,7 +171,7 @@ class Audience(Generic[T]):
         return dict(found)
 
     def newcomers(self, topics: Iterable[T], sequence: float) -> set[Address]:
-        """Readers of *topics* who began at *sequence* or later on some topic."""
+        """Readers of *topics* that began at *sequence* or later on some topic."""
         if self._latest_since < sequence:
             return set()
         return {
@@ -183,7 +183,7 @@ class Audience(Generic[T]):
         }
 
     def reads(self, address: Address, topics: Iterable[T], sequence: float) -> bool:
-        """True if who is there is to get what was published to *topics* with *sequence*."""
+        """True if the reader at *address* is to get a value of *topics* with this *sequence*."""
         found = self._joined.get(address)
         if found is None:
             return False

@@ -20,7 +20,7 @@ BATCH = 512
 """Offers made before other tasks run."""
 
 MAX_CRASHES = 3
-"""Crashed walks after which a publication is dropped."""
+"""Crashed attempts after which a publication is dropped."""
 
 
 @attrs.frozen
@@ -74,9 +74,9 @@ class Broadcaster(Generic[T, V]):
     # -- readers -----------------------------------------------------------------------------
 
     def subscribe(self, reader: Reader[V], topics: Iterable[T], *, since: float = 0) -> None:
-        """Offer *reader* what is published to *topics* with a stamp greater than *since*.
+        """Offer *reader* what is published to *topics* with a sequence greater than *since*.
 
-        Give as *since* the stamp of the snapshot that the reader was shown.
+        Give as *since* the sequence of the snapshot that the reader was shown.
         """
         self._audience.enter(reader)
         for topic in topics:
@@ -93,7 +93,7 @@ class Broadcaster(Generic[T, V]):
         if address is None:
             return
         self._audience.join(address, topic, since)
-        # The walk under way has listed its readers already and would miss this one.
+        # The round under way has listed its readers already and would miss this one.
         missed = [
             each
             for each in self._under_way
@@ -249,7 +249,7 @@ class Broadcaster(Generic[T, V]):
             turn = await self._deliver(delivery, turn)
 
     async def _deliver(self, delivery: Delivery[T, V], turn: int) -> int:
-        """Offer to each reader there is now; those who join meanwhile are served by `join`.
+        """Offer to each reader there is now; readers that join meanwhile are served by `join`.
 
         *turn*: offers made since other tasks ran; returns how many it is then.
         Small shares are many: it is counted over all of a round.
@@ -270,8 +270,8 @@ class Broadcaster(Generic[T, V]):
     def _still_gets_all(self, address: Address, delivery: Delivery[T, V]) -> bool:
         """Look again: the reader may have left since the round was planned.
 
-        One who left some topics only is offered here what is left for it; one
-        who came back in another lane got it there.
+        A reader that left some topics only is offered the rest here; one that
+        came back in another lane got it there.
         """
         if self._audience.lane_of(address) is not delivery.lane:
             return False

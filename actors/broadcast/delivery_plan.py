@@ -1,6 +1,6 @@
 """The plan of one round of the broadcaster: which readers get which values. Pure.
 
-Readers who get the same values share one packet, however many there are; so
+Readers that get the same values share one packet, however many there are; so
 the cost of a round is one step per reader, and a little per publication.
 """
 
@@ -28,7 +28,7 @@ class Publication(Generic[T, V]):
     attempts: int = 0
 
     def is_for(self, address: Address, audience: Audience[T]) -> bool:
-        """Whether who is there is to get it, as the audience is now."""
+        """Whether the reader at *address* is to get it, as the audience is now."""
         if address in audience.addresses_of(self.except_readers):
             return False
         if self.except_topics and not self.except_topics.isdisjoint(audience.topics_of(address)):
@@ -54,8 +54,8 @@ def plan_round(
 ) -> Iterator[Delivery[T, V]]:
     """Decide which readers get which of *publications*; each is in one delivery or none.
 
-    Most readers get all that goes to their topics. Those who are left out of
-    something, or began later than its stamp, are looked at one by one.
+    Most readers get all that goes to their topics. Readers that are left out of
+    something, or began later than its sequence, are looked at one by one.
     """
     if len(publications) == 1 and not publications[0].except_topics:
         yield from _plan_alone(publications[0], audience)

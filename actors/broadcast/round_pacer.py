@@ -60,7 +60,7 @@ class RoundPacer:
         self._may_pause = has_more
 
     async def pause(self) -> None:
-        """Let those be heard who answer to the last round, so that the next has them too.
+        """Wait for answers to the last round, so that the next round carries them too.
 
         Where others have work to do, it is their turn for four times as long as the
         round took. Where nothing more is to be expected, this does not even yield.

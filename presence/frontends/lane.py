@@ -69,20 +69,22 @@ class SocketLane(Generic[E]):
     ) -> FrameBatch | RemovalBatch | None:
         """Join the frames of some announcements; None where the dialect has none."""
         encoder = self.encoder
-        found: list[tuple[Hashable, Update, bytes]] = []
+        frames: dict[Hashable, bytes] = {}
+        found: list[tuple[Update, bytes]] = []
         removals: list[int] = []
         for key, announcement in values:
-            frame = announcement.frame(encoder)
+            frame, update = announcement.frame(encoder), announcement.update
             if frame is not None:
-                if isinstance(announcement.update, MemberRemoved):
+                if isinstance(update, MemberRemoved):
                     removals.append(len(found))
-                found.append((key, announcement.update, frame))
+                frames[key] = frame
+                found.append((update, frame))
         if not found:
             return None
         if encoder.names_servers:
-            vanished = tuple([subject_of(found[index][1]) for index in removals])
-            return FrameBatch({key: frame for key, _, frame in found}, vanished)
-        steps = [(subject_of(update), frame) for _, update, frame in found]
+            vanished = [subject_of(found[index][0]) for index in removals] if removals else ()
+            return FrameBatch(frames, tuple(vanished))
+        steps = [(subject_of(update), frame) for update, frame in found]
         return RemovalBatch(steps, frozenset(removals)) if removals else newest_of_each(steps)
 
     def offer_all(self, packet: FrameBatch | RemovalBatch, slots: Sequence[int]) -> None:

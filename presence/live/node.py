@@ -59,7 +59,7 @@ class Node:
     """The users' actors."""
     revocations: dict[UserId, Revocation]
     hides_unknown_users: bool
-    """A corrupt store was put away: who has no row may have been hidden."""
+    """A corrupt store was moved aside, so a user without a row may have been hidden."""
     is_draining: bool = False
     records: Shards[UserId, Record] = attrs.field(factory=Shards)
     """The last record of each user that has an actor: what a crashed one is rebuilt from."""
@@ -230,7 +230,7 @@ class Node:
         return self.public_views.peek(user_id) or (None if record is None else record.view)
 
     def settle(self) -> None:
-        """The restart grace is over: who did not return starts afresh, also after a crash."""
+        """The restart grace is over: users that did not return start afresh, also after a crash."""
         self.writer.settle(self.incarnation.versions.epoch)
 
     # -- memberships -------------------------------------------------------------------------

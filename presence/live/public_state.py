@@ -64,7 +64,7 @@ class PublicState:
 
     def _change_presence(self, change: PresenceChanged) -> Sequence[MembershipRow]:
         view, delta = change.view, change.delta
-        if change.is_repeat:
+        if change.is_forwarded and change.is_repeat:
             self._fanout.publish_presence(change, self._memberships.public_servers_of(view.user_id))
             return ()
         self._recent_changes.note(view.version, view.user_id)

@@ -40,6 +40,12 @@ def test_a_window_is_full_until_the_very_moment_at_which_it_opens():
     assert [window.is_full(now) for now in (4.0, 20.9, 21.0)] == [True, True, False]
 
 
+def test_a_full_window_takes_nothing_and_notes_nothing():
+    window = window_of(1.0, 2.0)
+    assert [window.take(now) for now in (4.0, 4.0, 20.9, 21.0)] == [True, False, False, True]
+    assert window.opens_at() == 22.0
+
+
 def test_a_limit_of_0_is_none():
     window = window_of(*[1.0] * 1000, limit=0)
     assert (window.is_full(1.0), window.opens_at()) == (False, -math.inf)

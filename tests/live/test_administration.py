@@ -1,8 +1,11 @@
 """What administrators change is shown at once, also of users who hide."""
 
+import attrs
 import pytest
-from living import WALL, open_living
+from listening import NUMBERS, PLAIN
+from living import WALL, FaultyStore, open_living
 
+from presence.core.public_changes import ServerRenamed
 from presence.core.types import Status
 from presence.errors import InvalidInput
 from presence.live.administration import NoSuchServer, NoSuchUser
@@ -322,3 +325,67 @@ async def test_nothing_is_changed_of_a_user_that_cannot_be_read(living, admin, a
     living.store.is_unreadable = False
     await living.wait(2)
     assert (ada.take(), await living.views("bob")) == ([], ["bob offline"])
+
+
+# Another name of a server -----------------------------------------------------------------
+
+
+async def rename_seen_from(store, watching, bob_hides):
+    """The bytes that *watching* would be sent for a new name while bob hides, or is gone."""
+    async with open_living(store, everyone_server=False) as living:
+        await living.admin.put_server("chess", "Chess")
+        ada = await living.connect("ada", servers=("chess",), dialect=watching)
+        bob = await living.connect("bob", servers=("chess",))
+        await living.settle()
+        if bob_hides:
+            living.command(bob, intent=OFFLINE)
+        else:
+            living.leave(bob)
+        await living.settle()
+        if bob_hides:  # nothing of it is for others
+            living.command(bob, custom_status="secret")
+        await living.settle()
+        ada.take()
+        await living.admin.put_server("chess", "Chess club")
+        await living.settle()
+        [(_, update)] = [pair for pair in ada.values if isinstance(pair[1], ServerRenamed)]
+        return ada.take(), [attrs.evolve(each, version=0) for each in update.snapshot.members]
+
+
+async def test_a_new_name_shows_a_hidden_member_as_one_who_is_gone(autojump_clock):
+    hidden, gone = [
+        await rename_seen_from(FaultyStore(), PLAIN, bob_hides) for bob_hides in (True, False)
+    ]
+    assert hidden == gone
+    assert hidden[0] == ["~chess Chess club"]
+    assert [view.status for view in hidden[1]] == [ONLINE, OFFLINE]
+
+
+async def test_a_dialect_without_names_of_servers_is_sent_nothing_for_one(autojump_clock):
+    lines, _ = await rename_seen_from(FaultyStore(), NUMBERS, bob_hides=False)
+    assert lines == []
+
+
+async def test_a_name_that_is_given_again_is_not_sent(living, autojump_clock):
+    await living.admin.put_server("chess", "Chess")
+    ada = await living.connect("ada", servers=("chess",))
+    ada.take()
+    await living.admin.put_server("chess", "Chess")
+    await living.admin.put_server("chess", None)
+    await living.settle()
+    assert ada.take() == []
+
+
+async def test_a_status_after_a_new_name_is_the_last_word(living, autojump_clock):
+    """A change that comes with the snapshot is neither lost nor older than it."""
+    await living.admin.put_server("chess", "Chess")
+    ada = await living.connect("ada", servers=("chess",))
+    bob = await living.connect("bob", servers=("chess",))
+    ada.take()
+    living.command(bob, activity="chess")  # goes out at once, the others wait for their turn
+    living.command(bob, intent=DND)
+    await living.admin.put_server("chess", "Chess club")
+    living.command(bob, custom_status="lunch")
+    await living.settle()
+    await living.check_beliefs()
+    assert ada.take()[-1] == "bob dnd 'lunch' (chess)"

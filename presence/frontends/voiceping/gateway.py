@@ -1,4 +1,4 @@
-"""The VoicePing gateway: who is let in over WebSocket, and how it will be spoken to."""
+"""The VoicePing gateway: reads upgrades to WebSockets and opens sessions in the right lane."""
 
 import re
 from collections.abc import Sequence

@@ -235,3 +235,49 @@ def test_messages_are_counted_as_they_begin():
     meter = FrameLimiter(LIMITS)
     meter.feed(PLAIN + frame(0x89, b"p") + frame(FIRST, b"a") + frame(LAST) + PLAIN[:2], 0.0)
     assert meter.message_count == 2
+
+
+# -- whole texts ------------------------------------------------------------------------------
+
+CHUNKS = st.one_of(
+    st.builds(frame, st.just(TEXT), st.sampled_from([b"", b"hi", b"\xff", b"x" * 994, b"x" * 999])),
+    st.sampled_from(
+        [
+            frame(TEXT, b"x" * 1000),
+            frame(TEXT, b"x" * 1001),
+            frame(TEXT, b"hi") * 2,
+            frame(TEXT, b"hi")[:3],
+            frame(TEXT, b"hi", mask=b""),
+            frame(FIRST, b"hi"),
+            frame(LAST, b"hi"),
+            frame(0x89, b"ping"),
+        ]
+    ),
+)
+
+
+@given(st.lists(st.tuples(CHUNKS, st.sampled_from([0.0, 0.001, 0.2])), max_size=12))
+def test_a_text_that_is_taken_whole_is_judged_as_any_other_chunk(chunks):
+    limits = NetLimits(max_frame_bytes=1000, max_frames_per_second=1)
+    quick, thorough, now = FrameLimiter(limits), FrameLimiter(limits), 0.0
+    for chunk, pause in chunks:
+        now += pause
+        is_new = thorough.is_between_messages
+        violation = thorough.feed(chunk, now)
+        text = quick.take_text(chunk, now)
+        if text is None:
+            assert quick.feed(chunk, now) == violation
+        else:
+            assert (violation, is_new, text) == (None, True, read_whole_text(chunk))
+        if violation is not None:
+            return
+        assert quick.message_count == thorough.message_count
+        assert quick.is_between_messages == thorough.is_between_messages
+
+
+def test_most_texts_are_taken_whole():
+    meter = FrameLimiter(LIMITS)
+    assert meter.take_text(frame(TEXT, "grüße".encode()), 0.0) == "grüße"
+    assert meter.take_text(frame(FIRST, b"hi"), 0.0) is None
+    assert meter.feed(frame(FIRST, b"hi"), 0.0) is None
+    assert meter.take_text(frame(TEXT, b"hi"), 0.0) is None  # in the middle of another message
