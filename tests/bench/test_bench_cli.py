@@ -18,7 +18,7 @@ CASE = (("server", "baseline"), ("n", 1))
 def test_called_alone_it_lists_scenarios_and_servers():
     told = CliRunner().invoke(cli.commands, []).output
     assert all(name in told for name in (*cli.SCENARIOS, *SERVERS))
-    scenarios = {"audiences", "fanout", "idle", "pipe", "slow", "storm", "sweep"}
+    scenarios = {"audiences", "fanout", "idle", "pipe", "poll", "slow", "storm", "sweep"}
     assert set(cli.SCENARIOS) == scenarios
 
 

@@ -32,6 +32,7 @@ await client.startClient({ pollTimeout: 10_000 });
 
 const obey = {
     async set(presence, ...words) {
+        await client.setSyncPresence(presence);
         await client.setPresence({ presence, status_msg: words.join(" ") });
         say({ set: presence });
     },

@@ -40,7 +40,7 @@ async def main(server, user):
         say(event=event.user_id, presence=event.presence, text=event.status_msg)
 
     client.add_presence_callback(note, PresenceEvent)
-    syncing = asyncio.create_task(client.sync_forever(timeout=SYNC_MS, set_presence="online"))
+    syncing = asyncio.create_task(client.sync_forever(timeout=SYNC_MS))
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         if line.strip() == "quit":
