@@ -5,14 +5,15 @@ import os
 import select
 import time
 
-from wire_client import TEXT, WireClient, frame, parse_frame, percentile
+from wire import FINAL, TEXT, masked_frame, parse_frame
+from wire_client import WireClient, percentile
 
 IS_FULL = os.environ.get("PRESENCE_TEST_SCALE") == "full"
 COUNT = 100 if IS_FULL else 20
 BEAT_EVERY = 0.01
 CHANGE_EVERY = 0.1
 LAST_ANSWERS_WITHIN = 10.0
-HEARTBEAT = frame(TEXT, b'{"op":"HEARTBEAT"}')
+HEARTBEAT = masked_frame(FINAL | TEXT, b'{"op":"HEARTBEAT"}')
 ACK = b'{"op":"HEARTBEAT_ACK"}'
 
 

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import msgpack
 import pytest
-from pipe_client import status_line
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from line_client import status_line
+from recording_client import RecordingSocket
 
 TOLD_WITHIN = 10.0
 INSTALLED_WITHIN = 120.0
@@ -178,35 +177,15 @@ class SocketRadio(Radio):
 
     def __init__(self, server, path, **options):
         super().__init__(server)
-        self.close_code = None
         url = f"ws://127.0.0.1:{server.port}{path}"
-        # Open beyond a block: `reset` ends it.
-        self.socket = connect(url, proxy=None, **options).__enter__()
-        self._start_keeping(self._keep)
+        self.socket = RecordingSocket(url, lambda frame: self._note(self.told, frame), **options)
+        self.wait_closed = self.socket.wait_closed
+        self.reset = self.socket.reset
+        server.clients.append(self)  # so that it ends with the test
 
     def send(self, message):
         self.sent.append(message)
         self.socket.send(message)
-
-    def _keep(self):
-        with suppress(ConnectionClosed):
-            while True:
-                self._note(self.told, self.socket.recv())
-        with self._news:
-            self.close_code = self.socket.close_code
-            self._news.notify_all()
-
-    def wait_closed(self):
-        """Wait for the end; the close code."""
-        with self._news:
-            assert self._news.wait_for(lambda: self.close_code is not None, TOLD_WITHIN)
-            return self.close_code
-
-    def reset(self):
-        with suppress(OSError):  # it was closed before
-            self.socket.socket.close()
-        self.socket.close_socket()
-        self._keeper.join()
 
 
 class ArrayRadio(SocketRadio):

@@ -17,7 +17,7 @@ from foreign_radios import (
     find_nc,
     install_node_packages,
 )
-from pipe_client import BUSY, OFFLINE, ONLINE, PipeClient, status_line
+from line_client import BUSY, OFFLINE, ONLINE, LineClient, status_line
 from wire_client import WireClient
 
 GRACE_AFTER = 1.0
@@ -87,7 +87,7 @@ def do_much_unseen(server, browser):
     """Whatever the invisible one does then, its departure included, is not to be seen."""
     browser.set("offline", custom_status="Unseen", activity="Unseen")
     browser.beat()
-    with PipeClient(server, "70000") as hidden:
+    with LineClient(server, "70000") as hidden:
         hidden.send("voiceping:70000", "|0|5|70000|0|0|")
         hidden.catch_up()
         hidden.vanish()
@@ -100,7 +100,7 @@ def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serv
     with serving(grace_after=GRACE_AFTER) as server:
         browser, other = server.client("70000"), server.client("70001")
         with (
-            PipeClient(server, "3") as pipe,
+            LineClient(server, "3") as pipe,
             WireClient(server.port, "/voiceping?user=4") as wire,
         ):
             radios = go_busy(server, open_radio, browser, pipe, wire)
@@ -143,7 +143,7 @@ def without_name(status, headers, body, user):
 def test_user_1_is_busy_in_the_six_bytes_that_are_published(serving, open_radio):
     with serving() as server:
         two = open_radio(server, "2", ONLINE)
-        with PipeClient(server, "3"):
+        with LineClient(server, "3"):
             one = open_radio(server, "1", BUSY)
             two.wait_told("1", BUSY)
         assert one.wait_sent() == USER_1_IS_BUSY
@@ -190,7 +190,7 @@ def test_the_last_device_to_log_in_replaces_the_others(serving):
         browser, own_page = server.client("7"), server.client("1")
         old = ArrayRadio(server, "1", BUSY, "phone")
         wait_shown(browser, "1", "dnd")
-        with PipeClient(server, "3") as pipe:
+        with LineClient(server, "3") as pipe:
             assert pipe.received.count(status_line("1", BUSY)) == 1
             ArrayRadio(server, "1", BUSY, "desk")
             assert old.wait_closed() == REPLACED

@@ -3,6 +3,8 @@
 import json
 import socket
 
+from wire import upgrade_request
+
 DEEP = 9_000  # of the largest body that is read
 LONG_NUMBER = "9" * 5000
 
@@ -290,10 +292,6 @@ WISHES = {
     "token=%F0%9F%98%80": 401,
 }
 WHO = {"user=07": 401, "user=%00": 401, "user=@me": 401, "user=" + LONG_NUMBER: 401, "": 401}
-UPGRADE = (
-    "host: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-    "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 def test_a_connect_with_a_poisoned_wish_is_refused_before_the_upgrade(serving):
@@ -301,7 +299,7 @@ def test_a_connect_with_a_poisoned_wish_is_refused_before_the_upgrade(serving):
         bystander = Bystander(server)
         asked = {f"user=victim&{wish}": code for wish, code in WISHES.items()} | WHO
         for query, expected in asked.items():
-            head = f"GET /ws?{query} HTTP/1.1\r\n{UPGRADE}".encode()
+            head = upgrade_request(f"/ws?{query}")
             assert (query, raw_request(server, head)) == (query, expected)
         print(f"\n{len(asked)} poisoned connects refused")
         bystander.assert_unharmed()

@@ -15,7 +15,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from wire_client import PING, TEXT, InvalidInput, WireClient, frame, wait_until
+from wire import FINAL, PING, TEXT, masked_frame
+from wire_client import InvalidInput, WireClient, wait_until
 
 SETTINGS = {
     "grace_after": 3,
@@ -354,7 +355,7 @@ class Hidden:
             huge.socket.sendall(bytes([0x81, 0xFF]) + b"\x7f" * 8 + bytes(4))
             assert huge.wait_end() == 1009
         with self.connect(stage, "laptop") as pinging:
-            pinging.socket.sendall(frame(PING) * 200)
+            pinging.socket.sendall(masked_frame(FINAL | PING) * 200)
             assert pinging.wait_end() == 4008
 
     def break_limits(self, stage):

@@ -10,22 +10,19 @@ import time
 from contextlib import closing
 
 import pytest
+from wire import upgrade_request
+from wire_client import wait_until
 
 CLIENTS = 50
 DRAINED_WITHIN = 10.0
 FORCED_WITHIN = 1.0
 SERVICE_RESTART = 1012
 
-UPGRADE = (
-    "GET /ws?user=mute HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-    "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-
 
 def open_mute_client(server):
     """A WebSocket whose client neither reads nor answers anything."""
     stream = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-    stream.sendall(UPGRADE.encode())
+    stream.sendall(upgrade_request("/ws?user=mute"))
     answer = b""
     while b'"READY"' not in answer:
         answer += stream.recv(4096)
@@ -41,13 +38,6 @@ def try_to_serve(*arguments):
     took = time.monotonic() - began_at
     print(f"\nexit {done.returncode} after {took:.2f} s: {done.stderr.strip()}")
     return done.returncode, done.stderr
-
-
-def wait_until(is_so):
-    deadline = time.monotonic() + 5
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def assert_one_sentence(text, *words):

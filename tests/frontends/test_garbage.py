@@ -28,17 +28,9 @@ def nothing_old_left_in_cycles():
 
 async def raw_socket(server, user):
     """A WebSocket client that leaves no cycles of its own."""
-    head = (
-        f"GET /ws?user={user}&state=offline HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\n"
-        "connection: upgrade\r\nsec-websocket-version: 13\r\n"
-        "sec-websocket-key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n"
-    )
-    stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-    await stream.send_all(head.encode())
-    received = b""
-    while b"READY" not in received:
-        received += await stream.receive_some(65536)
-    return stream
+    client = await server.open_mute(f"/ws?user={user}&state=offline")
+    assert b"READY" in (await client.frame())[1]
+    return client.stream
 
 
 async def raw_pipe(server, user):

@@ -340,21 +340,6 @@ async def test_those_who_wait_for_a_place_crowd_no_login(open_line_listener, mon
     assert not pipes.counts
 
 
-@pytest.mark.parametrize("how", ["end", "reset"])
-async def test_those_lost_at_once_end_a_few_at_a_time(open_line_listener, how):
-    slow = Slow()
-    slow.finish.set()
-    pipes = await open_line_listener(serve_session=slow.serve)
-    clients = await come(pipes, MORE)
-    await pipes.wait_until(lambda: len(slow.begun) == MORE)
-    for client in clients:
-        if how == "reset":
-            client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        await client.stream.aclose()
-    await pipes.wait_until(lambda: pipes.listener.connection_count == 0)
-    assert 0 < slow.most_at_once <= HANDSHAKES_AT_ONCE
-
-
 async def test_who_does_not_read_its_last_lines_stands_in_nobodys_way(
     open_line_listener, monkeypatch
 ):

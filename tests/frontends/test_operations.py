@@ -116,18 +116,9 @@ async def test_a_page_of_another_origin_gets_none(server):
     assert answer.status == 403
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        ({}, "user is missing"),
-        ({"user": "@me"}, "user is not a valid user id"),
-        ({"user": "alice", "servers": "s1"}, "servers must be a list"),
-        ({"user": "alice", "admin": True}, "admin is not a known key"),
-    ],
-)
-async def test_a_development_token_that_makes_no_sense_is_refused(server, body, problem):
-    answer = await server.request("POST", "/auth/dev-token", body=body)
-    assert (answer.status, answer.error) == (400, problem)
+async def test_a_development_token_that_makes_no_sense_is_refused(server):
+    answer = await server.request("POST", "/auth/dev-token", body={"user": "@me"})
+    assert (answer.status, answer.error) == (400, "user is not a valid user id")
 
 
 # -- the description of the API --------------------------------------------------------------
@@ -203,12 +194,6 @@ async def test_head_is_get_without_the_body(server, path):
 async def test_another_method_is_answered_with_those_that_are(server, method, path, allow):
     answer = await server.request(method, path, user="alice")
     assert (answer.status, answer.header("allow")) == (404 if allow is None else 405, allow)
-
-
-async def test_what_is_nowhere_is_not_found(server):
-    for path in ("/", "/users", "/users/", "/nowhere", "/users/alice/"):
-        answer = await server.request("GET", path, user="bob")
-        assert (answer.status, answer.error) == (404, "not found"), path
 
 
 # -- browsers --------------------------------------------------------------------------------

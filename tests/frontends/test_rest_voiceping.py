@@ -6,7 +6,6 @@ import pytest
 import trio
 
 from presence.errors import StoreUnavailable
-from presence.live.views.user_pages import STEP
 
 USERS = "/api/v2/users"
 OFFLINE = {"status": "offline", "statusValue": 0}
@@ -171,26 +170,6 @@ async def test_in_explicit_servers_one_sees_each_member_once(closed):
     assert pages == [[7, "ann", "bob"], ["carl"], []]
 
 
-async def test_a_claim_of_a_hidden_user_is_not_seen_before_it_is_visible(closed):
-    await closed.connect_with(closed.token("bob", servers=["s1"]))
-    token = closed.token("alice", servers=["s1"])
-    alice = await closed.connect_with(token, status="offline")
-    assert ids_of(await ask(closed)) == ["bob"]
-    assert ids_of(await ask(closed, user="alice")) == ["alice", "bob"]
-    await alice.update(status="online")
-    await alice.rest()
-    assert ids_of(await ask(closed)) == ["alice", "bob"]
-
-
-async def test_who_leaves_a_server_is_not_seen_any_more(closed):
-    for user in ("ann", "bob"):
-        await closed.connect_with(closed.token(user, servers=["s1"]))
-    assert ids_of(await ask(closed)) == ["ann", "bob"]
-    await closed.request("DELETE", "/servers/s1/members/ann", token=closed.admin())
-    assert ids_of(await ask(closed)) == ["bob"]
-    assert (await ask(closed, "/ann")).status == 404
-
-
 async def test_an_administrator_sees_everybody(closed):
     await closed.connect_with(closed.token("eve", servers=["s1"]))
     await closed.connect_with(closed.token("hana", servers=["s2"]), status="offline")
@@ -202,14 +181,6 @@ async def test_an_administrator_sees_everybody(closed):
         for user in ("eve", "hana")
     ]
     assert [answer.status for answer in answers] == [200, 404]
-
-
-async def test_who_is_deleted_is_not_listed(server):
-    for user in ("ann", "bob", "zoe"):
-        await server.connect(user)
-    await server.request("DELETE", "/users/ann", token=server.admin())
-    assert ids_of(await ask(server)) == ["bob", "zoe"]
-    assert (await ask(server, "/ann")).status == 404
 
 
 # -- hidden and gone -------------------------------------------------------------------------
@@ -272,23 +243,6 @@ async def test_a_question_about_oneself_leaves_no_trace_for_others(server):
 # -- pages -----------------------------------------------------------------------------------
 
 
-async def test_pages_follow_the_link_to_the_end(start_server):
-    server = await start_server()
-    users = ["bob", "ann", "zoe", "a~1", "Zed", "7"]
-    for user in users:
-        client = await server.connect(user)
-        if user != "zoe":
-            await client.leave()
-    path, seen, pages = f"{USERS}?per_page=4", [], 0
-    while path:
-        answer = await server.request("GET", path, user="bob")
-        seen += [str(user) for user in ids_of(answer)]
-        following = re.search(r'<([^<>]*)>; rel="next"', answer.header("link"))
-        path = following and following[1]
-        pages += 1
-    assert (seen, pages) == (sorted(users), 2)
-
-
 @pytest.mark.parametrize(
     ("query", "ids", "links"),
     [
@@ -346,17 +300,6 @@ async def test_a_page_may_have_500_users_and_other_names_are_not_ours_to_judge(s
     assert (await ask(server, "?per_page=500&sort=name&sort=id")).status == 200
 
 
-async def test_a_far_page_is_cut_from_the_same_list(server):
-    users = [f"u{number:05}" for number in range(STEP + 500)]
-    body = {"members": users}
-    await server.request("PUT", "/servers/s1", token=server.admin())
-    answer = await server.request("PUT", "/servers/s1/members", token=server.admin(), body=body)
-    assert answer.status == 204
-    first = STEP + 200
-    assert ids_of(await ask(server, "?page=13", user="u00000")) == users[first : first + 100]
-    assert ids_of(await ask(server, "?page=14", user="bob")) == users[first + 99 : first + 199]
-
-
 # -- who may ask, and a store that fails -----------------------------------------------------
 
 
@@ -367,29 +310,6 @@ async def test_nobody_is_told_anything_without_a_token(start_server, path):
     assert (answer.status, answer.header("www-authenticate")) == (401, "Bearer")
     token = server.token("ann")
     assert (await server.request("GET", USERS + path, token=token)).status == 200
-
-
-async def test_who_asks_too_often_is_told_when_to_come_back(start_server):
-    server = await start_server(max_requests_per_second=1)
-    answers = [await ask(server, path) for path in ("", "/bob", "")]
-    assert [answer.status for answer in answers] == [200, 200, 429]
-    assert answers[-1].header("retry-after") == "1"
-
-
-@pytest.mark.slow
-async def test_who_is_not_yet_stored_is_listed(server, monkeypatch):
-    async def write(batch):
-        raise StoreUnavailable("told to fail")
-
-    monkeypatch.setattr(server.node.writer._store, "write", write)
-    await server.connect("ann")
-    await (await server.connect("zoe")).leave()
-    assert await listed(server) == [
-        entry("ann", ONLINE),
-        entry("bob", OFFLINE),
-        entry("zoe", OFFLINE),
-    ]
-    assert (await ask(server, "/zoe")).json == entry("zoe", OFFLINE)
 
 
 async def test_who_cannot_be_read_is_no_404(closed, monkeypatch):

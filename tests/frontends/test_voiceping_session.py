@@ -20,7 +20,7 @@ class AnyRadio(ArrayRadio):
         await (TextRadio.send if self.is_text else ArrayRadio.send)(self, *fields)
 
     async def receive(self):
-        message = await self._message()
+        message = await self.client.message()
         self.forms.append(type(message))
         fields = message[1:-1].split("|") if isinstance(message, str) else msgpack.unpackb(message)
         return tuple(map(str, fields))
@@ -67,19 +67,19 @@ async def test_before_it_speaks_a_client_gets_messagepack(server):
     large = await open_radio(server, "text", "70000")
     await server.quiet()
     newcomer = await server.open("/voiceping?user=8")
-    snapshot = {await newcomer.connection.get_message() for _ in range(2)}
+    snapshot = {await newcomer.message() for _ in range(2)}
     assert snapshot == {
         bytes.fromhex("95 00 05 01 00 02"),
         bytes.fromhex("95 00 05 ce 00 01 11 70 00 01"),
     }
     await large.say(OFFLINE)
-    assert await newcomer.connection.get_message() == bytes.fromhex("9500 05 ce00011170 00 00")
+    assert await newcomer.message() == bytes.fromhex("9500 05 ce00011170 00 00")
 
 
 async def test_before_it_speaks_a_client_that_asked_for_texts_gets_them(server):
     await open_radio(server, "array", "ada")
     newcomer = await server.open("/voiceping?user=8", subprotocols=["voiceping.text"])
-    assert await newcomer.connection.get_message() == "|0|5|ada|0|1|"
+    assert await newcomer.message() == "|0|5|ada|0|1|"
 
 
 @pytest.mark.parametrize("offered", [None, ["voiceping.text"]])
@@ -257,15 +257,6 @@ async def test_ones_own_status_is_told_where_it_is_not_what_was_said(server):
     assert await seven.statuses() == []
 
 
-async def test_who_comes_in_as_what_it_was_is_told_the_next_change_only(server):
-    browser = await server.connect("7", status="dnd")
-    seven = await open_any(server, "7")
-    await browser.update(status="dnd", custom_status="lunch")
-    assert await seven.statuses() == []
-    await browser.update(status="online")
-    assert await seven.statuses() == [("7", ONLINE)]
-
-
 # -- pings -----------------------------------------------------------------------------------
 
 
@@ -274,11 +265,11 @@ async def message_ping(radio):
 
 
 async def control_ping(radio):
-    await radio.client.connection.ping(f"voiceping:{radio.user}".encode())
+    await radio.client.ping(f"voiceping:{radio.user}".encode())
 
 
 async def control_pong(radio):
-    await radio.client.connection.pong(f"voiceping:{radio.user}".encode())
+    await radio.client.pong(f"voiceping:{radio.user}".encode())
 
 
 @pytest.mark.parametrize("ping", [message_ping, control_ping])
@@ -322,9 +313,9 @@ async def test_a_pong_behind_a_ping_does_not_take_its_place(server, monkeypatch)
 @pytest.mark.parametrize("payload", [b"", b"\x00\x01\x02\x03"])
 async def test_the_keep_alive_of_a_library_is_no_ping(server, payload):
     seven = await open_any(server, "7")
-    await seven.client.connection.pong(payload)
+    await seven.client.pong(payload)
     if payload:
-        await seven.client.connection.ping(payload)
+        await seven.client.ping(payload)
     await server.quiet()
     assert pulse_of(server, "7") is None
     assert server.counted("presence_frames_dropped", reason="malformed") == 0
@@ -339,7 +330,7 @@ async def test_a_ping_of_another_is_counted_and_has_no_effect(server, kind, name
     if kind == "message":
         await seven.client.send(f"voiceping:{named}")
     else:
-        await getattr(seven.client.connection, kind)(f"voiceping:{named}".encode())
+        await getattr(seven.client, kind)(f"voiceping:{named}".encode())
     await eight.rest()
     assert [pulse_of(server, user) for user in ("7", "8")] == [None, None]
     assert server.counted("presence_frames_dropped", reason=reason) == 1
@@ -380,14 +371,6 @@ async def test_a_silent_device_is_offline_once_and_its_next_ping_brings_it_back(
     assert await seven.statuses() == [("8", BUSY)]
 
 
-async def test_a_device_that_never_pinged_is_never_swept(start_server):
-    server = await start_server(sweep_every=0.1, ping_expires_after=0.2)
-    seven = await open_any(server, "7")
-    await open_any(server, "8")
-    await trio.sleep(0.6)
-    assert await seven.statuses() == [("8", ONLINE)]
-
-
 # -- limits ----------------------------------------------------------------------------------
 
 
@@ -401,7 +384,7 @@ async def send_bad(seven, number):
         case 2:
             await seven.client.send(b"\xc1")
         case 3:
-            await seven.client.connection.ping(b"voiceping:8")
+            await seven.client.ping(b"voiceping:8")
         case 4:
             await seven.client.send("hello")
 
@@ -448,35 +431,6 @@ async def test_above_the_frame_rate_tests_are_not_answered(server):
     assert server.counted("presence_frames_dropped", reason="over_rate") == 5
 
 
-async def test_above_the_frame_rate_statuses_merge_and_the_last_is_never_lost(start_server):
-    server = await start_server(max_presence_changes=0, max_requests_per_second=0)
-    seven, eight = await open_any(server, "7"), await open_any(server, "8")
-    await eight.rest()
-    for number in range(41):
-        await seven.say(ONLINE if number % 2 else BUSY)
-    await seven.say(ONLINE)
-    began_at = trio.current_time()
-    codes = [code for _, code in await eight.statuses()]
-    assert len(codes) <= 21
-    if codes[-1] != ONLINE or len(codes) <= 20:
-        assert await eight.receive() == ("0", "5", "7", "0", str(ONLINE))
-    assert trio.current_time() - began_at < 3
-    assert server.counted("presence_frames_dropped", reason="over_rate") == 0
-
-
-async def test_going_offline_does_not_wait_for_the_frame_rate(start_server):
-    server = await start_server(max_frames_per_second=5, max_presence_changes=0)
-    seven, eight = await open_any(server, "7"), await open_any(server, "8")
-    await eight.rest()
-    for _ in range(6):
-        await seven.say(BUSY)
-    began_at = trio.current_time()
-    await seven.say(OFFLINE)
-    while (await eight.receive())[-1] != str(OFFLINE):
-        pass
-    assert trio.current_time() - began_at < 0.5
-
-
 async def test_who_talks_can_still_say_that_it_is_alive(start_server):
     """Audio comes fifty times a second, which is more than the frame rate."""
     server = await start_server(max_frames_per_second=10)
@@ -514,7 +468,7 @@ async def single(start_server):
 
 
 async def login(server, device, user="7", **options):
-    headers = [(b"device_id", device.encode())]
+    headers = [("device_id", device)]
     return await open_any(server, user, extra_headers=headers, **options)
 
 
@@ -578,9 +532,3 @@ async def test_of_logins_at_the_same_moment_the_last_one_stays(single):
     await single.until(lambda: len(single.node.connections.of("7")) == 1)
     [last] = single.node.connections.of("7")
     assert last.subscriber.connection == 6
-
-
-async def test_by_default_devices_live_side_by_side(server):
-    phone, tablet = await login(server, "phone"), await login(server, "tablet")
-    await phone.say(BUSY)
-    assert await tablet.statuses() == [("7", BUSY)]

@@ -7,6 +7,7 @@ import struct
 import pytest
 import trio
 import trio.testing
+from wire import upgrade_request
 
 from presence.errors import InvalidInput, StoreUnavailable, UserCrashed, UserUnavailable
 from presence.transport.http.request import HttpError, Response, json_response
@@ -404,10 +405,10 @@ async def test_blank_lines_do_not_prolong_the_time_of_a_head(open_http_listener)
     assert listener.counts["head_timed_out"] == 1
 
 
-async def test_an_upgrade_over_http_1_0_is_ignored(open_http_listener, upgrade_head):
+async def test_an_upgrade_over_http_1_0_is_ignored(open_http_listener):
     listener = await open_http_listener()
     client = await listener.connect()
-    await client.send(upgrade_head("/ws").replace(b"HTTP/1.1", b"HTTP/1.0"))
+    await client.send(upgrade_request("/ws").replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert json.loads((await client.answer())[2])["path"] == "/ws"
 
 

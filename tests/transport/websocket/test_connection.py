@@ -10,6 +10,7 @@ import pytest
 import trio
 import wsproto.events
 from trio_websocket import open_websocket_url
+from wire import masked_frame, upgrade_request
 
 from presence.transport.http.request import error_response
 from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
@@ -44,7 +45,7 @@ async def wait_ends(listener, ends):
     assert listener.route.ends == ends
 
 
-async def test_a_message_comes_back(open_http_listener, masked_frame):
+async def test_a_message_comes_back(open_http_listener):
     listener = await open_http_listener()
     client = await open_client(listener)
     await client.send(masked_frame(TEXT, "grüß".encode()), masked_frame(0x82, b"bytes"))
@@ -52,37 +53,31 @@ async def test_a_message_comes_back(open_http_listener, masked_frame):
     assert await client.frame() == (TEXT, b"bytes")
 
 
-async def test_a_kept_alive_connection_can_be_upgraded(
-    open_http_listener, masked_frame, upgrade_head
-):
+async def test_a_kept_alive_connection_can_be_upgraded(open_http_listener):
     listener = await open_http_listener()
     client = await listener.connect()
     await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await client.answer())[0] == 200
-    await client.send(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n", upgrade_head())
+    await client.send(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n", upgrade_request())
     assert (await client.answer())[0] == 200
     assert (await client.answer())[0] == 101
     await client.send(masked_frame(TEXT, b"hi"))
     assert await client.frame() == (TEXT, b"hi")
 
 
-async def test_frames_sent_together_with_the_upgrade_are_not_lost(
-    open_http_listener, masked_frame, upgrade_head
-):
+async def test_frames_sent_together_with_the_upgrade_are_not_lost(open_http_listener):
     listener = await open_http_listener()
     client = await listener.connect()
-    await client.send(upgrade_head(), masked_frame(TEXT, b"early"), masked_frame(TEXT, b"bird"))
+    await client.send(upgrade_request(), masked_frame(TEXT, b"early"), masked_frame(TEXT, b"bird"))
     assert (await client.answer())[0] == 101
     assert await client.frame() == (TEXT, b"early")
     assert await client.frame() == (TEXT, b"bird")
 
 
-async def test_frames_sent_with_the_upgrade_are_metered(
-    open_http_listener, masked_frame, upgrade_head
-):
+async def test_frames_sent_with_the_upgrade_are_metered(open_http_listener):
     listener = await open_http_listener(max_frame_bytes=100)
     client = await listener.connect()
-    await client.send(upgrade_head(), masked_frame(TEXT, b"x" * 101))
+    await client.send(upgrade_request(), masked_frame(TEXT, b"x" * 101))
     assert (await client.answer())[0] == 101
     assert await client.close_code() == 1009
 
@@ -152,12 +147,10 @@ BAD_HANDSHAKES = [
 
 
 @pytest.mark.parametrize(("old", "new", "status"), BAD_HANDSHAKES)
-async def test_an_odd_handshake_gets_a_plain_answer(
-    open_http_listener, upgrade_head, old, new, status
-):
+async def test_an_odd_handshake_gets_a_plain_answer(open_http_listener, old, new, status):
     listener = await open_http_listener()
     client = await listener.connect()
-    head = upgrade_head().replace(old.encode(), new.encode("latin-1"))
+    head = upgrade_request().replace(old.encode(), new.encode("latin-1"))
     await client.send(head, b"{}" if "Length" in new else b"")
     got, headers, _ = await client.answer()
     assert got == status
@@ -199,7 +192,7 @@ async def test_the_own_page_and_a_listed_one_get_a_socket(open_http_listener, or
     ],
 )
 async def test_a_close_frame_of_1000_or_without_a_code_is_a_clean_end(
-    open_http_listener, masked_frame, goodbye, is_clean
+    open_http_listener, goodbye, is_clean
 ):
     listener = await open_http_listener()
     client = await open_client(listener)
@@ -211,7 +204,7 @@ async def test_a_close_frame_of_1000_or_without_a_code_is_a_clean_end(
 
 
 @pytest.mark.parametrize("goodbye", [NORMAL, b""])
-async def test_a_clean_close_is_answered_in_kind(open_http_listener, masked_frame, goodbye):
+async def test_a_clean_close_is_answered_in_kind(open_http_listener, goodbye):
     listener = await open_http_listener()
     client = await open_client(listener)
     await client.send(masked_frame(CLOSE, goodbye))
@@ -252,9 +245,7 @@ async def test_broken_framing_ends_the_connection(open_http_listener, wire):
     assert listener.crashes == []
 
 
-async def test_a_server_close_is_seen_with_its_code_and_counts_as_lost(
-    open_http_listener, masked_frame
-):
+async def test_a_server_close_is_seen_with_its_code_and_counts_as_lost(open_http_listener):
     listener = await open_http_listener()
     client = await open_client(listener)
     socket = await socket_of(listener)
@@ -267,7 +258,7 @@ async def test_a_server_close_is_seen_with_its_code_and_counts_as_lost(
     assert socket.stream.cut_reason is None
 
 
-async def test_what_comes_after_a_server_close_reaches_no_session(open_http_listener, masked_frame):
+async def test_what_comes_after_a_server_close_reaches_no_session(open_http_listener):
     received = []
 
     class Collecting:
@@ -304,9 +295,7 @@ async def test_close_soon_does_not_wait_and_ends_all_the_same(open_http_listener
     await wait_ends(listener, [False])
 
 
-async def test_pings_that_arrive_during_a_server_close_harm_nothing(
-    open_http_listener, masked_frame
-):
+async def test_pings_that_arrive_during_a_server_close_harm_nothing(open_http_listener):
     listener = await open_http_listener()
     client = await open_client(listener)
     socket = await socket_of(listener)
@@ -328,7 +317,7 @@ async def test_who_does_not_answer_a_close_is_cut_after_two_seconds(open_http_li
     await wait_ends(listener, [False])
 
 
-async def test_a_session_that_returns_closes_with_1000(open_http_listener, masked_frame):
+async def test_a_session_that_returns_closes_with_1000(open_http_listener):
     class OneMessage:
         async def admit(self, request):
             return Admitted(None, self.serve)
@@ -344,9 +333,7 @@ async def test_a_session_that_returns_closes_with_1000(open_http_listener, maske
     await listener.wait_until(lambda: listener.listener.connection_count == 0)
 
 
-async def test_a_crash_of_a_session_ends_only_its_socket(
-    open_http_listener, masked_frame, echo_route
-):
+async def test_a_crash_of_a_session_ends_only_its_socket(open_http_listener, echo_route):
     crash = KeyError("boom")
 
     @attrs.define
@@ -366,18 +353,14 @@ async def test_a_crash_of_a_session_ends_only_its_socket(
     assert "boom" in repr(listener.crashes)
 
 
-async def test_client_pings_are_answered_while_the_session_only_receives(
-    open_http_listener, masked_frame
-):
+async def test_client_pings_are_answered_while_the_session_only_receives(open_http_listener):
     listener = await open_http_listener()
     client = await open_client(listener)
     await client.send(masked_frame(PING, b"are you there"))
     assert await client.frame() == (PONG, b"are you there")
 
 
-async def test_pings_are_answered_while_a_session_is_behind_by_a_few_messages(
-    open_http_listener, masked_frame
-):
+async def test_pings_are_answered_while_a_session_is_behind_by_a_few_messages(open_http_listener):
     is_rested = trio.Event()
 
     class Resting:
@@ -397,7 +380,7 @@ async def test_pings_are_answered_while_a_session_is_behind_by_a_few_messages(
 
 
 async def test_a_client_that_resets_before_its_upgrade_is_answered_harms_nothing(
-    open_http_listener, upgrade_head
+    open_http_listener,
 ):
     is_asked, may_answer = trio.Event(), trio.Event()
 
@@ -412,7 +395,7 @@ async def test_a_client_that_resets_before_its_upgrade_is_answered_harms_nothing
 
     listener = await open_http_listener(route=Slow())
     client = await listener.connect()
-    await client.send(upgrade_head())
+    await client.send(upgrade_request())
     await is_asked.wait()
     reset_on_close(client.stream)
     await trio.aclose_forcefully(client.stream)
@@ -421,9 +404,7 @@ async def test_a_client_that_resets_before_its_upgrade_is_answered_harms_nothing
     assert listener.crashes == []
 
 
-async def test_a_server_ping_needs_no_waiting_and_its_pong_is_heard(
-    open_http_listener, masked_frame
-):
+async def test_a_server_ping_needs_no_waiting_and_its_pong_is_heard(open_http_listener):
     listener = await open_http_listener()
     client = await open_client(listener)
     socket = await socket_of(listener)
@@ -438,9 +419,7 @@ async def test_a_server_ping_needs_no_waiting_and_its_pong_is_heard(
     assert socket.last_received_at > last_received_at
 
 
-async def test_control_frames_sent_with_the_upgrade_are_watched(
-    open_http_listener, masked_frame, upgrade_head, echo_route
-):
+async def test_control_frames_sent_with_the_upgrade_are_watched(open_http_listener, echo_route):
     told = []
 
     @attrs.define
@@ -451,14 +430,14 @@ async def test_control_frames_sent_with_the_upgrade_are_watched(
 
     listener = await open_http_listener(route=Watching())
     client = await listener.connect()
-    await client.send(upgrade_head(), masked_frame(PING, b"first"))
+    await client.send(upgrade_request(), masked_frame(PING, b"first"))
     assert (await client.answer())[0] == 101
     assert await client.frame() == (PONG, b"first")
     assert told == [(9, b"first")]
 
 
 async def test_a_crash_of_who_watches_control_frames_closes_with_1011_and_is_reported(
-    open_http_listener, masked_frame
+    open_http_listener,
 ):
     listener = await open_http_listener()
     client = await open_client(listener)
@@ -474,7 +453,7 @@ async def test_a_crash_of_who_watches_control_frames_closes_with_1011_and_is_rep
     assert [str(crash) for crash in listener.crashes] == ["boom"]
 
 
-async def test_control_frames_behind_our_close_are_not_reported(open_http_listener, masked_frame):
+async def test_control_frames_behind_our_close_are_not_reported(open_http_listener):
     listener = await open_http_listener()
     client = await open_client(listener)
     socket = await socket_of(listener)
@@ -489,27 +468,29 @@ async def test_control_frames_behind_our_close_are_not_reported(open_http_listen
 
 
 FLOODS = [
-    pytest.param(lambda f: f(FIRST) + f(MORE) * 1000, 1009, id="empty fragments"),
-    pytest.param(lambda f: f(FIRST, b"x") + f(MORE, b"x") * 1000, 1009, id="tiny fragments"),
-    pytest.param(lambda f: f(PING, b"p") * 1000, 4008, id="pings"),
-    pytest.param(lambda f: f(PONG, b"p") * 1000, 4008, id="pongs"),
-    pytest.param(lambda f: f(TEXT, b"x") * 5000, 4008, id="small messages"),
+    pytest.param(masked_frame(FIRST) + masked_frame(MORE) * 1000, 1009, id="empty fragments"),
     pytest.param(
-        lambda f: b"\x81\xff" + (2**63 - 1).to_bytes(8, "big") + b"mask" + b"x" * 1000,
+        masked_frame(FIRST, b"x") + masked_frame(MORE, b"x") * 1000, 1009, id="tiny fragments"
+    ),
+    pytest.param(masked_frame(PING, b"p") * 1000, 4008, id="pings"),
+    pytest.param(masked_frame(PONG, b"p") * 1000, 4008, id="pongs"),
+    pytest.param(masked_frame(TEXT, b"x") * 5000, 4008, id="small messages"),
+    pytest.param(
+        b"\x81\xff" + (2**63 - 1).to_bytes(8, "big") + b"mask" + b"x" * 1000,
         1009,
         id="2^63-1 declared",
     ),
-    pytest.param(lambda f: b"\x81\xff" + (2**63 - 1).to_bytes(8, "big"), 1009, id="only declared"),
-    pytest.param(lambda f: f(TEXT, b"x" * 16_385), 1009, id="one byte over the limit"),
+    pytest.param(b"\x81\xff" + (2**63 - 1).to_bytes(8, "big"), 1009, id="only declared"),
+    pytest.param(masked_frame(TEXT, b"x" * 16_385), 1009, id="one byte over the limit"),
 ]
 
 
 @pytest.mark.parametrize(("flood", "code"), FLOODS)
-async def test_a_flood_is_cut_with_its_code(open_http_listener, masked_frame, flood, code):
+async def test_a_flood_is_cut_with_its_code(open_http_listener, flood, code):
     listener = await open_http_listener()
     client, bystander = await open_client(listener), await open_client(listener)
     with trio.fail_after(5):
-        await client.send(flood(masked_frame))
+        await client.send(flood)
         assert await client.close_code() == code
         # EOF, no reset: that could overtake the close frame.
         assert await client.stream.receive_some() == b""
@@ -520,9 +501,7 @@ async def test_a_flood_is_cut_with_its_code(open_http_listener, masked_frame, fl
     assert listener.crashes == []
 
 
-async def test_what_came_before_the_offending_frame_is_still_heard(
-    open_http_listener, masked_frame
-):
+async def test_what_came_before_the_offending_frame_is_still_heard(open_http_listener):
     listener = await open_http_listener(max_frame_bytes=100)
     client = await open_client(listener)
     await client.send(
@@ -533,7 +512,7 @@ async def test_what_came_before_the_offending_frame_is_still_heard(
     assert frames[2][0] == CLOSE
 
 
-async def test_a_flood_behind_broken_framing_leaves_no_exception(open_http_listener, masked_frame):
+async def test_a_flood_behind_broken_framing_leaves_no_exception(open_http_listener):
     listener = await open_http_listener(max_frame_bytes=100)
     client = await open_client(listener)
     await client.send(b"\x81\x02hi", masked_frame(TEXT, b"x" * 101))
@@ -544,7 +523,7 @@ async def test_a_flood_behind_broken_framing_leaves_no_exception(open_http_liste
     assert listener.crashes == []
 
 
-async def test_the_largest_message_passes_in_one_frame_and_in_64(open_http_listener, masked_frame):
+async def test_the_largest_message_passes_in_one_frame_and_in_64(open_http_listener):
     received = []
 
     class Collecting:
@@ -565,7 +544,7 @@ async def test_the_largest_message_passes_in_one_frame_and_in_64(open_http_liste
     assert received == [16_384, 16_384]
 
 
-async def test_a_limit_of_zero_lets_large_messages_pass(open_http_listener, masked_frame):
+async def test_a_limit_of_zero_lets_large_messages_pass(open_http_listener):
     received = []
 
     class Collecting:
@@ -626,9 +605,7 @@ async def test_pushes_between_the_librarys_own_frames_keep_frames_whole(open_htt
     await wait_ends(listener, [True] * 3)
 
 
-async def test_a_stuck_reader_that_pings_is_cut_and_bothers_nobody(
-    open_http_listener, masked_frame
-):
+async def test_a_stuck_reader_that_pings_is_cut_and_bothers_nobody(open_http_listener):
     listener = await open_http_listener(write_blocked_after=0.3)
     client = await open_client(listener)
     socket = await socket_of(listener)
@@ -639,11 +616,11 @@ async def test_a_stuck_reader_that_pings_is_cut_and_bothers_nobody(
     await listener.wait_until(lambda: listener.counts["slow"] == 1)
 
 
-async def test_half_open_handshakes_are_freed(open_http_listener, upgrade_head):
+async def test_half_open_handshakes_are_freed(open_http_listener):
     listener = await open_http_listener(handshake_after=0.3, max_connections_per_address=0)
     clients = [await listener.connect() for _ in range(100)]
     for n, client in enumerate(clients):
-        await client.send(upgrade_head()[:n])
+        await client.send(upgrade_request()[:n])
     await listener.wait_until(lambda: listener.listener.connection_count == 100)
     with trio.fail_after(5):
         for client in clients:
@@ -653,13 +630,13 @@ async def test_half_open_handshakes_are_freed(open_http_listener, upgrade_head):
 
 
 @pytest.mark.slow
-async def test_a_thousand_cuts_leave_no_exception(open_http_listener, masked_frame, upgrade_head):
+async def test_a_thousand_cuts_leave_no_exception(open_http_listener):
     """F25: the same conversation, ended anywhere, by EOF or by reset, also byte by byte."""
     listener = await open_http_listener(max_connections_per_address=0)
     rng = random.Random(25)
     wire = (
         b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
-        + upgrade_head()
+        + upgrade_request()
         + masked_frame(TEXT, b"hello")
         + masked_frame(PING, b"p")
         + masked_frame(FIRST, b"a")
@@ -721,9 +698,7 @@ async def open_slow_client(listener):
     return client, payload
 
 
-async def test_a_slow_client_that_reads_again_is_told_4008_behind_whole_frames(
-    open_http_listener, masked_frame
-):
+async def test_a_slow_client_that_reads_again_is_told_4008_behind_whole_frames(open_http_listener):
     listener = await open_http_listener(max_unsent_bytes=10_000)
     client, payload = await open_slow_client(listener)
     await wait_ends(listener, [False])  # at once: its session does not wait for it
@@ -761,7 +736,7 @@ async def test_a_session_that_is_cancelled_closes_with_1012_and_frees_its_place(
     await listener.wait_until(lambda: listener.listener.connection_count == 0)
 
 
-async def test_receive_after_the_end_says_so_again(open_http_listener, masked_frame):
+async def test_receive_after_the_end_says_so_again(open_http_listener):
     ends = []
 
     class Stubborn:
@@ -819,9 +794,7 @@ LAST_FRAMES = [
 
 
 @pytest.mark.parametrize(("wire", "code"), LAST_FRAMES)
-async def test_a_close_frame_reaches_a_client_that_still_sends(
-    open_http_listener, masked_frame, wire, code
-):
+async def test_a_close_frame_reaches_a_client_that_still_sends(open_http_listener, wire, code):
     listener = await open_http_listener(max_connections_per_address=0)
     more = masked_frame(TEXT, b"x" * 1000) * 100
     for _ in range(20):
@@ -874,7 +847,7 @@ ENDS_OF_SESSIONS = [
 
 @pytest.mark.parametrize(("serve", "code"), ENDS_OF_SESSIONS)
 async def test_the_close_frame_of_a_session_reaches_a_client_that_still_sends(
-    open_http_listener, masked_frame, serve, code
+    open_http_listener, serve, code
 ):
     class Route:
         async def admit(self, request):
@@ -894,9 +867,7 @@ async def test_the_close_frame_of_a_session_reaches_a_client_that_still_sends(
     await listener.wait_until(lambda: listener.listener.connection_count == 0)
 
 
-async def test_a_client_far_into_a_message_that_is_too_large_reads_1009(
-    open_http_listener, masked_frame
-):
+async def test_a_client_far_into_a_message_that_is_too_large_reads_1009(open_http_listener):
     listener = await open_http_listener(max_connections_per_address=0)
     message = masked_frame(0x82, bytes(3_000_000))
     for _ in range(5):
@@ -908,7 +879,7 @@ async def test_a_client_far_into_a_message_that_is_too_large_reads_1009(
         await client.stream.aclose()
 
 
-async def test_a_close_frame_waits_behind_the_frames_that_wait(open_http_listener, masked_frame):
+async def test_a_close_frame_waits_behind_the_frames_that_wait(open_http_listener):
     listener = await open_http_listener(max_frame_bytes=100)
     client = await listener.connect()
     client.stream.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)

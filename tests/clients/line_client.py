@@ -4,11 +4,11 @@ None of our code and no library is used, so what it sees is what anybody sees.
 """
 
 import socket
-import struct
 import time
 
+from wire import RESET_ON_CLOSE
+
 ANSWER_WITHIN = 10.0
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 OFFLINE, ONLINE, BUSY = 0, 1, 2
 
@@ -18,7 +18,7 @@ def status_line(user, code):
     return f"|0|5|{user}|0|{code}|\n".encode()
 
 
-class PipeClient:
+class LineClient:
     """One connection to the pipe; made, its user has come in, and `received` is the snapshot.
 
     *user* is who it says to be in development mode, where it shows no *token*.
