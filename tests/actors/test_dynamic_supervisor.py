@@ -321,7 +321,7 @@ async def test_after_a_quarantine_the_budget_is_whole_again(stage, autojump_cloc
 
 
 async def test_too_many_quarantines_end_the_supervisor(stage, autojump_clock):
-    async def live() -> None:
+    async def live():
         async with stage.open(
             child_budget=RestartBudget(0, within=60), budget=RestartBudget(2, within=60)
         ) as users:
@@ -419,7 +419,7 @@ async def test_cancelling_the_block_still_lets_children_finish(stage, autojump_c
 
 
 async def test_an_error_of_the_block_comes_out_bare(stage):
-    async def live() -> None:
+    async def live():
         async with stage.open():
             raise KeyError("block")
 
@@ -435,7 +435,7 @@ async def test_a_stray_base_exception_ends_everything(stage):
         async def receive(self, message):
             raise Stray
 
-    async def live() -> None:
+    async def live():
         async with open_dynamic_supervisor(
             "users", lambda _: Bad(), mailbox_capacity=9, child_budget=ROOMY, budget=ROOMY
         ) as users:
@@ -466,7 +466,7 @@ def test_whatever_crashes_and_retires_every_other_message_is_handled_once_in_ord
     stage = Stage()
     stage.slow_stop = 1.0
 
-    async def live() -> None:
+    async def live():
         child_budget = RestartBudget(2, within=10, backoff=1)
         async with stage.open(child_budget=child_budget, quarantine_after=30) as users:
             for number, (step, value) in enumerate(steps):

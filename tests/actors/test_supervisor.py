@@ -112,7 +112,7 @@ async def test_a_child_without_close_is_cancelled_at_once(log, autojump_clock):
 
 
 async def test_the_stop_order_holds_when_the_block_raises(log, autojump_clock):
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             for name in "ab":
                 await supervisor.start(Child(name, log).spec())
@@ -298,7 +298,7 @@ async def test_messages_left_by_an_actor_that_ended_for_good_fail_their_asks(
 ):
     actor, errors = Actor(lambda: FailsOnNth(1, []), capacity=10), []
 
-    async def ask() -> None:
+    async def ask():
         try:
             await actor.ref.ask(lambda reply: reply, timeout=60)
         except ActorStopped:
@@ -319,7 +319,7 @@ async def test_messages_left_by_an_actor_that_ended_for_good_fail_their_asks(
 async def test_a_child_that_uses_up_its_budget_ends_the_supervisor_in_order(log, autojump_clock):
     failing, reports = Child("failing", log), []
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top", on_crash=lambda *r: reports.append(r)) as supervisor:
             await supervisor.start(Child("a", log).spec())
             await supervisor.start(failing.spec(budget=RestartBudget(1, within=60)))
@@ -338,7 +338,7 @@ async def test_a_child_that_uses_up_its_budget_ends_the_supervisor_in_order(log,
 async def test_crashes_of_many_children_use_up_the_supervisors_budget(log, autojump_clock):
     children = [Child(name, log) for name in "abc"]
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top", budget=RestartBudget(2, within=60)) as supervisor:
             for child in children:
                 await supervisor.start(child.spec())
@@ -371,7 +371,7 @@ async def test_exhaustion_escalates_through_nested_supervisors(log, autojump_clo
             task_status.started()
             await trio.sleep_forever()
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("outer") as outer:
             await outer.start(ChildSpec("inner", run, budget=RestartBudget(1, within=60)))
             await failing.crash()
@@ -387,7 +387,7 @@ async def test_exhaustion_escalates_through_nested_supervisors(log, autojump_clo
 async def test_an_error_of_the_block_while_it_is_given_up_is_noted(log, autojump_clock):
     failing = Child("failing", log)
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             await supervisor.start(failing.spec(budget=RestartBudget(0, within=60)))
             try:
@@ -448,7 +448,7 @@ async def test_a_hanging_restart_is_tried_again_and_uses_up_the_budget(autojump_
             raise RuntimeError("crashed")
         await trio.sleep_forever()
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             spec = ChildSpec("a", run, start_within=4, budget=RestartBudget(2, within=60))
             await supervisor.start(spec)
@@ -514,7 +514,7 @@ async def test_a_stray_base_exception_is_not_restarted(log, autojump_clock):
 
     child = Child("a", log)
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             await supervisor.start(Child("sibling", log).spec())
             await supervisor.start(child.spec())

@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from actors import Timer
 from actors.timer import BATCH, CATCH_UP_AFTER, LOOKS
@@ -73,7 +73,7 @@ async def test_a_deadline_in_the_past_is_told_at_once_and_is_no_stall(
 async def test_a_notify_may_set_its_deadline_anew(nursery, autojump_clock, told):
     timer = Timer()
 
-    def tick(stalled: bool) -> None:
+    def tick(stalled):
         told.note("tick")(stalled)
         timer.set("tick", trio.current_time() + 2, tick)
 
@@ -89,7 +89,7 @@ async def test_other_tasks_run_between_batches_of_deadlines(nursery, autojump_cl
     for n in range(3 * BATCH):
         timer.set(n, 1, told.append)
 
-    async def watch() -> None:
+    async def watch():
         await trio.sleep(1)
         while len(told) < 3 * BATCH:
             seen.add(len(told))
@@ -114,7 +114,7 @@ async def test_other_tasks_run_while_many_deadlines_set_later_are_passed_over(
             timer.set(n, at, told.note(n))
     timer.set("due", 1, told.note("due"))
 
-    async def watch() -> None:
+    async def watch():
         await trio.sleep(1)
         while not told:
             turns.append(1)
@@ -142,7 +142,7 @@ async def test_a_deadline_set_later_is_told_at_the_later_time_only(nursery, auto
 async def test_a_raising_notify_loses_only_its_own_deadline(autojump_clock, told):
     timer = Timer()
 
-    def fail(stalled: bool) -> None:
+    def fail(stalled):
         raise RuntimeError("boom")
 
     timer.set("a", 1, told.note("a"))
@@ -165,7 +165,7 @@ async def test_closing_ends_run_without_telling_more(nursery, autojump_clock, to
     assert (trio.current_time(), told) == (5, [])
 
 
-async def stall(mock_clock: MockClock, seconds: float) -> None:
+async def stall(mock_clock, seconds):
     """Let all settle, then let time pass without any task running."""
     await wait_all_tasks_blocked()
     mock_clock.jump(seconds)
@@ -195,7 +195,7 @@ async def test_what_others_renew_while_catching_up_is_not_told(nursery, mock_clo
     timer.set("silent", 10, told.note("silent"))
     await nursery.start(timer.run)
 
-    async def read_socket() -> None:
+    async def read_socket():
         await trio.sleep_until(20.01)
         timer.set("renewed", 40, told.note("renewed"))
 
@@ -221,11 +221,11 @@ async def test_being_a_little_late_is_no_stall(nursery, mock_clock, told):
 async def test_a_stall_is_remembered_over_a_crash_while_telling(nursery, mock_clock, told):
     timer = Timer(stalled_after=5)
 
-    def fail(stalled: bool) -> None:
+    def fail(stalled):
         told.note("bad")(stalled)
         raise RuntimeError("boom")
 
-    async def run_twice() -> None:
+    async def run_twice():
         with pytest.raises(RuntimeError, match="boom"):
             await timer.run()
         await timer.run()

@@ -41,13 +41,6 @@ def test_a_reconnect_within_the_grace_takes_the_devices_last_state():
     assert devices.states == {PHONE: State.IDLE}
 
 
-def test_a_device_that_went_is_forgotten():
-    devices = attendance_of(connected(1, PHONE, State.IDLE))
-    devices.end(ConnectionId(1), Ending.CLEAN, 0.0)
-    devices.connect(connected(2, PHONE))
-    assert devices.states == {PHONE: State.ONLINE}
-
-
 def test_a_device_goes_with_its_last_connection():
     devices = attendance_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
     devices.end(ConnectionId(1), Ending.CLEAN, 0.0)
@@ -63,12 +56,6 @@ def test_a_late_end_does_not_erase_a_newer_session():
     devices.end(ConnectionId(1), Ending.CLEAN, 1.0)
     assert devices.states == {PHONE: State.ONLINE}
     assert list(devices.deadlines()) == []
-
-
-def test_the_end_of_an_unknown_connection_does_nothing():
-    devices = attendance_of(connected(1, PHONE))
-    devices.end(ConnectionId(99), Ending.CLEAN, 0.0)
-    assert devices.states == {PHONE: State.ONLINE}
 
 
 def test_a_state_is_set_for_one_connection_alone():
@@ -126,13 +113,6 @@ def test_only_what_makes_a_difference_alters(states, returning, alters):
 
 
 # -- room ------------------------------------------------------------------------------------
-
-
-def test_the_newcomer_is_refused_where_every_device_is_connected():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
-    assert not devices.connect(connected(3, TABLET))
-    assert set(devices.states) == {PHONE, LAPTOP}
-    assert ConnectionId(3) not in devices.connections
 
 
 def test_a_known_device_always_finds_room():

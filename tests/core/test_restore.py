@@ -127,13 +127,6 @@ def test_after_a_crash_a_lease_holds_beside_the_connections_of_its_device(life):
     assert user.record.lease_ends == {PHONE: end}
 
 
-def test_after_a_crash_a_device_that_was_gone_stays_gone(life):
-    life.end(1)
-    life.take_told()
-    life.crash()
-    assert (life.take_told(), life.user.devices.is_over) == ([], True)
-
-
 def test_a_hidden_user_stays_hidden_over_a_crash(life):
     life.say(1, appear_offline=True, custom_status=Text("secret"))
     frozen = life.view
@@ -332,15 +325,6 @@ def test_after_the_restart_grace_the_user_begins_anew(life):
     assert life.take_statuses() == [ONLINE]
 
 
-def test_a_user_first_looked_at_after_the_restart_grace_begins_anew(life):
-    run = Incarnation(Versions(2), Rules(), settled_epoch=0, restart_grace_ends_at=START + 60.0)
-    record = attrs.evolve(life.record, view=attrs.evolve(life.view, status=OFF))
-    user = restored_user(record, run, Moment(START + 60.0, WALL))
-    connected = Connected(ConnectionId(1), DeviceId("phone"))
-    user.apply(connected, Moment(START + 60.0, WALL))
-    assert user.public.status is ONLINE
-
-
 @pytest.mark.parametrize(("settled", "status"), [(0, DND), (1, DND), (2, ONLINE)])
 def test_choices_outlast_a_run_that_did_not_outlive_its_own_grace(life, settled, status):
     record = attrs.evolve(life.record, view=attrs.evolve(life.view, status=OFF), attached_in=1)
@@ -348,34 +332,6 @@ def test_choices_outlast_a_run_that_did_not_outlive_its_own_grace(life, settled,
     user = restored_user(record, run, life.now)
     user.apply(Connected(ConnectionId(1), DeviceId("phone")), life.now)
     assert user.public.status is status
-
-
-def test_starts_that_follow_each_other_keep_what_was_chosen(life):
-    for _ in range(3):
-        life.restart()
-        life.wait(30.0)
-    assert life.record.attached_in == 1
-    life.connect("phone")
-    assert life.take_statuses() == [DND]
-
-
-def test_a_device_that_returned_takes_no_other_along_when_it_leaves(life):
-    life.connect("laptop")
-    life.say(1, intent=OFF)
-    life.take_told()
-    life.restart()
-    life.end(life.connect("phone"))
-    life.wait(20.0)
-    life.connect("laptop", intent=ONLINE)
-    assert life.take_told() == []
-
-
-def test_who_returned_and_left_again_is_gone(life):
-    life.restart()
-    life.end(life.connect("phone"))
-    assert life.take_statuses() == [DND, OFF]
-    life.connect("phone")
-    assert life.take_statuses() == [ONLINE]
 
 
 def test_a_status_that_ends_between_two_runs_is_over(life):
@@ -392,28 +348,6 @@ def test_a_text_that_ends_between_two_runs_is_cleared(life):
     assert life.view.custom_status is None
     life.connect("phone")
     assert [told.view.custom_status for told in life.take_told()] == [None]
-
-
-def test_a_user_is_restored_without_what_is_over(life):
-    until = life.now.wall + 30.0
-    life.say(1, intent=AWAY, until=until, custom_status_until=until)
-    view = attrs.evolve(life.view, status=OFF, activity=None, custom_status=None)
-    record = attrs.evolve(life.record, view=attrs.evolve(view, custom_status_until=None))
-    later = Moment(START + 40.0, START + WALL + 40.0)
-    run = Incarnation(Versions(2), Rules(), settled_epoch=0, restart_grace_ends_at=START + 90.0)
-    user = restored_user(record, run, later)
-    user.apply(Connected(ConnectionId(1), DeviceId("phone")), later)
-    view = user.self_view
-    assert (view.status, view.until, view.custom_status, view.activity) == (DND, None, None, None)
-
-
-def test_an_activity_is_not_restored_to_who_stays_hidden(life):
-    life.say(1, intent=OFF)
-    life.say(1, activity=CHESS)
-    run = Incarnation(Versions(2), Rules(), settled_epoch=0, restart_grace_ends_at=START + 90.0)
-    user = restored_user(life.record, run, life.now)
-    user.apply(Connected(ConnectionId(1), DeviceId("phone")), life.now)
-    assert (user.self_view.intent, user.self_view.activity) == (OFF, None)
 
 
 def test_a_text_still_to_end_ends_at_its_time_after_a_start(life):

@@ -3,7 +3,7 @@
 import pytest
 from core_life import START, Life, run_of
 
-from presence.core.events import Commanded, Ended, Ending, NotAttached, OverRate
+from presence.core.events import Commanded, Ending, NotAttached, OverRate
 from presence.core.types import ConnectionId, State, Status, Text
 from presence.core.user.patch import PresencePatch
 
@@ -39,16 +39,6 @@ def test_five_changes_apply_at_once_and_the_sixth_when_the_window_opens(life):
     life.wait(100.0)
     times = [(float(second), status) for second, status in enumerate(ALTERNATING)]
     assert life.take_timed_statuses() == [*times, (20.0, ONLINE)]
-
-
-def test_the_window_slides(life):
-    for _ in range(20):
-        life.say(1, intent=AWAY)
-        life.wait(2.5)
-        life.say(1, intent=DND)
-        life.wait(2.5)
-    times = [at for at, _ in life.take_timed_statuses()]
-    assert times == [20.0 * (number // 5) + 2.5 * (number % 5) for number in range(26)]
 
 
 def test_what_waits_merges_field_by_field_the_newest_of_each(life):
@@ -102,14 +92,6 @@ def test_what_waits_is_no_part_of_the_union(life):
     assert (life.user.status, life.user.self_view.intent) == (DND, DND)
 
 
-def test_a_command_that_takes_back_what_waits_needs_no_window(life):
-    spend_budget(life)
-    life.say(1, intent=AWAY)
-    life.say(1, intent=DND)
-    life.wait(100.0)
-    assert life.take_told() == []
-
-
 def test_repeats_are_not_counted(life):
     for _ in range(20):
         life.say(1, intent=DND)
@@ -153,15 +135,6 @@ def test_arrivals_ends_pings_renewals_and_timers_are_not_counted(life):
     for status in ALTERNATING[:4]:
         life.say(1, intent=status)
     assert life.take_statuses() == ALTERNATING[:4]
-
-
-def test_no_limit_is_none():
-    life = Life(run=run_of(max_presence_changes=0))
-    life.connect("phone")
-    for status in ALTERNATING * 20:
-        life.say(1, intent=status)
-        life.say(1, intent=ONLINE)
-    assert len(life.take_told()) == 1 + 6 * 20
 
 
 def test_an_end_that_passed_while_its_status_waited_shows_nothing(life):
@@ -548,11 +521,3 @@ def test_a_waiting_text_is_kept_unseen_when_the_sweep_hides_its_user():
     life.wait(100.0)
     [told, _] = life.take_told()
     assert (told.view.custom_status, told.view.activity) == ("last", None)
-
-
-def test_the_end_of_an_unknown_connection_leaves_what_waits(life):
-    spend_budget(life)
-    life.say(1, intent=ONLINE)
-    life.do(Ended(ConnectionId(99), Ending.CLEAN))
-    life.wait(20.0)
-    assert life.take_statuses() == [ONLINE]

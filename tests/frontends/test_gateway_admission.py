@@ -58,9 +58,9 @@ async def test_without_a_token_nobody_is_let_in(start_server):
 @pytest.mark.parametrize(
     ("resource", "options", "subprotocol"),
     [
-        pytest.param("/ws?token=TOKEN", {}, None, id="query"),
-        pytest.param("/ws", {"extra_headers": [("authorization", "Bearer TOKEN")]}, None, id="head"),
-        pytest.param("/ws", {"subprotocols": ["bearer", "TOKEN"]}, "bearer", id="subprotocol"),
+        pytest.param("/ws?token=TOKEN", {}, None),
+        pytest.param("/ws", {"extra_headers": [("authorization", "Bearer TOKEN")]}, None),
+        pytest.param("/ws", {"subprotocols": ["bearer", "TOKEN"]}, "bearer"),
     ],
 )
 async def test_a_token_may_stand_in_the_query_a_header_or_a_subprotocol(

@@ -308,15 +308,6 @@ async def test_a_hidden_user_is_put_aside_unseen(living, autojump_clock, monkeyp
     assert ada.take() == ["bob online"]
 
 
-async def test_who_hides_while_put_aside_is_not_seen_again(living, autojump_clock, monkeypatch):
-    ada, bob = await living.connect("ada"), await living.connect("bob")
-    await put_aside(living, monkeypatch, bob)
-    living.take_all()
-    living.command(bob, intent=OFFLINE)
-    await living.wait(QUARANTINE_AFTER + 1)
-    assert (ada.take(), bob.take()) == ([], ["SELF offline (offline)"])
-
-
 @pytest.mark.parametrize("ending", [Ending.CLEAN, Ending.LOST])
 async def test_who_leaves_while_put_aside_is_not_seen_again_once_it_is_gone(
     living, autojump_clock, monkeypatch, ending
@@ -386,23 +377,6 @@ async def test_who_is_put_aside_during_a_drain_is_told_to_nobody(
         await living.wait(1)
         assert (len(living.crashes), ada.take()) == (4, ["END STOPPING"])
         assert await living.views("bob") == ["bob online"]
-
-
-async def test_a_claim_of_a_hidden_user_stays_unseen_when_it_is_put_aside(
-    living, autojump_clock, monkeypatch
-):
-    ada = await living.connect("ada", servers=["chess"])
-    bob = await living.connect("bob", servers=[])
-    living.command(bob, intent=OFFLINE)
-    await living.patch("bob", servers=["chess"])
-    await living.settle()
-    living.take_all()
-    await put_aside(living, monkeypatch, bob)
-    await living.wait(QUARANTINE_AFTER + 1)
-    assert ada.take() == []
-    living.command(bob, intent=ONLINE)
-    await living.settle()
-    assert ada.take() == ["+chess bob online"]
 
 
 @pytest.mark.parametrize("intent", [ONLINE, OFFLINE])
@@ -488,12 +462,6 @@ async def pinging(living):
     return ada, bob
 
 
-async def test_who_falls_silent_is_swept(living, autojump_clock):
-    ada, _ = await pinging(living)
-    await living.wait(1000)
-    assert ada.take_timed() == [(360.0, "bob offline")]
-
-
 async def test_a_crash_neither_brings_a_swept_device_back_nor_spares_one(
     living, autojump_clock, monkeypatch
 ):
@@ -517,15 +485,6 @@ async def test_after_a_stall_of_the_process_nobody_is_swept_who_is_still_there(
     living.ping(bob)
     await living.wait(200)
     assert ada.take_timed() == []
-
-
-async def test_after_a_stall_who_stays_silent_is_swept_a_little_later(living, autojump_clock):
-    ada, _ = await pinging(living)
-    autojump_clock.jump(480)
-    await living.wait(400)
-    (told_at, line), *others = ada.take_timed()
-    assert (line, others) == ("bob offline", [])
-    assert 481 + 45 <= told_at < 481 + 46
 
 
 async def test_after_a_stall_who_was_lost_before_it_has_another_chance_to_come_back(
@@ -614,43 +573,6 @@ async def test_who_returns_within_the_restart_grace_keeps_its_choice_whatever_it
         assert ada.take()[1:] == wanted
 
 
-async def test_a_wish_to_hide_is_heeded_within_the_restart_grace(store, autojump_clock):
-    async with open_living(store) as living:
-        living.command(await living.connect("bob", "phone"), intent=DND)
-        await living.settle()
-    async with open_living(store) as living:
-        await living.connect("bob", "phone", intent=OFFLINE)
-        assert await living.views("bob") == ["bob offline"]
-
-
-@pytest.mark.parametrize("runs_between", [0, 1])
-async def test_after_the_restart_grace_a_choice_is_over(store, autojump_clock, runs_between):
-    async with open_living(store) as living:
-        living.command(await living.connect("bob", "phone"), intent=OFFLINE, custom_status="hi")
-        await living.wait(1)
-    for _ in range(runs_between):
-        async with open_living(store) as living:
-            await living.wait(70)  # settled: who did not return by now starts afresh
-    async with open_living(store) as living:
-        ada = await living.connect("ada")
-        await living.wait(0 if runs_between else 61)
-        await living.connect("bob", "phone")
-        await living.settle()
-        assert ada.lines[1:] == ["bob online 'hi'"]
-
-
-async def test_a_run_that_did_not_outlive_its_grace_ends_nobody_s_choice(store, autojump_clock):
-    async with open_living(store) as living:
-        living.command(await living.connect("bob", "phone"), intent=DND)
-        await living.wait(70)
-    for _ in range(3):
-        async with open_living(store) as living:
-            await living.wait(20)
-    async with open_living(store) as living:
-        await living.connect("bob", "phone")
-        assert await living.views("bob") == ["bob dnd"]
-
-
 async def test_a_text_that_ends_after_a_restart_ends_though_nobody_is_there(store, autojump_clock):
     async with open_living(store) as living:
         bob = await living.connect("bob")
@@ -695,38 +617,6 @@ async def test_a_lease_shows_its_user_to_those_who_come_after_a_restart_until_it
         await living.wait(700)
         assert ada.take_timed()[1:] == [(pytest.approx(600.0), "bob offline 'bot'")]
         await living.check_beliefs()
-
-
-async def test_a_lease_that_ended_while_the_server_was_down_shows_nobody(store, autojump_clock):
-    async with open_living(store) as living:
-        await living.patch("bob", intent=DND, lease=60.0)
-        await living.commit()
-        committed_by = WALL + trio.current_time()
-    await trio.sleep(61)
-    async with open_living(store) as living:
-        (view,) = await living.node.public_views.views(["bob"])
-        assert (view.status, view.last_seen <= committed_by) == (OFFLINE, True)
-        ada = await living.connect("ada")
-        await living.wait(100)
-        assert ada.take() == ["READY online: everyone[ada online, bob offline]"]
-
-
-async def test_a_hidden_user_with_a_lease_stays_hidden_over_a_restart(store, autojump_clock, die):
-    async with open_living(store) as living:
-        await living.patch("bob", intent=ONLINE, lease=600.0)
-        await living.patch("bob", intent=OFFLINE)
-        await living.patch("dora", intent=ONLINE, lease=10.0)
-        await living.wait(20)
-        left = die(living)
-    async with open_living(left) as living:
-        ada = await living.connect("ada")
-        latest = living.node.incarnation.versions.latest
-        await living.wait(300)
-        await living.connect("bob")
-        assert ada.take() == ["READY online: everyone[ada online, bob offline, dora offline]"]
-        assert living.node.incarnation.versions.latest == latest
-        await living.wait(700)
-        assert await living.views("bob") == ["bob offline"]
 
 
 async def test_a_status_with_an_end_ends_on_time_after_a_restart_though_nobody_is_there(

@@ -5,7 +5,7 @@ from living import open_living
 
 from presence.core.events import Ending
 from presence.core.types import Status
-from presence.live.messages import Applied, Limited
+from presence.live.messages import Applied
 from presence.live.user_actor import READ_AGAIN_AFTER
 
 ONLINE, DND, OFFLINE = Status.ONLINE, Status.DND, Status.OFFLINE
@@ -199,13 +199,6 @@ async def test_a_command_over_rest_is_answered_with_the_self_view_and_a_ticket(
     assert await living.views("ada") == ["ada dnd 'lunch'"]
 
 
-async def test_a_command_over_the_rate_is_refused_and_nothing_of_it_applies(living, autojump_clock):
-    for number in range(5):
-        await living.patch("ada", intent=ONLINE, custom_status=str(number))
-    assert await living.patch("ada", custom_status="late") == Limited(20.0)
-    assert await living.views("ada") == ["ada online '4'"]
-
-
 async def test_looking_at_oneself_creates_nothing(living, autojump_clock):
     view = await living.look("ada")
     assert (view.id, view.status) == ("ada", OFFLINE)
@@ -282,21 +275,6 @@ async def test_who_shares_only_the_old_server_is_told_the_status_by_its_event(
     assert (ada.take(), carl.take()) == (["+chess bob online"], ["bob online"])
 
 
-async def test_an_older_claim_is_ignored_and_among_equals_the_last_used_holds(
-    living, autojump_clock
-):
-    bob = await living.connect("bob", servers=("chess",), issued_at=100.0)
-    await living.connect("bob", servers=("go",), issued_at=99.0)
-    assert living.node.memberships.servers_of("bob") == {"everyone", "chess"}
-    await living.connect("bob", servers=("go",), issued_at=100.0)
-    assert living.node.memberships.servers_of("bob") == {"everyone", "go"}
-    await living.connect("bob", issued_at=500.0)
-    await living.connect("bob", servers=(), issued_at=101.0)
-    assert living.node.memberships.servers_of("bob") == {"everyone"}
-    await living.settle()
-    assert bob.take()[1:] == ["LEAVE chess", "JOIN go[bob online]", "LEAVE go"]
-
-
 async def test_the_order_of_claims_outlives_the_actor_and_the_server(store, autojump_clock):
     async with open_living(store) as living:
         bob = await living.connect("bob", servers=("chess",), issued_at=100.0)
@@ -307,26 +285,6 @@ async def test_the_order_of_claims_outlives_the_actor_and_the_server(store, auto
         await living.connect("bob", servers=("go",), issued_at=99.0)
         assert living.node.memberships.servers_of("bob") == {"everyone", "chess"}
         assert living.node.memberships.names == {"everyone": "everyone", "chess": "chess"}
-
-
-async def test_a_token_issued_earlier_does_not_rename_back(store, autojump_clock):
-    async with open_living(store) as living:
-        bob = await living.connect("bob", name="Robert", issued_at=100.0)
-        living.leave(bob)
-        await living.wait(60)
-        await living.connect("bob", name="Bob", issued_at=99.0)
-    async with open_living(store) as living:
-        await living.connect("bob", name="Bob", issued_at=99.0)
-        assert await living.views("bob") == ["bob=Robert online"]
-        await living.connect("bob", name="Bobby", issued_at=100.0)
-        assert await living.views("bob") == ["bob=Bobby online"]
-
-
-async def test_a_claim_of_everyone_makes_no_such_server(store, autojump_clock):
-    async with open_living(store, everyone_server=False) as living:
-        await living.connect("bob", servers=("everyone",))
-    async with open_living(store, everyone_server=False) as living:
-        assert living.admin.servers() == []
 
 
 async def test_a_new_name_is_told_by_a_member_event_that_stands_for_the_status(
@@ -366,22 +324,6 @@ async def test_a_new_user_that_hides_does_not_exist_for_others_until_it_is_visib
     assert ada.take() == ["+everyone bob=Robert online"]
     assert carl.take() == ["+chess bob=Robert online", "+everyone bob=Robert online"]
     assert await living.views("bob") == ["bob=Robert online"]
-
-
-async def test_an_invisible_user_sees_everybody_and_nobody_sees_it_move(living, autojump_clock):
-    ada = await living.connect("ada")
-    bob = await living.connect("bob")
-    living.command(bob, intent=OFFLINE)
-    await living.settle()
-    living.take_all()
-    living.command(bob, custom_status="secret")
-    living.command(ada, intent=DND)
-    await living.settle()
-    assert bob.take() == ["SELF offline (offline) 'secret'", "ada dnd"]
-    living.leave(bob)
-    await living.connect("bob", intent=OFFLINE)
-    await living.wait(30)
-    assert ada.take() == ["SELF dnd (dnd)"]
 
 
 # Servers joined and left --------------------------------------------------------------------
