@@ -28,9 +28,7 @@ async def test_an_address_that_is_not_ours_is_named(host):
         await open_listener(host, 1234)
 
 
-async def test_a_port_can_be_taken_again_at_once(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_port_can_be_taken_again_at_once(listener, client):
     await client.send(GET)
     await client.answer()
     listener.listener.stop_accepting()
@@ -170,10 +168,7 @@ async def test_accepting_goes_on_after_file_descriptors_ran_out(open_http_listen
     assert (await client.answer())[0] == 200
 
 
-async def test_a_peer_that_left_before_it_was_accepted_is_passed_over(
-    open_http_listener, monkeypatch
-):
-    listener = await open_http_listener()
+async def test_a_peer_that_left_before_it_was_accepted_is_passed_over(listener, monkeypatch):
     accept, failures = socket.socket.accept, [errno.ECONNABORTED, errno.EPROTO]
 
     def accept_or_fail(listener):

@@ -20,9 +20,7 @@ def request_head(line, *headers):
     return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
-async def test_requests_of_a_kept_alive_connection_are_answered_in_turn(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_requests_of_a_kept_alive_connection_are_answered_in_turn(client):
     for path in ("/a", "/b?x=1&y=%C3%A4", "/c"):
         await client.send(request_head(f"GET {path}"))
         status, headers, body = await client.answer()
@@ -30,17 +28,13 @@ async def test_requests_of_a_kept_alive_connection_are_answered_in_turn(open_htt
         assert json.loads(body)["path"] == path.partition("?")[0]
 
 
-async def test_pipelined_requests_are_answered_in_order(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_pipelined_requests_are_answered_in_order(client):
     await client.send(*(request_head(f"GET /{n}") for n in range(50)))
     paths = [json.loads((await client.answer())[2])["path"] for _ in range(50)]
     assert paths == [f"/{n}" for n in range(50)]
 
 
-async def test_a_request_in_single_bytes_is_understood(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_request_in_single_bytes_is_understood(client):
     for byte in request_head("POST /a?q=1", "Content-Length: 3") + b"abc":
         await client.send(bytes((byte,)))
     _, _, body = await client.answer()
@@ -53,18 +47,14 @@ async def test_a_request_in_single_bytes_is_understood(open_http_listener):
     }
 
 
-async def test_a_chunked_body_arrives_whole(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_chunked_body_arrives_whole(client):
     head = request_head("POST /a", "Transfer-Encoding: chunked")
     await client.send(head, b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", GET)
     assert json.loads((await client.answer())[2])["body"] == "abcde"
     assert json.loads((await client.answer())[2])["method"] == "GET"
 
 
-async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(client):
     await client.send(request_head("POST /a", "Content-Length: 2", "Expect: 100-continue"))
     assert (await client.answer())[0] == 100
     await client.send(b"ok")
@@ -93,9 +83,7 @@ async def test_a_chunked_body_over_the_limit_is_refused_although_more_is_under_w
 
 
 @pytest.mark.parametrize(("size", "pieces"), [(16_500, 1), (17_000, 40), (200_000, 1)])
-async def test_a_head_over_the_limit_is_answered_431(open_http_listener, size, pieces):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_head_over_the_limit_is_answered_431(client, size, pieces):
     await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n")
     for _ in range(pieces):
         await client.send(b"x-filler: " + b"f" * (size // pieces) + b"\r\n")
@@ -106,9 +94,7 @@ async def test_a_head_over_the_limit_is_answered_431(open_http_listener, size, p
 HOST = "Host: x"
 
 
-async def test_a_head_a_little_over_the_limit_is_refused_although_it_came_whole(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_head_a_little_over_the_limit_is_refused_although_it_came_whole(client):
     await client.send(request_head("GET /a", "X-Filler: " + "f" * 16_384))
     assert (await client.answer())[0] == 431
 
@@ -145,9 +131,7 @@ SMUGGLED = [
 
 
 @pytest.mark.parametrize(("line", "headers"), SMUGGLED)
-async def test_an_ambiguous_or_malformed_request_is_answered_400(open_http_listener, line, headers):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_an_ambiguous_or_malformed_request_is_answered_400(listener, client, line, headers):
     await client.send("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode())
     status, _, body = await client.answer()
     assert status == 400
@@ -155,39 +139,30 @@ async def test_an_ambiguous_or_malformed_request_is_answered_400(open_http_liste
     assert (listener.counts["malformed"], listener.crashes) == (1, [])
 
 
-async def test_bytes_that_are_no_http_are_answered_400(open_http_listener):
-    listener = await open_http_listener()
+async def test_bytes_that_are_no_http_are_answered_400(listener):
     for junk in (b"\x16\x03\x01\x02\x00\x01\x00", b"|0|5|7|0|2|\r\n\r\n", b"\r\n\r\n\x00\r\n"):
         client = await listener.connect()
         await client.send(junk)
         assert (await client.answer())[0] == 400
 
 
-async def test_a_chunked_body_over_http_1_0_is_refused(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_chunked_body_over_http_1_0_is_refused(client):
     await client.send(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n")
     assert (await client.answer())[0] == 400
 
 
-async def test_a_later_http_version_is_refused(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_later_http_version_is_refused(client):
     await client.send(b"GET / HTTP/2.0\r\nHost: x\r\n\r\n")
     assert (await client.answer())[0] == 505
 
 
-async def test_http_1_0_is_answered_and_closed(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_http_1_0_is_answered_and_closed(client):
     await client.send(b"GET /old HTTP/1.0\r\n\r\n")
     assert json.loads((await client.answer())[2])["path"] == "/old"
     assert await client.wait_end() == b""
 
 
-async def test_head_has_the_length_of_get_and_no_body(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_head_has_the_length_of_get_and_no_body(client):
     await client.send(request_head("HEAD /a"), GET)
     _, headers, _ = await client.answer(has_body=False)
     assert int(headers["content-length"]) > 0
@@ -320,10 +295,8 @@ async def test_an_idle_connection_is_closed_after_its_time(open_http_listener):
 
 
 async def test_by_default_a_connection_may_be_idle_for_seventy_five_seconds(
-    open_http_listener, mock_clock
+    listener, client, mock_clock
 ):
-    listener = await open_http_listener()
-    client = await listener.connect()
     for _ in range(2):
         await client.send(GET)
         await client.answer()
@@ -335,9 +308,7 @@ async def test_by_default_a_connection_may_be_idle_for_seventy_five_seconds(
     assert listener.listener.connection_count == 0
 
 
-async def test_a_client_that_half_closes_gets_its_answer(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_client_that_half_closes_gets_its_answer(client):
     await client.send(GET)
     await client.stream.send_eof()
     assert (await client.answer())[0] == 200
@@ -376,17 +347,13 @@ async def test_an_absolute_target_names_the_host_itself(open_http_listener):
     assert json.loads((await client.answer())[2]) == ["/", "2", "right.example"]
 
 
-async def test_options_of_the_whole_server_reach_the_handler(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_options_of_the_whole_server_reach_the_handler(client):
     await client.send(request_head("OPTIONS *"))
     assert json.loads((await client.answer())[2])["path"] == "*"
 
 
 @pytest.mark.parametrize("blank", [b"\r\n", b"\n", b"\r\n\r\n\r\n"])
-async def test_blank_lines_before_a_request_are_passed_over(open_http_listener, blank):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_blank_lines_before_a_request_are_passed_over(listener, client, blank):
     post = request_head("POST /a", "Content-Length: 2") + b"ok"
     await client.send(blank, post, blank, post, blank)
     for _ in range(2):
@@ -405,9 +372,7 @@ async def test_blank_lines_do_not_prolong_the_time_of_a_head(open_http_listener)
     assert listener.counts["head_timed_out"] == 1
 
 
-async def test_an_upgrade_over_http_1_0_is_ignored(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_an_upgrade_over_http_1_0_is_ignored(client):
     await client.send(upgrade_request("/ws").replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert json.loads((await client.answer())[2])["path"] == "/ws"
 
@@ -415,9 +380,7 @@ async def test_an_upgrade_over_http_1_0_is_ignored(open_http_listener):
 @pytest.mark.parametrize(
     ("coding", "status"), [("gzip", 415), ("br", 415), ("identity", 200), ("Identity", 200)]
 )
-async def test_a_coded_body_is_refused(open_http_listener, coding, status):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_coded_body_is_refused(client, coding, status):
     await client.send(request_head("POST /a", "Content-Length: 2", f"Content-Encoding: {coding}"))
     await client.send(b"ok")
     assert (await client.answer())[0] == status
@@ -491,17 +454,14 @@ async def test_a_handler_names_a_bound_of_its_own_for_the_body(open_http_listene
         assert (await client.answer())[0] == status
 
 
-async def test_a_body_may_have_64_kib_where_nobody_says_otherwise(open_http_listener):
-    listener = await open_http_listener()
+async def test_a_body_may_have_64_kib_where_nobody_says_otherwise(listener):
     for size, status in ((65_536, 200), (65_537, 413)):
         client = await listener.connect()
         await client.send(request_head("POST /a", f"Content-Length: {size}"), b"x" * size)
         assert (await client.answer())[0] == status
 
 
-async def test_a_connection_that_is_lost_amid_a_body_crashes_nothing(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_connection_that_is_lost_amid_a_body_crashes_nothing(listener, client):
     await client.send(request_head("POST /a", "Content-Length: 1000"), b"x" * 10)
     client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     await trio.aclose_forcefully(client.stream)

@@ -45,16 +45,13 @@ async def wait_ends(listener, ends):
     assert listener.route.ends == ends
 
 
-async def test_a_message_comes_back(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_a_message_comes_back(client):
     await client.send(masked_frame(TEXT, "grüß".encode()), masked_frame(0x82, b"bytes"))
     assert await client.frame() == (TEXT, "grüß".encode())
     assert await client.frame() == (TEXT, b"bytes")
 
 
-async def test_a_kept_alive_connection_can_be_upgraded(open_http_listener):
-    listener = await open_http_listener()
+async def test_a_kept_alive_connection_can_be_upgraded(listener):
     client = await listener.connect()
     await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await client.answer())[0] == 200
@@ -65,8 +62,7 @@ async def test_a_kept_alive_connection_can_be_upgraded(open_http_listener):
     assert await client.frame() == (TEXT, b"hi")
 
 
-async def test_frames_sent_together_with_the_upgrade_are_not_lost(open_http_listener):
-    listener = await open_http_listener()
+async def test_frames_sent_together_with_the_upgrade_are_not_lost(listener):
     client = await listener.connect()
     await client.send(upgrade_request(), masked_frame(TEXT, b"early"), masked_frame(TEXT, b"bird"))
     assert (await client.answer())[0] == 101
@@ -147,8 +143,7 @@ BAD_HANDSHAKES = [
 
 
 @pytest.mark.parametrize(("old", "new", "status"), BAD_HANDSHAKES)
-async def test_an_odd_handshake_gets_a_plain_answer(open_http_listener, old, new, status):
-    listener = await open_http_listener()
+async def test_an_odd_handshake_gets_a_plain_answer(listener, old, new, status):
     client = await listener.connect()
     head = upgrade_request().replace(old.encode(), new.encode("latin-1"))
     await client.send(head, b"{}" if "Length" in new else b"")
@@ -161,8 +156,7 @@ async def test_an_odd_handshake_gets_a_plain_answer(open_http_listener, old, new
 @pytest.mark.parametrize(
     "origin", ["null", "http://localhost.evil", "http://evil", "https://localhost:1"]
 )
-async def test_a_foreign_page_gets_no_socket(open_http_listener, origin):
-    listener = await open_http_listener()
+async def test_a_foreign_page_gets_no_socket(listener, origin):
     client = await listener.connect()
     assert (await client.upgrade("/ws", f"Origin: {origin}"))[0] == 403
     assert (await client.upgrade("/ws", "Origin: http://localhost", f"Origin: {origin}"))[0] == 403
@@ -192,10 +186,8 @@ async def test_the_own_page_and_a_listed_one_get_a_socket(open_http_listener, or
     ],
 )
 async def test_a_close_frame_of_1000_or_without_a_code_is_a_clean_end(
-    open_http_listener, goodbye, is_clean
+    listener, client, goodbye, is_clean
 ):
-    listener = await open_http_listener()
-    client = await open_client(listener)
     await client.send(masked_frame(TEXT, b"last words"), masked_frame(CLOSE, goodbye))
     assert await client.frame() == (TEXT, b"last words")
     await client.wait_end()
@@ -204,17 +196,13 @@ async def test_a_close_frame_of_1000_or_without_a_code_is_a_clean_end(
 
 
 @pytest.mark.parametrize("goodbye", [NORMAL, b""])
-async def test_a_clean_close_is_answered_in_kind(open_http_listener, goodbye):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_a_clean_close_is_answered_in_kind(client, goodbye):
     await client.send(masked_frame(CLOSE, goodbye))
     assert await client.frame() == (CLOSE, goodbye)
 
 
 @pytest.mark.parametrize("how", ["eof", "reset"])
-async def test_a_vanished_client_is_lost(open_http_listener, how):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_a_vanished_client_is_lost(listener, client, how):
     await socket_of(listener)
     if how == "reset":
         reset_on_close(client.stream)
@@ -235,9 +223,7 @@ async def test_a_vanished_client_is_lost(open_http_listener, how):
         pytest.param(b"\x89\xfe\x00\x7e\0\0\0\0", id="ping over 125 bytes"),
     ],
 )
-async def test_broken_framing_ends_the_connection(open_http_listener, wire):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_broken_framing_ends_the_connection(listener, client, wire):
     await client.send(wire)
     with trio.fail_after(5):
         await client.wait_end()
@@ -245,9 +231,7 @@ async def test_broken_framing_ends_the_connection(open_http_listener, wire):
     assert listener.crashes == []
 
 
-async def test_a_server_close_is_seen_with_its_code_and_counts_as_lost(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_a_server_close_is_seen_with_its_code_and_counts_as_lost(listener, client):
     socket = await socket_of(listener)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(socket.close, 4001, "token")
@@ -282,9 +266,7 @@ async def test_what_comes_after_a_server_close_reaches_no_session(open_http_list
     assert received == ["in time", False]
 
 
-async def test_close_soon_does_not_wait_and_ends_all_the_same(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_close_soon_does_not_wait_and_ends_all_the_same(listener, client):
     socket = await socket_of(listener)
     socket.close_soon(4003, "replaced")
     socket.close_soon(4002, "too late")
@@ -295,9 +277,7 @@ async def test_close_soon_does_not_wait_and_ends_all_the_same(open_http_listener
     await wait_ends(listener, [False])
 
 
-async def test_pings_that_arrive_during_a_server_close_harm_nothing(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_pings_that_arrive_during_a_server_close_harm_nothing(listener, client):
     socket = await socket_of(listener)
     socket.close_soon(1012)
     await client.send(*[masked_frame(PING, b"p")] * 20, masked_frame(CLOSE, NORMAL))
@@ -306,9 +286,7 @@ async def test_pings_that_arrive_during_a_server_close_harm_nothing(open_http_li
     assert listener.crashes == []
 
 
-async def test_who_does_not_answer_a_close_is_cut_after_two_seconds(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_who_does_not_answer_a_close_is_cut_after_two_seconds(listener, client):
     socket = await socket_of(listener)
     started = trio.current_time()
     await socket.close(1012)
@@ -353,9 +331,7 @@ async def test_a_crash_of_a_session_ends_only_its_socket(open_http_listener, ech
     assert "boom" in repr(listener.crashes)
 
 
-async def test_client_pings_are_answered_while_the_session_only_receives(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_client_pings_are_answered_while_the_session_only_receives(client):
     await client.send(masked_frame(PING, b"are you there"))
     assert await client.frame() == (PONG, b"are you there")
 
@@ -404,9 +380,7 @@ async def test_a_client_that_resets_before_its_upgrade_is_answered_harms_nothing
     assert listener.crashes == []
 
 
-async def test_a_server_ping_needs_no_waiting_and_its_pong_is_heard(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_a_server_ping_needs_no_waiting_and_its_pong_is_heard(listener, client):
     socket = await socket_of(listener)
     told = []
     socket.watch_control(lambda opcode, payload: told.append((opcode, payload)))
@@ -437,10 +411,8 @@ async def test_control_frames_sent_with_the_upgrade_are_watched(open_http_listen
 
 
 async def test_a_crash_of_who_watches_control_frames_closes_with_1011_and_is_reported(
-    open_http_listener,
+    listener, client
 ):
-    listener = await open_http_listener()
-    client = await open_client(listener)
     socket = await socket_of(listener)
 
     def fail(opcode, payload):
@@ -453,9 +425,7 @@ async def test_a_crash_of_who_watches_control_frames_closes_with_1011_and_is_rep
     assert [str(crash) for crash in listener.crashes] == ["boom"]
 
 
-async def test_control_frames_behind_our_close_are_not_reported(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_control_frames_behind_our_close_are_not_reported(listener, client):
     socket = await socket_of(listener)
     told = []
     socket.watch_control(lambda *frame: told.append(frame))
@@ -486,8 +456,7 @@ FLOODS = [
 
 
 @pytest.mark.parametrize(("flood", "code"), FLOODS)
-async def test_a_flood_is_cut_with_its_code(open_http_listener, flood, code):
-    listener = await open_http_listener()
+async def test_a_flood_is_cut_with_its_code(listener, flood, code):
     client, bystander = await open_client(listener), await open_client(listener)
     with trio.fail_after(5):
         await client.send(flood)
@@ -563,8 +532,7 @@ async def test_a_limit_of_zero_lets_large_messages_pass(open_http_listener):
     assert received == [b"\x07" * 1_500_000]
 
 
-async def test_pushes_between_the_librarys_own_frames_keep_frames_whole(open_http_listener):
-    listener = await open_http_listener()
+async def test_pushes_between_the_librarys_own_frames_keep_frames_whole(listener):
     pushed = [text_frame(b"push %d " % n + b"x" * (n * 7 % 300)) for n in range(500)]
     url = f"ws://127.0.0.1:{listener.port}/ws"
     ends = []
@@ -726,9 +694,7 @@ async def test_a_slow_client_that_reads_nothing_is_cut_in_two_seconds(open_http_
     assert (listener.route.ends, listener.crashes, listener.counts["slow"]) == ([False], [], 1)
 
 
-async def test_a_session_that_is_cancelled_closes_with_1012_and_frees_its_place(open_http_listener):
-    listener = await open_http_listener()
-    client = await open_client(listener)
+async def test_a_session_that_is_cancelled_closes_with_1012_and_frees_its_place(listener, client):
     await socket_of(listener)
     listener.listener.end_connections(0)
     with trio.fail_after(5):
@@ -763,9 +729,8 @@ def all_alive(kind):
     return [each for each in gc.get_objects() if issubclass(type(each), kind)]
 
 
-async def test_an_open_connection_keeps_nothing_of_its_handshake(open_http_listener):
+async def test_an_open_connection_keeps_nothing_of_its_handshake(listener):
     """Of the library's parser and request neither: it would hold on to both."""
-    listener = await open_http_listener()
     await open_client(listener)
     await socket_of(listener)
     await trio.testing.wait_all_tasks_blocked(0.01)
@@ -775,8 +740,7 @@ async def test_an_open_connection_keeps_nothing_of_its_handshake(open_http_liste
     assert all_alive(Upgrade) == []
 
 
-async def test_who_waits_for_bytes_keeps_no_exception(open_http_listener):
-    listener = await open_http_listener()
+async def test_who_waits_for_bytes_keeps_no_exception(listener):
     await trio.testing.wait_all_tasks_blocked(0.01)
     before = len(all_alive(BlockingIOError))
     await open_client(listener)
