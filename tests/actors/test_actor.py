@@ -15,7 +15,6 @@ from actors import (
     ChildSpec,
     MailboxFull,
     MessageReplaced,
-    Reply,
     WhenFull,
     open_supervisor,
 )
@@ -240,13 +239,6 @@ async def test_an_ask_dropped_from_a_full_mailbox_learns_it(nursery):
     assert errors == [MailboxFull]
 
 
-async def test_a_full_mailbox_refuses_an_ask_at_once(script):
-    for _ in range(10):
-        script.ref.tell_nowait(crash)
-    with pytest.raises(MailboxFull):
-        await script.ref.ask(answer_with(1), timeout=60)
-
-
 async def test_an_ask_replaced_in_its_slot_learns_it(nursery, script):
     errors = []
 
@@ -373,11 +365,3 @@ async def test_a_busy_actor_lets_others_run(nursery):
     # Trio shuffles the tasks of each round: two turns of the actor may come in a row.
     assert max(b - a for a, b in pairwise(seen)) <= 2 * 64
     actor.close()
-
-
-def test_replies_are_answered_only_once_each():
-    one, other = Reply(), Reply()
-    one.join(other)
-    other.answer(1)
-    assert one.is_answered
-    assert other.is_answered

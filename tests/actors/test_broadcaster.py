@@ -176,13 +176,6 @@ async def test_a_closed_broadcaster_takes_nothing_more():
         broadcaster.publish("u1", "x", topics=["a"], sequence=1)
 
 
-async def test_closing_a_sleeping_broadcaster_ends_it(nursery):
-    broadcaster = Broadcaster()
-    await nursery.start(broadcaster.run)
-    await wait_all_tasks_blocked()
-    broadcaster.close()
-
-
 async def interrupt_a_walk(broadcaster, act):
     """Call *act* between two batches of the walk of one value over many readers."""
     # Trio shuffles the tasks of each round; two batches before the last reader leave one

@@ -158,24 +158,6 @@ async def test_a_ref_stays_good_over_retirement_and_crash(stage):
         assert [what for what in stage.handled() if what in "ab"] == ["a", "b"]
 
 
-async def test_an_ask_of_a_child_is_answered(stage):
-    async with stage.open() as users:
-        assert await users.ask("u1", lambda reply: reply, timeout=1) == ["started"]
-
-
-async def test_keyed_messages_keep_their_slots_and_merge(stage):
-    async with stage.open(mailbox_capacity=1) as users:
-        users.tell_nowait("u1", "plain")
-        users.tell_nowait("u1", "ping 1", slot="c1")
-        users.tell_nowait("u1", "x", slot="command", merge=lambda a, b: a + b)
-        users.tell_nowait("u1", "ping 2", slot="c1")
-        users.tell_nowait("u1", "y", slot="command", merge=lambda a, b: a + b)
-        with pytest.raises(MailboxFull):
-            users.tell_nowait("u1", "refused")
-        await settle()
-    assert stage.handled() == ["started", "plain", "ping 2", "xy"]
-
-
 async def test_a_busy_child_does_not_starve_others(stage):
     async with stage.open(mailbox_capacity=1000) as users:
         for n in range(1000):
@@ -259,17 +241,6 @@ async def test_a_crash_in_the_farewell_loses_no_message(stage):
             await settle()
         assert stage.handled() == ["started", "a", "started", "b"]
         assert len(users) == 0
-
-
-async def test_a_crash_of_one_child_leaves_the_others_alone(stage):
-    async with stage.open() as users:
-        for key in ("u1", "u2"):
-            users.tell_nowait(key, "a")
-        for _ in range(10):
-            users.tell_nowait("u1", "boom")
-        users.tell_nowait("u2", "b")
-        await settle()
-    assert stage.handled("u2") == ["started", "a", "b"]
 
 
 # --- quarantine and exhaustion ------------------------------------------------------------
@@ -416,15 +387,6 @@ async def test_cancelling_the_block_still_lets_children_finish(stage, autojump_c
                 users.tell_nowait("u1", message)
             await trio.sleep_forever()
     assert stage.notes[1:] == [(2, "u1", 2.0), (2, "u1", "a")]
-
-
-async def test_an_error_of_the_block_comes_out_bare(stage):
-    async def live():
-        async with stage.open():
-            raise KeyError("block")
-
-    with pytest.raises(KeyError, match="block"):
-        await live()
 
 
 async def test_a_stray_base_exception_ends_everything(stage):

@@ -63,19 +63,6 @@ def test_a_radio_that_is_lost_goes_offline_after_the_grace_and_not_before(servin
             assert other.received == status_line("1", OFFLINE)
 
 
-def test_a_radio_that_says_offline_and_hangs_up_is_gone_at_once(serving):
-    with serving() as server:
-        browser = server.client("7")
-        with LineClient(server, "1") as radio:
-            radio.say(BUSY)
-            radio.say(OFFLINE)
-            wait_shown(browser, "1", "offline")
-        wait_until(lambda: server.metric("presence_open_connections") == 1)
-        # What was chosen by hand went with the last device, so this is no invisible one.
-        with LineClient(server, "1"):
-            wait_shown(browser, "1", "online")
-
-
 def test_a_stop_ends_the_pipes_and_publishes_nothing(serving):
     with serving(max_frames_per_second=0) as server:
         pipes = [LineClient(server, str(number)) for number in range(1, PIPES + 1)]
