@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from hypothesis import settings
 from websocket_client import WebSocketClient
 
 from presence.errors import TokenProblem, TokenRefused
@@ -34,6 +35,11 @@ from presence.transport.websocket.upgrade import Admitted
 
 SLOW_FOLDERS = ("end_to_end", "bench")
 """Folders whose tests start processes; the tests of each run one after another."""
+
+
+# How long an example takes depends on who else runs on the machine.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers(config):

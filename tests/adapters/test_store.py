@@ -426,7 +426,7 @@ batches = st.builds(
 runs = st.lists(st.lists(batches, max_size=3), min_size=1, max_size=3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(runs)
 def test_both_stores_answer_alike(runs):
     with tempfile.TemporaryDirectory() as directory:

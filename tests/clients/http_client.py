@@ -30,22 +30,25 @@ class HttpClient:
 
     async def take(self, size):
         while len(self._buffer) < size:
-            data = await self.stream.receive_some(65536)
-            if not data:
-                raise EOFError(self._buffer)
-            self._buffer += data
+            await self._receive()
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 
     async def answer(self, *, has_body=True):
         """Return status, headers and body of the next answer."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += await self.take(1)
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            await self._receive()
+        head = await self.take(end + 4)
         status_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
         headers = dict(line.lower().split(": ", 1) for line in lines)
         body = await self.take(int(headers.get("content-length", 0)) if has_body else 0)
         return int(status_line.split()[1]), headers, body
+
+    async def _receive(self):
+        data = await self.stream.receive_some(65536)
+        if not data:
+            raise EOFError(self._buffer)
+        self._buffer += data
 
     async def wait_end(self):
         """Read until the server ends the connection; return what came."""

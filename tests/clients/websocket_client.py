@@ -15,10 +15,7 @@ class WebSocketClient(HttpClient):
     async def frame(self):
         """Return opcode byte and payload of the next frame from the server."""
         while (found := parse_frame(self._buffer)) is None:
-            data = await self.stream.receive_some(65536)
-            if not data:
-                raise EOFError(self._buffer)
-            self._buffer += data
+            await self._receive()
         first, payload, end = found
         self._buffer = self._buffer[end:]
         return first, payload

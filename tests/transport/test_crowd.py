@@ -15,6 +15,8 @@ from presence.transport.tcp_listener import ACCEPTS_PER_TURN
 from presence.transport.websocket.frames import text_frame
 from presence.transport.websocket.upgrade import Admitted
 
+pytestmark = pytest.mark.usefixtures("quick_end")
+
 MORE = HANDSHAKES_AT_ONCE + 8
 RESET = struct.pack("ii", 1, 0)
 

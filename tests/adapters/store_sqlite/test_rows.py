@@ -62,8 +62,8 @@ def bare_records():
         appear_offline=st.booleans(),
         forced_hidden=st.booleans(),
         attached_in=st.none() | counts,
-        device_states=st.dictionaries(devices, st.sampled_from(State), max_size=20),
-        awaited_states=st.dictionaries(devices, st.sampled_from(State), max_size=20),
+        device_states=st.dictionaries(devices, st.sampled_from(State), max_size=3),
+        awaited_states=st.dictionaries(devices, st.sampled_from(State), max_size=3),
         claims_at=times,
         named_at=times,
     )

@@ -367,7 +367,7 @@ NEAR_ARRAY = mutated(b"\x95\x00\x05\x07\x00\x02", st.binary(max_size=4))
 NEAR_PING = mutated("voiceping:7", st.text("70:\n-", max_size=3) | st.text())
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(st.text() | NEAR_TEXT | NEAR_PING)
 def test_any_text_is_a_command_and_changes_nothing_but_ones_own_status(text):
     command = read(text)
@@ -377,7 +377,7 @@ def test_any_text_is_a_command_and_changes_nothing_but_ones_own_status(text):
     assert isinstance(command, Ping) == (text == "voiceping:7")
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(st.binary() | NEAR_ARRAY)
 def test_any_bytes_are_a_command_and_change_nothing_but_ones_own_status(data):
     command = read(data)
@@ -387,7 +387,7 @@ def test_any_bytes_are_a_command_and_change_nothing_but_ones_own_status(data):
     assert isinstance(command, SetStatus) == is_own_status(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary() | NEAR_PING.map(lambda text: text.encode(errors="surrogatepass")))
 def test_any_control_payload_is_a_ping_a_drop_or_nothing(payload):
     command = read_control(payload, "7")
@@ -397,7 +397,7 @@ def test_any_control_payload_is_a_ping_a_drop_or_nothing(payload):
     assert (command is None) == (not payload.startswith(b"voiceping:"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text() | NEAR_TEXT | NEAR_PING)
 def test_whoever_a_first_line_names_is_believed_by_it(line):
     user_id = claimed_user(line)

@@ -176,20 +176,19 @@ def test_the_types_are_read_whatever_follows_them(data, types):
     assert peek_array(data) == types
 
 
-@settings(deadline=None)
 @given(FRAMES)
 def test_what_is_written_reads_back_the_same(frame):
     assert decode_array(encode_array(frame)) == frame
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(FRAMES, st.binary(min_size=1))
 def test_nothing_can_ride_behind_a_frame(frame, rider):
     with pytest.raises(Malformed):
         decode_array(encode_array(frame) + rider)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(SCALARS)
 def test_no_payload_smuggles_a_second_frame(payload):
     data = encode_array(Frame(1, 26, "0", "7", payload))
@@ -199,7 +198,7 @@ def test_no_payload_smuggles_a_second_frame(payload):
     assert [*reader] == [[1, 26, 0, 7, payload]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary() | st.binary(max_size=8).map(lambda rest: b"\x95\x00\x05" + rest))
 def test_any_bytes_are_a_frame_or_malformed(data):
     try:

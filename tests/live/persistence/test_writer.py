@@ -558,7 +558,7 @@ operations = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(operations, max_size=25), st.sampled_from([0.0, 0.2]), st.sampled_from([0.0, 0.2]))
 def test_whatever_happens_reads_are_right_and_the_store_becomes_so(steps, write_takes, read_takes):
     trio.run(

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.memberships import MembershipRow, Memberships
@@ -75,7 +75,6 @@ IDS = st.sampled_from([*"abcdefghijklm", "e+", "e~", "e~z"])
 ASKED = st.tuples(IDS, st.integers(0, 20), st.integers(1, 6))
 
 
-@settings(deadline=None)
 @given(st.sets(IDS), st.lists(IDS | ASKED, max_size=40))
 def test_at_any_time_it_is_cut_from_the_list_as_it_is_then(shown, steps):
     async def live():
@@ -94,7 +93,6 @@ def test_at_any_time_it_is_cut_from_the_list_as_it_is_then(shown, steps):
         trio.run(live)
 
 
-@settings(deadline=None)
 @given(st.sets(IDS), st.lists(st.lists(IDS, max_size=4), max_size=20), st.lists(ASKED, min_size=1))
 def test_what_changes_while_it_is_read_does_no_harm_to_later_answers(shown, turns, asked):
     async def live():
@@ -168,7 +166,6 @@ async def test_no_page_can_be_had_where_ids_cannot_be_read():
 SERVERS = ("s1", "s2", "s3")
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(SERVERS), st.sets(IDS)),
     st.sets(IDS),

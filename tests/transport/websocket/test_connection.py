@@ -266,7 +266,7 @@ async def test_what_comes_after_a_server_close_reaches_no_session(open_http_list
     assert received == ["in time", False]
 
 
-async def test_close_soon_does_not_wait_and_ends_all_the_same(listener, client):
+async def test_close_soon_does_not_wait_and_ends_all_the_same(listener, client, quick_end):
     socket = await socket_of(listener)
     socket.close_soon(4003, "replaced")
     socket.close_soon(4002, "too late")
@@ -311,7 +311,7 @@ async def test_a_session_that_returns_closes_with_1000(open_http_listener):
     await listener.wait_until(lambda: listener.listener.connection_count == 0)
 
 
-async def test_a_crash_of_a_session_ends_only_its_socket(open_http_listener, echo_route):
+async def test_a_crash_of_a_session_ends_only_its_socket(open_http_listener, echo_route, quick_end):
     crash = KeyError("boom")
 
     @attrs.define

@@ -12,6 +12,8 @@ from wire import masked_frame
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.websocket.upgrade import Admitted
 
+pytestmark = pytest.mark.usefixtures("quick_end")
+
 TEXT, FIRST, LAST = 0x81, 0x01, 0x80
 BINARY, CLOSE, PING = 0x82, 0x88, 0x89
 NORMAL = b"\x03\xe8"
