@@ -1,5 +1,6 @@
 """How the suite is spread over the cores; listeners on free ports, and a client of plain bytes."""
 
+import gc
 import math
 import os
 from collections import Counter
@@ -177,6 +178,14 @@ async def echo_request(request):
             "peer": request.peer,
         },
     )
+
+
+@pytest.fixture
+def small_heap():
+    """The collector looks only at what is made after this: what other tests left is frozen."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import trio
 
 from presence.gc_pacer import YOUNG
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 COUNT = 20
 FEW = 2
 """Old objects in cycles that each end may leave behind; a connection has hundreds."""

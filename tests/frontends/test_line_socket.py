@@ -222,7 +222,9 @@ async def test_who_does_not_read_what_waits_is_cut_after_a_moment(pipes, monkeyp
 
 
 @pytest.mark.parametrize("how", ["end", "reset", "closed", "limit", "slow"])
-async def test_what_has_ended_is_free_at_once_without_the_collector(open_line_listener, how):
+async def test_what_has_ended_is_free_at_once_without_the_collector(
+    small_heap, open_line_listener, how
+):
     pipes = await open_line_listener(write_blocked_after=0.2)
     before = set(map(id, open_pipes()))
     gc.collect()

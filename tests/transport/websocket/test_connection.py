@@ -729,7 +729,7 @@ def all_alive(kind):
     return [each for each in gc.get_objects() if issubclass(type(each), kind)]
 
 
-async def test_an_open_connection_keeps_nothing_of_its_handshake(listener):
+async def test_an_open_connection_keeps_nothing_of_its_handshake(small_heap, listener):
     """Of the library's parser and request neither: it would hold on to both."""
     await open_client(listener)
     await socket_of(listener)
@@ -740,7 +740,7 @@ async def test_an_open_connection_keeps_nothing_of_its_handshake(listener):
     assert all_alive(Upgrade) == []
 
 
-async def test_who_waits_for_bytes_keeps_no_exception(listener):
+async def test_who_waits_for_bytes_keeps_no_exception(small_heap, listener):
     await trio.testing.wait_all_tasks_blocked(0.01)
     before = len(all_alive(BlockingIOError))
     await open_client(listener)

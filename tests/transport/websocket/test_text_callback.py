@@ -204,7 +204,7 @@ async def test_a_flood_of_texts_leaves_others_their_turn(listener, notes, client
     await listener.wait_until(lambda: ("directly", "me too") in notes.heard)
 
 
-async def test_who_heard_is_free_when_its_connection_has_ended(open_http_listener):
+async def test_who_heard_is_free_when_its_connection_has_ended(small_heap, open_http_listener):
     class Hearer:
         def __init__(self, socket):
             self.socket = socket
