@@ -16,6 +16,8 @@ from actors.broadcast import round_pacer
 from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
 from presence.config import Config
+from presence.errors import StoreUnavailable
+from presence.frontends.together import routes
 from presence.live.service import PresenceService
 from presence.wiring import open_server
 
@@ -69,6 +71,12 @@ class RunningServer:
         with trio.fail_after(2 * WITHIN):
             async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
                 return await exchange(stream, method, path, fields, data or b"")
+
+    async def administer(self, method, path, body=None):
+        """Send a request of administration, which must be carried out and stored."""
+        answer = await self.request(method, path, token=self.admin(), body=body)
+        assert (answer.status, answer.body) == (204, b""), answer
+        assert answer.header("presence-persisted") is None
 
     async def patch(self, user, **changes):
         return await self.request("PATCH", "/users/@me", user=user, body=changes)
@@ -134,6 +142,17 @@ class RunningServer:
         answer = await self.request("GET", resource, headers=(*UPGRADE, *headers), **options)
         assert answer.status != 101
         return answer
+
+    # -- from within -------------------------------------------------------------------------
+
+    @property
+    def store(self):
+        """The store behind the writer, which has no other name: the product never asks for it."""
+        return self.node.writer._store
+
+    def forget_view(self, user):
+        """Drop what was read of a user, which else only eviction does."""
+        self.node.public_views._others.forget(user)
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -230,3 +249,17 @@ async def start_server(nursery, tmp_path, monkeypatch):
 async def server(start_server):
     """A server with default settings but for the limits that tests run into by accident."""
     return await start_server(max_requests_per_second=0)
+
+
+@pytest.fixture
+def break_store(monkeypatch):
+    """Let each write of a server fail, until `monkeypatch.undo()`."""
+
+    async def write(batch):
+        raise StoreUnavailable("disk full")
+
+    def fail(server):
+        monkeypatch.setattr(routes, "PERSISTED_WITHIN", 0.05)
+        monkeypatch.setattr(server.store, "write", write)
+
+    return fail

@@ -6,7 +6,6 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.config import Config
-from presence.errors import StoreUnavailable
 from presence.frontends.admin.operations import is_local
 from presence.openapi import openapi_document
 from presence.transport.http.request import Request
@@ -30,11 +29,10 @@ async def test_while_draining_it_is_healthy_and_not_ready(server):
     server.node.is_draining = False
 
 
-async def test_a_store_that_fails_degrades_it_until_a_write_succeeds(server, monkeypatch):
-    async def write(batch):
-        raise StoreUnavailable("disk full")
-
-    monkeypatch.setattr(server.node.writer._store, "write", write)
+async def test_a_store_that_fails_degrades_it_until_a_write_succeeds(
+    server, monkeypatch, break_store
+):
+    break_store(server)
     await server.connect("alice")
     await server.until(lambda: server.node.writer.is_failing)
     answer = await server.request("GET", "/readyz")

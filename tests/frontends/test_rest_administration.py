@@ -2,8 +2,6 @@
 
 import pytest
 
-from presence.errors import StoreUnavailable
-
 WRITES = [
     ("PUT", "/servers/s1", None),
     ("DELETE", "/servers/s1", None),
@@ -20,15 +18,7 @@ WRITES = [
 @pytest.fixture
 async def closed(start_server):
     """A server without development mode and without `everyone`."""
-    server = await start_server(is_development=False, everyone_server=False)
-
-    async def administer(method, path, body=None):
-        answer = await server.request(method, path, token=server.admin(), body=body)
-        assert (answer.status, answer.body) == (204, b""), answer
-        assert answer.header("presence-persisted") is None
-
-    server.administer = administer
-    return server
+    return await start_server(is_development=False, everyone_server=False)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [*WRITES, ("GET", "/servers", None)])
@@ -70,7 +60,7 @@ async def test_what_was_administered_outlives_a_crash(start_server):
         ("/servers/s1/members/alice", None),
         ("/users/alice", {"username": "Alice"}),
     ):
-        await server.request("PUT", path, token=server.admin(), body=body)
+        await server.administer("PUT", path, body)
     await server.crash()
     server = await start_server(everyone_server=False)
     _, ready = await server.join("alice")
@@ -113,8 +103,7 @@ async def test_putting_a_user_creates_it_at_once_and_renames_it_live(start_serve
     bob = await server.connect("bob")
 
     async def put(body):
-        answer = await server.request("PUT", "/users/alice", token=server.admin(), body=body)
-        assert answer.status == 204
+        await server.administer("PUT", "/users/alice", body)
 
     await put(None)
     await put({"username": "Alice"})
@@ -170,8 +159,7 @@ async def test_what_does_not_exist_is_not_found(closed, method, path, body):
 
 async def test_a_token_that_leaked_before_its_first_use_can_be_revoked(closed):
     token = closed.token("nobody")
-    answer = await closed.request("POST", "/users/nobody/revoke", token=closed.admin())
-    assert answer.status == 204
+    await closed.administer("POST", "/users/nobody/revoke")
 
     answer = await closed.request("GET", "/users/@me", token=token)
     assert answer.status == 401
@@ -198,14 +186,12 @@ async def test_what_makes_no_sense_is_named(closed, method, path, body, problem)
     assert answer.error.startswith(problem)
 
 
-async def test_where_the_store_fails_the_answer_says_so_and_members_are_told(closed, monkeypatch):
+async def test_where_the_store_fails_the_answer_says_so_and_members_are_told(
+    closed, monkeypatch, break_store
+):
     await closed.administer("PUT", "/servers/s1")
     alice = await closed.connect_with(closed.token("alice"))
-
-    async def write(batch):
-        raise StoreUnavailable("disk full")
-
-    monkeypatch.setattr(closed.node.writer._store, "write", write)
+    break_store(closed)
     path = "/servers/s1/members/alice"
     answer = await closed.request("PUT", path, token=closed.admin())
     assert (answer.status, answer.header("presence-persisted")) == (204, "false")

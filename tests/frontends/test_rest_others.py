@@ -94,7 +94,7 @@ async def test_an_invisible_user_is_byte_for_byte_a_gone_one(start_server):
     await server.patch("alice", custom_status="even more", appear_offline=True)
     await server.connect_with(server.token("alice", name="Another", servers=["s1", "s2"]))
     hidden.append(await snapshot_of(server, "alice"))
-    await server.request("POST", "/users/alice/disconnect", token=server.admin())
+    await server.administer("POST", "/users/alice/disconnect")
     await server.patch("alice", appear_offline=False)
     await server.quiet()
     gone = await snapshot_of(server, "alice")

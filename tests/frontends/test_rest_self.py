@@ -6,8 +6,6 @@ import pytest
 import trio
 import trio.testing
 
-from presence.errors import StoreUnavailable
-
 BARE_SELF = {
     "id": "alice",
     "username": "alice",
@@ -255,7 +253,7 @@ async def test_what_waits_for_one_user_is_bounded_and_others_do_not_wait(
 
 def hold_reads_of(server, user, monkeypatch):
     """Have the store keep those who read *user* waiting until the event that is returned."""
-    store, may_read = server.node.writer._store, trio.Event()
+    store, may_read = server.store, trio.Event()
     read_user = store.read_user
 
     async def read_late(user_id):
@@ -279,11 +277,11 @@ async def test_an_answer_comes_after_the_commit(start_server):
 
 
 async def test_where_the_store_fails_the_answer_says_so_and_the_broadcast_goes_on(
-    server, monkeypatch
+    server, monkeypatch, break_store
 ):
     bob = await server.connect("bob")
     await server.connect("alice")
-    break_store(server, monkeypatch)
+    break_store(server)
     answer = await server.patch("alice", status="dnd")
 
     assert (answer.status, answer.header("presence-persisted")) == (200, "false")
@@ -292,10 +290,3 @@ async def test_where_the_store_fails_the_answer_says_so_and_the_broadcast_goes_o
     monkeypatch.undo()
     answer = await server.patch("alice", status="away")
     assert (answer.status, answer.header("presence-persisted")) == (200, None)
-
-
-def break_store(server, monkeypatch):
-    async def write(batch):
-        raise StoreUnavailable("disk full")
-
-    monkeypatch.setattr(server.node.writer._store, "write", write)

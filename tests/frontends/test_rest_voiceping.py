@@ -214,7 +214,7 @@ async def test_an_invisible_user_is_byte_for_byte_a_gone_one(start_server, every
     await server.connect_with(server.token("alice", name="Another", servers=["s1", "s2"]))
     await ask(server, user="alice")
     hidden.append(await seen_of(server, "alice"))
-    await server.request("POST", "/users/alice/disconnect", token=server.admin())
+    await server.administer("POST", "/users/alice/disconnect")
     await server.patch("alice", appear_offline=False)
     await server.quiet()
     gone = await seen_of(server, "alice")
@@ -234,7 +234,7 @@ async def test_who_was_never_visible_is_byte_for_byte_one_who_never_was(server):
 async def test_a_question_about_oneself_leaves_no_trace_for_others(server):
     alice = await server.connect("alice")
     await alice.leave()
-    server.node.public_views._others.forget("alice")
+    server.forget_view("alice")
     await ask(server, user="alice")
     await ask(server, "/alice", "alice")
     assert server.node.public_views.peek("alice") is None
@@ -318,13 +318,13 @@ async def test_who_cannot_be_read_is_no_404(closed, monkeypatch):
         client = await closed.connect_with(closed.token(user, servers=["s1"]))
         if user == "zoe":
             await client.leave()
-    closed.node.public_views._others.forget("zoe")
+    closed.forget_view("zoe")
     await closed.until(lambda: closed.node.writer.statistics().waiting == 0)
 
     async def read(*_):
         raise StoreUnavailable("told to fail")
 
-    store = closed.node.writer._store
+    store = closed.store
     for method in ("read_views", "read_announced_ids"):
         monkeypatch.setattr(store, method, read)
     answers = [

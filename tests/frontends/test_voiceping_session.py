@@ -51,11 +51,8 @@ def pulse_of(server, user):
 
 async def make_group(server, group, *users):
     """An explicit server with these members."""
-    await server.request("PUT", f"/servers/{group}", token=server.admin(), body={})
-    answer = await server.request(
-        "PUT", f"/servers/{group}/members", token=server.admin(), body={"members": list(users)}
-    )
-    assert answer.status == 204
+    await server.administer("PUT", f"/servers/{group}", {})
+    await server.administer("PUT", f"/servers/{group}/members", {"members": list(users)})
 
 
 # -- forms -----------------------------------------------------------------------------------
@@ -187,7 +184,7 @@ async def test_who_joins_a_server_gets_those_who_are_present_there(start_server)
     await make_group(server, "red", "8", "9", "10")
     await make_group(server, "blue", "7")
     assert await radios["7"].statuses() == []
-    await server.request("PUT", "/servers/red/members/7", token=server.admin())
+    await server.administer("PUT", "/servers/red/members/7")
     assert sorted(await radios["7"].statuses()) == [("8", ONLINE), ("9", BUSY)]
 
 
@@ -199,14 +196,14 @@ async def test_who_is_still_seen_elsewhere_is_not_offline_when_a_server_is_left(
     await radios["10"].say(OFFLINE)
     for radio in radios.values():
         await radio.rest()
-    await server.request("DELETE", "/servers/red/members/7", token=server.admin())
+    await server.administer("DELETE", "/servers/red/members/7")
     told = {user: await radio.statuses() for user, radio in radios.items()}
     gone = [("7", OFFLINE)]
     assert told == {"7": [("9", OFFLINE)], "8": [], "9": gone, "10": gone}
 
 
 async def delete_group(server):
-    await server.request("DELETE", "/servers/red", token=server.admin())
+    await server.administer("DELETE", "/servers/red")
 
 
 async def replace_members(server):
