@@ -210,7 +210,7 @@ async def test_a_closed_actor_handles_what_waits_then_says_farewell(nursery):
     assert told == [["a", "b"]]
 
 
-async def test_what_waited_is_handled_first_after_a_crash():
+async def test_waiting_messages_are_handled_first_after_a_crash():
     received = []
     actor = Actor(lambda: FailsOnNth(2, received), capacity=10)
     for n in range(3):
@@ -307,7 +307,7 @@ async def test_a_tell_merged_into_an_ask_keeps_the_ask_alive(nursery):
     actor.close()
 
 
-async def test_a_crash_tells_everybody_who_was_merged(nursery):
+async def test_a_crash_fails_every_merged_ask(nursery):
     actor, errors = Actor(Adder, capacity=1), []
 
     async def ask(number):

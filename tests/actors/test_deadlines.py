@@ -88,7 +88,7 @@ def test_no_call_takes_long_where_most_of_many_deadlines_are_cancelled():
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 50)), max_size=300), st.data())
-def test_what_is_left_after_many_were_cancelled_comes_in_its_order(sets, data):
+def test_deadlines_left_after_many_cancellations_come_in_order(sets, data):
     deadlines, model = Deadlines(), {}
     for count, (key, at) in enumerate(sets):
         deadlines.set(key, at)
@@ -120,7 +120,7 @@ def test_passing_over_what_was_set_later_is_bounded_at_each_step():
     assert deadlines.pop_due(2, limit=10) == ["due"]
 
 
-def test_the_next_deadline_is_never_told_too_late():
+def test_next_at_is_never_too_late():
     deadlines = Deadlines()
     for at in (1, 9):
         for key in range(1_000):

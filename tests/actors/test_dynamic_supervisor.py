@@ -182,7 +182,7 @@ async def test_a_crash_drops_only_its_message_and_the_rest_is_handled_by_a_fresh
     assert stage.reports == [(stage.reports[0][0], "u1", ValueError, 0)]
 
 
-async def test_what_waited_through_the_back_off_comes_before_what_came_in_it(stage, autojump_clock):
+async def test_messages_from_before_the_back_off_come_first(stage, autojump_clock):
     async with stage.open(child_budget=RestartBudget(5, within=60, backoff=2)) as users:
         users.tell_nowait("u1", "boom")
         users.tell_nowait("u1", "waited")
@@ -207,7 +207,7 @@ async def test_a_back_off_holds_also_when_nothing_waited(stage, autojump_clock):
     assert stage.notes[1:] == [(2, "u1", "started"), (2, "u1", "a")]
 
 
-async def test_a_crash_tells_the_asker(stage):
+async def test_a_crash_fails_the_ask(stage):
     async with stage.open() as users:
         with pytest.raises(ActorCrashed) as caught:
             await users.ask("u1", lambda _: "boom", timeout=1)
@@ -423,7 +423,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_crashes_and_retires_every_other_message_is_handled_once_in_order(steps):
+def test_every_message_but_the_crashing_ones_is_handled_once_in_order(steps):
     told = {"u": [], "v": []}
     stage = Stage()
     stage.slow_stop = 1.0

@@ -192,7 +192,7 @@ async def test_a_child_waiting_for_its_restart_does_not_delay_the_stop(log, auto
         (Restart.TEMPORARY, 1, 1),
     ],
 )
-async def test_which_ends_lead_to_a_restart(
+async def test_the_restart_kind_decides_which_ends_restart_a_child(
     restart, after_return, after_error, log, autojump_clock
 ):
     returning, failing = Child("returning", log), Child("failing", log)

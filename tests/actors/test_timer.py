@@ -20,7 +20,7 @@ def told():
     return Told()
 
 
-async def test_deadlines_are_told_at_their_exact_times(nursery, autojump_clock, told):
+async def test_deadlines_fire_at_their_exact_times(nursery, autojump_clock, told):
     timer = Timer()
     timer.set("b", 20, told.note("b"))  # before run
     await nursery.start(timer.run)
@@ -42,7 +42,7 @@ async def test_a_sooner_deadline_wakes_the_sleeping_task(nursery, autojump_clock
     timer.close()
 
 
-async def test_a_renewed_or_cancelled_deadline_is_not_told_at_the_old_time(
+async def test_a_renewed_or_cancelled_deadline_does_not_fire_at_its_old_time(
     nursery, autojump_clock, told
 ):
     timer = Timer()
@@ -57,9 +57,7 @@ async def test_a_renewed_or_cancelled_deadline_is_not_told_at_the_old_time(
     timer.close()
 
 
-async def test_a_deadline_in_the_past_is_told_at_once_and_is_no_stall(
-    nursery, autojump_clock, told
-):
+async def test_a_past_deadline_fires_at_once_without_a_stall(nursery, autojump_clock, told):
     await trio.sleep(100)
     timer = Timer()
     await nursery.start(timer.run)
@@ -128,7 +126,7 @@ async def test_other_tasks_run_while_many_deadlines_set_later_are_passed_over(
     timer.close()
 
 
-async def test_a_deadline_set_later_is_told_at_the_later_time_only(nursery, autojump_clock, told):
+async def test_a_postponed_deadline_fires_once(nursery, autojump_clock, told):
     timer = Timer()
     for at in (1, 9):
         for n in range(3 * LOOKS):
@@ -171,7 +169,7 @@ async def stall(mock_clock, seconds):
     mock_clock.jump(seconds)
 
 
-async def test_after_a_stall_due_deadlines_are_told_as_stalled(nursery, mock_clock, told):
+async def test_after_a_stall_due_deadlines_fire_as_stalled(nursery, mock_clock, told):
     timer = Timer(stalled_after=5)
     timer.set("due", 10, told.note("due"))
     timer.set("also due", 15, told.note("also due"))
@@ -189,7 +187,7 @@ async def test_after_a_stall_due_deadlines_are_told_as_stalled(nursery, mock_clo
     timer.close()
 
 
-async def test_what_others_renew_while_catching_up_is_not_told(nursery, mock_clock, told):
+async def test_a_deadline_renewed_while_catching_up_does_not_fire(nursery, mock_clock, told):
     timer = Timer(stalled_after=5)
     timer.set("renewed", 10, told.note("renewed"))
     timer.set("silent", 10, told.note("silent"))

@@ -117,7 +117,7 @@ async def test_a_deleted_user_is_gone(make_store):
         assert await store.read_announced_ids("", 10) == [BOB]
 
 
-async def test_only_users_who_are_shown_have_a_view(make_store):
+async def test_only_announced_users_have_a_view(make_store):
     shown, unshown = record_of(view_of(ADA)), record_of(view_of(BOB), is_announced=False)
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(shown, unshown)))
@@ -222,7 +222,7 @@ def leased(user_id, end, state=State.ONLINE, **changes):
     return attrs.evolve(record, lease_ends={DeviceId("bot"): end}, **changes)
 
 
-async def test_who_is_shown_by_a_lease_stays_so_over_a_start(make_store):
+async def test_a_user_shown_by_a_lease_stays_shown_over_a_start(make_store):
     shown, over = leased(ADA, 2000.5), leased(BOB, 2000.0)
     does_not_count = leased(CY, 3000.0, State.OFFLINE)
     async with run_of(make_store) as (store, _):
@@ -246,7 +246,7 @@ async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store):
         assert await store.read_user(ADA) == hidden
 
 
-async def test_after_a_crash_the_version_of_who_is_leased_is_raised_too(make_store):
+async def test_after_a_crash_the_version_of_a_leased_user_is_raised(make_store):
     store = make_store()
     await store.open(1000.0)
     await store.write(Batch(900.0, users=users(leased(ADA, 2000.5))))
@@ -256,7 +256,7 @@ async def test_after_a_crash_the_version_of_who_is_leased_is_raised_too(make_sto
         assert await store.read_views([ADA]) == startup.leased
 
 
-async def test_a_text_that_ends_while_the_server_is_down_is_cleared_of_who_is_leased(make_store):
+async def test_a_leased_users_text_that_ends_while_the_server_is_down_is_cleared(make_store):
     text = {"custom_status": Text("lunch"), "custom_status_until": 1500.0}
     record = leased(ADA, 3000.0)
     record = attrs.evolve(record, view=attrs.evolve(record.view, **text))

@@ -352,7 +352,7 @@ def test_a_development_user_gets_a_token_first(run, asked):
         ["set", "dnd", "--token", "t", "--until", "2026-11-21T18:00:00"],
     ],
 )
-def test_what_makes_no_sense_is_not_sent(run, asked, arguments):
+def test_invalid_arguments_are_not_sent(run, asked, arguments):
     assert run(*arguments).exit_code == 2
     assert asked == []
 

@@ -78,7 +78,7 @@ def test_a_ping_of_an_unknown_connection_does_nothing():
     assert list(devices.deadlines()) == []
 
 
-def test_what_would_be_is_told_without_doing_it():
+def test_a_preview_of_states_changes_nothing():
     devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
     devices.ping(ConnectionId(1), 900.0)
     devices.pass_time(1200.0)
@@ -88,7 +88,7 @@ def test_what_would_be_is_told_without_doing_it():
     assert devices.counted() == [State.ONLINE]
 
 
-def test_what_would_be_includes_what_only_a_hold_attaches():
+def test_a_preview_includes_devices_that_only_a_hold_attaches():
     devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
     devices.end(ConnectionId(2), Ending.LOST, 0.0)
     states = {ConnectionId(1): State.OFFLINE}
@@ -223,7 +223,7 @@ def returning(**states: State) -> Devices:
         (State.ONLINE, None, State.ONLINE),
     ],
 )
-def test_who_returns_after_a_restart_has_the_weaker_of_wish_and_kept(kept, wish, state):
+def test_a_device_that_returns_gets_the_weaker_of_requested_and_kept_state(kept, wish, state):
     devices = returning(phone=kept)
     devices.connect(connected(1, PHONE, wish))
     assert (devices.states, devices.awaited_states) == ({PHONE: state}, {})
@@ -243,14 +243,14 @@ def test_awaited_devices_do_not_count():
 
 
 @pytest.mark.parametrize(("now", "is_over"), [(59.9, False), (60.0, True)])
-def test_nobody_is_awaited_any_longer_than_the_restart_grace(now, is_over):
+def test_devices_are_awaited_for_the_restart_grace_only(now, is_over):
     devices = returning(phone=State.ONLINE)
     assert list(devices.deadlines()) == [60.0]
     devices.pass_time(now)
     assert devices.is_over is is_over
 
 
-def test_who_returned_and_left_again_does_not_take_the_other_devices_along():
+def test_a_device_that_returned_and_left_leaves_the_other_awaited_devices():
     devices = returning(phone=State.OFFLINE, laptop=State.OFFLINE)
     devices.connect(connected(1, PHONE))
     devices.end(ConnectionId(1), Ending.CLEAN, 1.0)
@@ -266,7 +266,7 @@ def test_once_all_have_returned_and_left_again_the_user_is_gone():
     assert devices.is_over
 
 
-def test_a_stall_gives_those_who_are_awaited_45_seconds():
+def test_a_stall_gives_awaited_devices_45_seconds():
     devices = returning(phone=State.ONLINE)
     devices.outlast_stall(200.0)
     assert list(devices.deadlines()) == [245.0]

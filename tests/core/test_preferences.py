@@ -153,7 +153,7 @@ def test_a_text_is_cleared_at_its_end(now, text):
         ),
     ],
 )
-def test_what_ended_while_it_waited_is_over_at_once(change, preferences):
+def test_an_end_that_passed_while_waiting_applies_at_once(change, preferences):
     assert after(change) == preferences
 
 

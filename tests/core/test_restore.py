@@ -134,7 +134,7 @@ def test_a_hidden_user_stays_hidden_over_a_crash(life):
     assert (life.view, life.user.self_view.custom_status) == (frozen, "secret")
 
 
-def test_after_a_crash_the_users_devices_are_told_what_it_changed(life):
+def test_after_a_crash_the_users_devices_get_the_changed_self_view(life):
     life.connect("phone", state=State.IDLE)
     life.say(1, intent=ONLINE)
     life.lose(1)
@@ -143,7 +143,7 @@ def test_after_a_crash_the_users_devices_are_told_what_it_changed(life):
     assert life.self_views[-1].status is AWAY
 
 
-def test_what_ended_during_a_crash_is_over_after_it(life):
+def test_ends_that_passed_during_a_crash_apply_after_it(life):
     life.say(1, intent=AWAY, until=life.now.wall + 5.0, custom_status_until=life.now.wall + 5.0)
     life.take_told()
     record, life.wake_at = life.record, None
@@ -172,7 +172,7 @@ def test_a_connection_whose_arrival_was_lost_in_a_crash_still_counts(life):
     assert user.status is AWAY
 
 
-def test_intents_of_an_earlier_run_are_no_business_of_who_lives_now(life):
+def test_an_intent_of_an_earlier_run_does_not_apply_to_live_connections(life):
     live = [LiveConnection(ConnectionId(9), DeviceId("laptop"), State.ONLINE)]
     view = PublicView(ALICE, "Alice", OFF, version=7)
     record = Record(view, "Alice", is_announced=True, intent=DND, attached_in=1)
@@ -189,7 +189,7 @@ def test_intents_of_an_earlier_run_are_no_business_of_who_lives_now(life):
         pytest.param(3, 60.0, {}, {}, id="start, looked at after the restart grace"),
     ],
 )
-def test_who_was_attached_is_held_and_who_was_awaited_still_is(epoch, after, held, awaited):
+def test_attached_devices_are_held_and_awaited_ones_stay_awaited(epoch, after, held, awaited):
     record = Record(
         PublicView(ALICE, "Alice"),
         "Alice",
@@ -202,7 +202,7 @@ def test_who_was_attached_is_held_and_who_was_awaited_still_is(epoch, after, hel
     assert (devices.states, devices.awaited_states) == (held, awaited)
 
 
-def test_what_was_stored_does_not_change_when_an_awaited_device_returns(life):
+def test_a_stored_record_does_not_change_when_an_awaited_device_returns(life):
     life.restart()
     stored = life.user.record
     life.connect("phone")
@@ -219,7 +219,7 @@ def test_an_awaited_device_shows_nobody_after_a_crash(life):
     assert life.take_statuses() == [DND, OFF]
 
 
-def test_who_hid_before_a_restart_returns_hidden_after_a_crash_too(life):
+def test_a_device_that_hid_before_a_restart_returns_hidden_after_a_crash(life):
     life.connect("laptop", state=State.OFFLINE)
     life.say(1, intent=ONLINE)
     life.restart()
@@ -269,7 +269,7 @@ def test_a_start_keeps_what_outlives_the_devices(life):
 
 @pytest.mark.parametrize("wish", [None, ONLINE, AWAY])
 @pytest.mark.parametrize("after", [0.0, 59.9])
-def test_who_returns_within_the_restart_grace_keeps_what_it_chose(life, wish, after):
+def test_a_device_that_returns_within_the_restart_grace_keeps_the_intent(life, wish, after):
     life.restart()
     life.wait(after)
     life.connect("phone", intent=wish, state=State.ONLINE)
@@ -287,7 +287,7 @@ def test_a_deploy_outs_nobody(life, wish):
     assert life.take_told() == []
 
 
-def test_a_wish_to_be_invisible_is_heard_after_a_start_too(life):
+def test_a_request_to_be_invisible_is_honoured_after_a_start(life):
     life.restart()
     life.connect("phone", intent=OFF)
     assert life.take_told() == []
@@ -388,7 +388,7 @@ def test_a_command_over_rest_after_a_start_needs_no_connection(life):
     assert life.take_statuses() == [ONLINE]
 
 
-def test_what_waits_while_others_are_awaited_lapses_with_the_last_device(life):
+def test_pending_changes_lapse_with_the_last_device_though_others_are_awaited(life):
     life.connect("laptop")
     life.restart()
     phone = life.connect("phone")
@@ -464,7 +464,7 @@ def test_after_a_restart_only_the_lease_holds_and_the_other_devices_are_awaited(
     assert life.user.devices.states[PHONE] is IN_SECRET
 
 
-def test_what_a_device_that_is_gone_added_is_gone_after_the_restart():
+def test_a_device_that_did_not_survive_the_restart_does_not_count():
     """A laptop made the user online, and its phone, held by a lease, is idle."""
     life = Life()
     life.connect("laptop")
@@ -484,7 +484,7 @@ def test_a_former_intent_comes_back_on_time_after_a_restart():
     assert life.take_timed_statuses() == [(100.0, ONLINE), (600.0, OFF)]
 
 
-def test_a_hidden_user_with_a_lease_stays_hidden_and_nothing_is_told():
+def test_a_hidden_user_with_a_lease_stays_hidden_over_a_restart():
     life = Life()
     life.patch(intent=OFF, lease=600.0)
     before = life.view

@@ -301,7 +301,7 @@ def test_the_transcripts_hold_what_was_public():
     ]
 
 
-def test_a_user_who_shows_itself_is_told_apart():
+def test_a_user_that_shows_itself_is_told_apart():
     assert told_of(Say(0, PresencePatch(intent=Status.ONLINE))) != run_gone(
         [], [], goes_by_hand=True
     )

@@ -41,7 +41,7 @@ def test_five_changes_apply_at_once_and_the_sixth_when_the_window_opens(life):
     assert life.take_timed_statuses() == [*times, (20.0, ONLINE)]
 
 
-def test_what_waits_merges_field_by_field_the_newest_of_each(life):
+def test_pending_changes_merge_field_by_field(life):
     spend_budget(life)
     life.say(1, intent=AWAY, activity=Text("chess"))
     life.say(1, custom_status=Text("hi"))
@@ -61,7 +61,7 @@ def test_what_waits_merges_field_by_field_the_newest_of_each(life):
     ]
 
 
-def test_what_waits_is_one_change(life):
+def test_all_pending_changes_count_as_one(life):
     spend_budget(life)
     for number in range(10):
         life.say(1, custom_status=Text(f"{number}"))
@@ -86,7 +86,7 @@ def test_states_of_several_connections_wait_side_by_side(life):
     assert life.take_statuses() == [AWAY]
 
 
-def test_what_waits_is_no_part_of_the_union(life):
+def test_pending_changes_are_no_part_of_the_union(life):
     spend_budget(life)
     life.say(1, intent=AWAY)
     assert (life.user.status, life.user.self_view.intent) == (DND, DND)
@@ -110,7 +110,7 @@ def test_repeats_are_not_counted(life):
         {"custom_status_until": None},
     ],
 )
-def test_what_is_altered_is_counted_whatever_it_is(life, fields):
+def test_a_change_of_any_field_is_counted(life, fields):
     back = {
         "intent": ONLINE,
         "custom_status": None,
@@ -157,7 +157,7 @@ def test_over_the_rate_a_rest_command_is_refused_and_nothing_applies(life):
     assert (life.take_told(), life.user.record) == ([], before)
 
 
-def test_a_rest_command_applies_from_the_moment_that_it_was_told(life):
+def test_a_rest_command_applies_after_its_retry_time(life):
     spend_budget(life)
     life.wait(7.0)
     [refused] = life.patch(intent=AWAY)
@@ -250,7 +250,7 @@ def test_a_connection_that_stays_as_it_is_takes_back_its_state_and_no_other(life
     assert life.take_statuses() == [ONLINE]
 
 
-def test_what_is_taken_back_altogether_waits_no_more(life):
+def test_a_fully_reverted_change_is_no_longer_pending(life):
     spend_budget(life)
     life.say(1, intent=ONLINE)
     life.patch(intent=DND)
@@ -426,7 +426,7 @@ def test_if_the_last_device_goes_first_status_and_activity_lapse_and_the_text_is
     assert (view.status, view.custom_status, view.activity) == (ONLINE, "hi", None)
 
 
-def test_what_waits_for_a_connection_that_ended_applies_without_its_state(life):
+def test_a_pending_change_of_an_ended_connection_applies_without_its_state(life):
     spend_budget(life)
     life.say(1, intent=ONLINE, state=State.IDLE)
     life.end(1)
@@ -470,7 +470,7 @@ def test_the_hidden_budget_is_dropped_on_becoming_visible(life):
     assert life.user.self_view.custom_status == "more 4"
 
 
-def test_what_is_done_in_secret_does_not_use_up_the_budget_of_the_open(life):
+def test_changes_while_hidden_do_not_use_the_visible_budget(life):
     life.say(1, appear_offline=True)
     for number in range(4):
         life.patch(custom_status=Text(f"{number}"))

@@ -45,7 +45,7 @@ def test_the_first_connection_brings_its_wishes_along(life, state, intent, told)
     assert life.take_statuses() == told
 
 
-def test_the_first_view_is_numbered_and_told_as_the_first(life):
+def test_the_first_view_is_numbered_and_published_as_the_first(life):
     [before] = [life.view]
     life.connect()
     view = PublicView(UserId("alice"), "alice", ONLINE, version=2**32 + 1)
@@ -149,7 +149,7 @@ def test_the_end_of_an_unknown_connection_has_no_effects(life, ending):
     assert life.do(Ended(ConnectionId(99), ending)) == []
 
 
-def test_who_comes_and_goes_too_often_is_shown_for_the_grace(life):
+def test_a_user_that_flaps_is_shown_for_the_grace(life):
     for _ in range(4):
         life.end(life.connect())
         life.wait(1.0)
@@ -176,7 +176,7 @@ IN_SECRET = [
 
 
 @pytest.mark.parametrize(("wish", "hide"), IN_SECRET)
-def test_who_came_and_went_in_secret_is_not_taken_for_one_who_flaps(life, wish, hide):
+def test_arrivals_while_hidden_do_not_count_as_flapping(life, wish, hide):
     """Else the grace of its next end in the open would tell that it was there."""
     keeper = life.connect("keeper", state=State.OFFLINE)
     life.say(keeper, **hide)
@@ -334,7 +334,7 @@ def test_a_status_over_rest_makes_no_lease_where_a_device_is_attached(life):
     assert life.take_statuses() == [ONLINE, DND, OFF]
 
 
-def test_a_lease_set_to_invisible_hides_who_connects_meanwhile(life):
+def test_a_lease_set_to_invisible_hides_later_connections(life):
     life.patch(intent=OFF)
     life.connect()
     assert life.take_told() == []
@@ -362,7 +362,7 @@ def test_the_former_intent_comes_back_with_one_event(life):
     assert life.user.self_view.until is None
 
 
-def test_who_was_invisible_until_a_time_becomes_visible_then(life):
+def test_invisibility_with_an_end_ends_at_its_time(life):
     phone = life.connect()
     life.say(phone, intent=OFF, until=life.now.wall + 60.0)
     life.wait(100.0)
@@ -424,7 +424,7 @@ def test_a_jump_of_the_wall_clock_changes_no_status(life):
 # -- stalls ----------------------------------------------------------------------------------
 
 
-def test_who_reconnects_after_a_stall_of_ours_was_never_offline(life):
+def test_a_reconnect_after_a_stall_of_the_server_shows_nothing(life):
     phone = life.connect()
     life.lose(phone)
     life.stall(480.0)
@@ -460,7 +460,7 @@ def test_a_stall_does_not_put_off_the_end_of_a_status(life):
 # -- existence and names ---------------------------------------------------------------------
 
 
-def test_nothing_is_stored_of_a_user_who_was_only_looked_at(life):
+def test_looking_at_a_user_stores_nothing(life):
     life.do(Ended(ConnectionId(99), Ending.CLEAN))
     life.wait(1000.0)
     assert (life.records, life.told) == ([], [])
@@ -474,7 +474,7 @@ def test_a_hidden_newcomer_is_stored_but_not_shown(life):
     assert life.record.view.username == "alice"
 
 
-def test_a_claimed_name_is_told_while_visible(life):
+def test_a_claimed_name_is_published_while_visible(life):
     life.connect()
     life.take_told()
     life.do(Claimed(100.0, "Alice"))
@@ -504,7 +504,7 @@ def test_a_claimed_name_is_shown_with_the_next_visible_status(life):
         pytest.param([(200, None, True), (100, "Old", True)], "Old", 100, 200, id="both"),
     ],
 )
-def test_of_the_names_that_tokens_claim_the_newest_holds(life, claims, name, named_at, claims_at):
+def test_the_newest_claimed_name_holds(life, claims, name, named_at, claims_at):
     life.do(*(Claimed(issued_at, name, servers) for issued_at, name, servers in claims))
     stored = life.record
     assert (stored.name, stored.named_at, stored.claims_at) == (name, named_at, claims_at)
@@ -532,14 +532,14 @@ def test_an_administrator_creates_a_user_at_once(life):
     assert (life.record.is_announced, life.record.name) == (True, "Alice")
 
 
-def test_an_introduction_that_changes_nothing_is_told_to_nobody(life):
+def test_an_introduction_that_changes_nothing_publishes_nothing(life):
     life.do(Introduced("Alice"))
     life.take_told()
     assert life.do(Introduced("Alice"), Introduced()) == []
     assert life.take_told() == []
 
 
-def test_an_administrators_name_is_told_at_once_even_of_who_is_hidden(life):
+def test_an_administrators_name_is_published_even_for_a_hidden_user(life):
     life.connect(intent=OFF)
     life.do(Introduced("Alice"))
     assert [told.view.username for told in life.take_told()] == ["Alice"]
@@ -574,7 +574,7 @@ def test_the_self_view_is_the_real_thing(life):
     assert (view.custom_status, view.activity, view.appear_offline) == (HI, "chess", False)
 
 
-def test_the_self_view_is_told_only_when_it_changes(life):
+def test_the_self_view_is_sent_only_when_it_changes(life):
     phone = life.connect()
     before = len(life.self_views)
     life.ping(phone)
@@ -587,7 +587,7 @@ def test_the_self_view_is_told_only_when_it_changes(life):
 # -- forgetting ------------------------------------------------------------------------------
 
 
-def test_a_user_who_is_gone_can_be_forgotten_once_no_window_remembers_it(life):
+def test_a_gone_user_is_forgettable_once_its_windows_are_empty(life):
     phone = life.connect()
     assert not life.user.is_forgettable(life.mono)
     life.wait(5.0)

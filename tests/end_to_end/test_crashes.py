@@ -219,7 +219,7 @@ def test_a_grace_timer_outlives_the_crash_of_the_timer(faulty):
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["broadcaster", "timer"])
-def test_what_crashes_for_ever_ends_the_server(faulty, monkeypatch, number):
+def test_a_part_that_crashes_for_ever_ends_the_server(faulty, monkeypatch, number):
     monkeypatch.setenv("FAULTS_FOR_EVER", "1")
     with faulty(max_presence_changes=0, max_frames_per_second=0, grace_after=0.05) as server:
         _olga, vic = come(server, "olga"), come(server, "vic")

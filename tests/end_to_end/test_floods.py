@@ -25,7 +25,7 @@ OUTCOMES = {
 }
 
 
-def test_a_flood_ends_its_connection_and_harms_nobody(serving, subtests):
+def test_a_flood_ends_its_connection_and_delays_no_other(serving, subtests):
     pauses = (1.0, 0.0) if IS_FULL else (0.5,)
     settings = {"max_connections_per_address": 0, "max_presence_changes": 0}
     with serving(**settings) as server:

@@ -156,7 +156,7 @@ def test_our_ping_names_the_user_to_node(serving, node_packages):
         assert radio.wait_ping() == "voiceping:1"
 
 
-def test_a_line_from_a_shell_script_is_heard_and_answered(serving):
+def test_a_line_from_a_shell_script_is_answered(serving):
     with serving(grace_after=GRACE_AFTER) as server:
         browser = server.client("7")
         done = subprocess.run(
@@ -171,7 +171,7 @@ def test_a_line_from_a_shell_script_is_heard_and_answered(serving):
         wait_shown(browser, "1", "offline")
 
 
-def test_what_a_person_mistypes_is_passed_over(serving):
+def test_mistyped_lines_are_ignored(serving):
     with serving() as server:
         browser = server.client("7")
         radio = NcRadio(server, "1", ONLINE)

@@ -376,7 +376,7 @@ ENDINGS = {
 }
 
 
-def test_what_is_no_text_frame_or_too_large_ends_that_socket_alone(serving):
+def test_an_oversized_or_invalid_frame_ends_its_socket_alone(serving):
     with serving(**NO_LIMITS) as server:
         bystander = Bystander(server)
         for frame, codes in ENDINGS.items():

@@ -157,7 +157,7 @@ def be_lost(carol, desk, lap):
     assert GRACE_AFTER <= after_reset < GRACE_AFTER + 0.5
 
 
-def test_every_connection_of_three_users_is_told_exactly_what_happened(serving):
+def test_every_connection_of_three_users_gets_exactly_its_events(serving):
     with serving(grace_after=GRACE_AFTER, max_presence_changes=0) as server:
         carol = server.client("carol")
         assert members(carol) == [("carol", "online", None)]

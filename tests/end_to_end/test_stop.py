@@ -48,7 +48,7 @@ def assert_one_sentence(text, *words):
         assert str(word) in text
 
 
-def test_a_stop_tells_everybody_to_come_back_and_publishes_nothing(serving):
+def test_a_stop_closes_with_1012_and_publishes_nothing(serving):
     with serving(max_presence_changes=0) as server:
         clients = [server.client(f"user{index:02}", device="phone") for index in range(CLIENTS)]
         mute = open_mute_client(server)
@@ -89,7 +89,7 @@ def test_a_stop_tells_everybody_to_come_back_and_publishes_nothing(serving):
         assert observer.told_of("user02") == []
 
 
-def test_nobody_is_let_in_while_the_server_drains(serving):
+def test_no_connection_is_accepted_while_draining(serving):
     with serving() as server:
         client = server.client("alice")
         mute = open_mute_client(server)

@@ -84,7 +84,7 @@ async def test_in_development_mode_a_bad_token_is_refused_all_the_same(server):
 
 
 @pytest.mark.parametrize("user", ["", "@me", "007", "a%20b"])
-async def test_what_is_no_user_id_is_not_let_in(server, user):
+async def test_an_invalid_user_id_is_refused(server, user):
     assert (await server.refusal(f"/ws?user={user}")).status == 401
 
 
@@ -260,7 +260,7 @@ async def test_the_default_is_twenty_connections_of_a_user(server):
     assert (await server.refusal("/ws?user=alice")).status == 429
 
 
-async def test_many_who_come_at_the_same_moment_are_counted_too(start_server):
+async def test_simultaneous_connects_respect_the_limit(start_server):
     server = await start_server(max_connections_per_user=3)
     outcomes = []
 

@@ -56,7 +56,7 @@ async def test_all_own_connections_get_the_self_view_without_a_version(server):
     assert await second.rest() == [expected]
 
 
-async def test_what_changes_nothing_wakes_nobody(server):
+async def test_an_update_that_changes_nothing_is_not_published(server):
     alice, bob = await server.connect("alice"), await server.connect("bob")
     await alice.update(status="dnd", custom_status="busy")
     await alice.rest()
@@ -65,7 +65,7 @@ async def test_what_changes_nothing_wakes_nobody(server):
     assert (await alice.rest(), await bob.rest()) == ([], [])
 
 
-async def test_what_a_user_hides_is_told_to_its_own_connections_only(server):
+async def test_changes_while_hidden_reach_own_connections_only(server):
     alice, bob = await server.connect("alice"), await server.connect("bob")
     await alice.update(status="offline")
     await bob.rest()
@@ -75,7 +75,7 @@ async def test_what_a_user_hides_is_told_to_its_own_connections_only(server):
     assert await bob.rest() == []
 
 
-async def test_users_without_a_common_server_hear_nothing_of_each_other(start_server):
+async def test_users_without_a_common_server_get_no_events_of_each_other(start_server):
     server = await start_server(everyone_server=False)
     alice = await server.connect_with(server.token("alice", servers=["s1", "s2"]))
     bob = await server.connect_with(server.token("bob", servers=["s1", "s2"]))

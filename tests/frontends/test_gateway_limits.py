@@ -17,7 +17,7 @@ def at(seconds):
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
-async def test_a_frame_of_16384_bytes_is_heard_and_one_byte_more_closes_with_1009(start_server):
+async def test_a_frame_of_16384_bytes_is_read_and_one_byte_more_closes_with_1009(start_server):
     server = await start_server(grace_after=5.0)
     alice = await server.connect("alice")
     await alice.send(padded(16_384))
@@ -30,7 +30,7 @@ async def test_a_frame_of_16384_bytes_is_heard_and_one_byte_more_closes_with_100
 # -- frames per second -----------------------------------------------------------------------
 
 
-async def test_of_more_than_20_frames_in_a_second_heartbeats_are_dropped(server):
+async def test_heartbeats_over_20_frames_a_second_are_dropped(server):
     alice = await server.connect("alice")
     for _ in range(26):
         await alice.send({"op": "HEARTBEAT"})
@@ -38,7 +38,7 @@ async def test_of_more_than_20_frames_in_a_second_heartbeats_are_dropped(server)
     assert server.counted("presence_frames_dropped", reason="over_rate") == 6
 
 
-async def test_of_more_frames_changes_merge_and_the_last_is_never_lost(start_server):
+async def test_changes_over_the_frame_rate_merge_and_the_last_is_never_lost(start_server):
     server = await start_server(max_presence_changes=0)
     alice, bob = await server.connect("alice"), await server.connect("bob")
     await bob.rest()
@@ -73,7 +73,7 @@ async def test_hiding_does_not_wait_for_the_frame_rate(start_server):
     assert trio.current_time() - began_at < 0.5
 
 
-async def test_what_still_waits_when_the_client_leaves_is_not_lost(start_server):
+async def test_a_postponed_change_is_not_lost_when_the_client_leaves(start_server):
     server = await start_server(max_frames_per_second=5, max_presence_changes=0)
     alice, other = await server.connect("alice"), await server.connect("alice")
     for number in range(6):

@@ -14,7 +14,7 @@ from presence.wiring import build_routes
 PROXY = [("x-forwarded-for", "203.0.113.9")]
 
 
-async def test_it_is_healthy_and_ready(server):
+async def test_a_running_server_is_healthy_and_ready(server):
     health, readiness = [await server.request("GET", path) for path in ("/healthz", "/readyz")]
     assert (health.status, health.json) == (200, {"status": "ok"})
     assert (readiness.status, readiness.json) == (200, {"status": "ready"})
@@ -78,7 +78,7 @@ async def test_metrics_behind_a_proxy_need_an_admin_token(server, header):
         ("", {}, False),
     ],
 )
-async def test_local_is_who_asks_from_this_machine_itself(peer, headers, claim):
+async def test_only_direct_requests_of_this_machine_are_local(peer, headers, claim):
     assert is_local(Request("GET", "/metrics", headers=headers, peer=peer)) is claim
 
 
@@ -162,7 +162,7 @@ async def test_every_route_is_documented(server):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
-async def test_what_is_sent_has_the_documented_type(server, path):
+async def test_answers_have_the_documented_type(server, path):
     document = (await server.request("GET", "/openapi.json")).json
     answer = await server.request("GET", path)
     [documented] = document["paths"][path]["get"]["responses"]["200"]["content"]

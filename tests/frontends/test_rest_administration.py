@@ -40,7 +40,7 @@ async def test_servers_are_made_renamed_listed_and_deleted(closed):
     assert answer.json == {"servers": [{"id": "s2", "name": "Crew"}]}
 
 
-async def test_members_are_told_of_a_new_name_of_their_server_at_once(closed):
+async def test_members_get_the_new_name_of_their_server_at_once(closed):
     await closed.administer("PUT", "/servers/s1", {"name": "Team"})
     await closed.administer("PUT", "/servers/s1/members/alice")
     alice = await closed.connect_with(closed.token("alice"))
@@ -53,7 +53,7 @@ async def test_members_are_told_of_a_new_name_of_their_server_at_once(closed):
     assert (await alice.rest(), await stranger.rest()) == ([], [])
 
 
-async def test_what_was_administered_outlives_a_crash(start_server):
+async def test_administration_outlives_a_crash(start_server):
     server = await start_server(everyone_server=False)
     for path, body in (
         ("/servers/s1", {"name": "Team"}),
@@ -152,7 +152,7 @@ async def test_asking_with_an_admin_token_creates_nobody(closed):
         ("POST", "/users/nobody/disconnect", None),
     ],
 )
-async def test_what_does_not_exist_is_not_found(closed, method, path, body):
+async def test_an_unknown_server_or_user_is_not_found(closed, method, path, body):
     answer = await closed.request(method, path, token=closed.admin(), body=body)
     assert (answer.status, answer.error) == (404, "not found")
 
@@ -179,14 +179,14 @@ async def test_a_token_that_leaked_before_its_first_use_can_be_revoked(closed):
         ("DELETE", "/users/07", None, "user id is not a canonical number"),
     ],
 )
-async def test_what_makes_no_sense_is_named(closed, method, path, body, problem):
+async def test_an_invalid_request_is_refused_with_its_reason(closed, method, path, body, problem):
     await closed.administer("PUT", "/servers/s1")
     answer = await closed.request(method, path, token=closed.admin(), body=body)
     assert answer.status == 400
     assert answer.error.startswith(problem)
 
 
-async def test_where_the_store_fails_the_answer_says_so_and_members_are_told(
+async def test_a_failed_store_is_reported_and_members_get_the_event(
     closed, monkeypatch, break_store
 ):
     await closed.administer("PUT", "/servers/s1")

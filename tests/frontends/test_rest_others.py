@@ -33,7 +33,7 @@ async def test_a_user_has_exactly_this_shape(server):
     }
 
 
-async def test_who_left_has_a_last_seen_in_utc(server):
+async def test_a_user_that_left_has_a_last_seen_in_utc(server):
     alice = await server.connect("alice")
     await alice.leave()
     user = (await ask(server, "/users/alice")).json
@@ -197,7 +197,7 @@ async def test_a_page_that_makes_no_sense_is_refused(server, query, problem):
         ("GET", "/servers/everyone/members"),
     ],
 )
-async def test_nobody_is_told_of_others_without_a_token(start_server, method, path):
+async def test_others_are_not_shown_without_a_token(start_server, method, path):
     server = await start_server(is_development=False)
     assert (await server.request(method, path)).status == 401
 
@@ -220,7 +220,7 @@ async def test_by_default_a_burst_of_twenty_requests_of_a_user_is_answered(start
     assert (await ask(server, "/users/bob", user="carl")).status == 404
 
 
-async def test_who_asks_too_often_is_told_when_to_come_back(start_server):
+async def test_too_many_requests_get_429_with_retry_after(start_server):
     server = await start_server(max_requests_per_second=1)
     answers = [await ask(server, "/users/bob") for _ in range(3)]
     assert [answer.status for answer in answers] == [404, 404, 429]
@@ -228,7 +228,7 @@ async def test_who_asks_too_often_is_told_when_to_come_back(start_server):
     assert answers[-1].header("retry-after") == "1"
 
 
-async def test_who_has_no_token_is_counted_by_address(start_server):
+async def test_requests_without_a_token_are_limited_by_address(start_server):
     server = await start_server(is_development=False, max_requests_per_second=1)
     statuses = [(await server.request("GET", "/users/@me")).status for _ in range(3)]
     assert statuses == [401, 401, 429]

@@ -91,14 +91,14 @@ async def test_several_fields_at_once_are_one_change(server):
     ]
 
 
-async def test_own_connections_are_told_like_by_the_gateway(server):
+async def test_own_connections_get_the_change_of_a_patch(server):
     alice = await server.connect("alice")
     await server.patch("alice", custom_status="hello")
     online = BARE_SELF | {"user_id": "alice", "status": "online", "custom_status": "hello"}
     assert await alice.self_views() == [online]
 
 
-async def test_what_is_not_named_stays_and_null_or_blank_clears(server):
+async def test_omitted_fields_stay_and_null_or_blank_clears(server):
     await server.connect("alice")
     await server.patch("alice", status="dnd", custom_status="busy", activity="chess")
     kept = (await server.patch("alice", status="away")).json
@@ -124,7 +124,7 @@ async def test_what_is_not_named_stays_and_null_or_blank_clears(server):
         (b"{", "body is not valid JSON"),
     ],
 )
-async def test_what_is_wrong_is_named_and_nothing_is_applied(server, body, problem):
+async def test_an_invalid_patch_names_its_field_and_applies_nothing(server, body, problem):
     if isinstance(body, dict):  # beside what would be good
         body = {"custom_status": "never", "activity": "never", "appear_offline": True} | body
     answer = await server.request("PATCH", "/users/@me", user="alice", body=body)
@@ -227,9 +227,7 @@ async def test_a_lease_outlives_a_restart_with_the_time_that_was_left(start_serv
 # -- too much at once ------------------------------------------------------------------------
 
 
-async def test_what_waits_for_one_user_is_bounded_and_others_do_not_wait(
-    start_server, monkeypatch, nursery
-):
+async def test_commands_waiting_for_one_user_are_bounded(start_server, monkeypatch, nursery):
     """While its actor waits for the disk, a hundred commands wait for it."""
     server = await start_server(max_requests_per_second=0, max_presence_changes=0)
     may_read = hold_reads_of(server, "alice", monkeypatch)

@@ -76,7 +76,7 @@ async def test_a_head_has_the_headers_of_the_answer_and_no_body(server, path):
 
 
 @pytest.mark.parametrize("path", ["", "/ann"])
-async def test_it_is_only_read(server, path):
+async def test_the_user_list_is_read_only(server, path):
     answer = await server.request("POST", USERS + path, user="bob", body={})
     assert (answer.status, answer.header("allow")) == (405, "GET, HEAD, OPTIONS")
 
@@ -99,7 +99,7 @@ async def test_one_sees_oneself_as_one_is(server):
     assert await listed(server) == [others, entry("bob", OFFLINE)]
 
 
-async def test_one_is_listed_before_others_ever_heard_of_one(server):
+async def test_a_user_lists_itself_before_it_was_announced(server):
     await server.connect("hana", status="offline")
     for user in ("ann", "zoe"):
         await server.connect(user)
@@ -108,7 +108,7 @@ async def test_one_is_listed_before_others_ever_heard_of_one(server):
     assert (await ask(server, "/hana", "hana")).json == entry("hana", OFFLINE)
 
 
-async def test_who_is_unknown_sees_itself_offline_and_is_not_created(server):
+async def test_an_unknown_user_sees_itself_offline_and_is_not_created(server):
     assert await listed(server) == [entry("bob", OFFLINE)]
     assert (await ask(server, "/bob")).json == entry("bob", OFFLINE)
     await server.quiet()
@@ -117,7 +117,7 @@ async def test_who_is_unknown_sees_itself_offline_and_is_not_created(server):
 
 
 @pytest.mark.parametrize("own", ["a", "c", "g"])
-async def test_one_who_is_not_shown_has_one_place_on_pages_too(server, own):
+async def test_a_user_that_is_not_announced_appears_once_on_its_own_pages(server, own):
     for user in ("b", "d", "e", "f"):
         await server.connect(user)
     everybody = sorted(["b", "d", "e", "f", own])
@@ -223,7 +223,7 @@ async def test_an_invisible_user_is_byte_for_byte_a_gone_one(start_server, every
     assert gone[0].json == entry("alice", OFFLINE)
 
 
-async def test_who_was_never_visible_is_byte_for_byte_one_who_never_was(server):
+async def test_a_user_that_was_never_visible_is_byte_for_byte_an_unknown_one(server):
     await server.connect("bob")
     before = [await ask(server, path) for path in ("", "/hana", "?per_page=1&page=2")]
     await server.connect("hana", status="offline")
@@ -304,7 +304,7 @@ async def test_a_page_may_have_500_users_and_other_names_are_not_ours_to_judge(s
 
 
 @pytest.mark.parametrize("path", ["", "/ann"])
-async def test_nobody_is_told_anything_without_a_token(start_server, path):
+async def test_the_user_list_needs_a_token(start_server, path):
     server = await start_server(is_development=False)
     answer = await server.request("GET", USERS + path)
     assert (answer.status, answer.header("www-authenticate")) == (401, "Bearer")
@@ -312,7 +312,7 @@ async def test_nobody_is_told_anything_without_a_token(start_server, path):
     assert (await server.request("GET", USERS + path, token=token)).status == 200
 
 
-async def test_who_cannot_be_read_is_no_404(closed, monkeypatch):
+async def test_an_unreadable_user_is_503_and_no_404(closed, monkeypatch):
     await closed.connect_with(closed.token("bob", servers=["s1"]))
     for user in ("ann", "zoe"):
         client = await closed.connect_with(closed.token(user, servers=["s1"]))
@@ -341,7 +341,7 @@ async def test_who_cannot_be_read_is_no_404(closed, monkeypatch):
 
 
 @pytest.mark.slow
-async def test_whose_own_actor_does_not_answer_is_to_come_back(server, monkeypatch):
+async def test_a_caller_whose_actor_does_not_answer_gets_503(server, monkeypatch):
     await server.connect("ann")
 
     async def read_for_ever(user_id):

@@ -86,7 +86,7 @@ async def test_without_development_mode_a_name_is_no_token(start_server):
 
 
 @pytest.mark.parametrize("path", ["/", "/voiceping/", "/voiceping2", "/socket"])
-async def test_elsewhere_nothing_is_found_without_a_header(server, path):
+async def test_other_paths_without_a_token_header_are_not_found(server, path):
     headers = (OFFERED, server.token("7"))
     assert (await server.refusal(f"{path}?user=7", headers)).status == 404
 
@@ -124,7 +124,7 @@ async def test_a_pipe_is_the_device_that_its_token_names(start_server):
     await server.until(lambda: devices_of(server, "7") == ["phone", "phone"])
 
 
-async def test_what_is_no_device_is_refused_and_named(server):
+async def test_an_invalid_device_is_refused_with_its_reason(server):
     answer = await server.refusal("/voiceping?user=7", ("device_id", "a b"))
     assert answer.status == 400
     assert answer.error.startswith("device must be")

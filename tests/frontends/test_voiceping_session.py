@@ -58,7 +58,7 @@ async def make_group(server, group, *users):
 # -- forms -----------------------------------------------------------------------------------
 
 
-async def test_before_it_speaks_a_client_gets_messagepack(server):
+async def test_before_its_first_message_a_client_gets_messagepack(server):
     one = await open_radio(server, "text", "1")
     await one.say(BUSY)
     large = await open_radio(server, "text", "70000")
@@ -73,14 +73,14 @@ async def test_before_it_speaks_a_client_gets_messagepack(server):
     assert await newcomer.message() == bytes.fromhex("9500 05 ce00011170 00 00")
 
 
-async def test_before_it_speaks_a_client_that_asked_for_texts_gets_them(server):
+async def test_before_its_first_message_a_client_that_asked_for_text_gets_text(server):
     await open_radio(server, "array", "ada")
     newcomer = await server.open("/voiceping?user=8", subprotocols=["voiceping.text"])
     assert await newcomer.message() == "|0|5|ada|0|1|"
 
 
 @pytest.mark.parametrize("offered", [None, ["voiceping.text"]])
-async def test_a_client_is_answered_in_the_form_that_it_last_spoke(server, offered):
+async def test_a_client_is_answered_in_the_form_of_its_last_message(server, offered):
     seven, eight = await open_any(server, "7", subprotocols=offered), await open_any(server, "8")
     await seven.rest()
     for is_text in (True, False, True, True, False):
@@ -91,7 +91,7 @@ async def test_a_client_is_answered_in_the_form_that_it_last_spoke(server, offer
         assert seven.forms == [str if is_text else bytes] * 2
 
 
-async def test_what_is_for_the_voice_router_is_spoken_too(server):
+async def test_a_frame_for_the_voice_router_sets_the_form_too(server):
     """The client's first words are: it starts a call as soon as it opens."""
     seven = await open_any(server, "7", subprotocols=["voiceping.text"])
     await ArrayRadio.send(seven, 0, 4, 7, 0, "hello")
@@ -119,7 +119,7 @@ async def test_the_form_changes_for_one_connection_only(server):
         assert radio.forms == [form]
 
 
-async def test_who_changes_its_form_before_it_belongs_anywhere_hears_all_that_comes(start_server):
+async def test_a_form_changed_before_any_membership_loses_no_event(start_server):
     server = await start_server(max_requests_per_second=0, everyone_server=False)
     seven, eight = await open_any(server, "7"), await open_any(server, "8")
     seven.is_text = True
@@ -133,7 +133,7 @@ async def test_who_changes_its_form_before_it_belongs_anywhere_hears_all_that_co
 # -- the snapshot and what comes then --------------------------------------------------------
 
 
-async def test_the_snapshot_has_each_user_once_and_nobody_who_is_offline(start_server):
+async def test_the_snapshot_has_each_present_user_once(start_server):
     server = await start_server(max_requests_per_second=0, everyone_server=False, large_threshold=1)
     for group in ("red", "blue"):
         await make_group(server, group, "7", "8", "9", "hidden", "gone", "browser")
@@ -176,7 +176,7 @@ async def test_nothing_is_lost_between_the_snapshot_and_what_comes_then(start_se
         assert codes[-1] == BUSY
 
 
-async def test_who_joins_a_server_gets_those_who_are_present_there(start_server):
+async def test_a_joined_server_sends_its_present_members(start_server):
     server = await start_server(max_requests_per_second=0, everyone_server=False, large_threshold=1)
     radios = {user: await open_any(server, user) for user in ("7", "8", "9", "10")}
     await radios["9"].say(BUSY)
@@ -188,7 +188,7 @@ async def test_who_joins_a_server_gets_those_who_are_present_there(start_server)
     assert sorted(await radios["7"].statuses()) == [("8", ONLINE), ("9", BUSY)]
 
 
-async def test_who_is_still_seen_elsewhere_is_not_offline_when_a_server_is_left(start_server):
+async def test_a_user_still_seen_elsewhere_is_not_sent_offline(start_server):
     server = await start_server(max_requests_per_second=0, everyone_server=False)
     await make_group(server, "red", "7", "8", "9", "10")
     await make_group(server, "blue", "7", "8")
@@ -211,7 +211,7 @@ async def replace_members(server):
 
 
 @pytest.mark.parametrize("part", [delete_group, replace_members])
-async def test_members_who_are_parted_together_lose_sight_of_each_other(start_server, part):
+async def test_members_removed_together_lose_sight_of_each_other(start_server, part):
     server = await start_server(max_requests_per_second=0, everyone_server=False)
     await make_group(server, "red", "7", "8", "9")
     radios = {user: await open_any(server, user) for user in ("7", "8", "9")}
@@ -229,7 +229,7 @@ async def test_members_who_are_parted_together_lose_sight_of_each_other(start_se
 # -- one's own status ------------------------------------------------------------------------
 
 
-async def test_another_dialect_of_the_user_is_told_as_ones_own_status(server):
+async def test_a_change_in_another_dialect_is_sent_as_the_own_status(server):
     seven, browser = await open_any(server, "7"), await server.connect("7")
     for status, told in [
         ("dnd", [("7", BUSY)]),
@@ -243,7 +243,7 @@ async def test_another_dialect_of_the_user_is_told_as_ones_own_status(server):
         assert await seven.statuses() == told
 
 
-async def test_ones_own_status_is_told_where_it_is_not_what_was_said(server):
+async def test_the_own_status_is_sent_where_it_differs_from_the_request(server):
     seven, browser = await open_any(server, "7"), await server.connect("7")
     await seven.say(BUSY)
     assert await seven.statuses() == []
@@ -333,7 +333,7 @@ async def test_a_ping_of_another_is_counted_and_has_no_effect(server, kind, name
     assert server.counted("presence_frames_dropped", reason=reason) == 1
 
 
-async def test_our_own_ping_carries_who_is_there_so_that_a_browsers_pong_counts(start_server):
+async def test_the_servers_ping_carries_the_user_so_that_a_pong_counts(start_server):
     server = await start_server(socket_ping_every=0.1)
     seven = await open_any(server, "7")
     await server.until(lambda: server.node.connections.of("7")[0].subscriber._ping_at)
@@ -405,7 +405,7 @@ async def test_bad_frames_of_all_kinds_are_counted_together(start_server):
     assert await server.status_of("7") == "online"  # as a lost connection
 
 
-async def test_what_comes_behind_the_last_bad_frame_is_not_heard(start_server):
+async def test_frames_after_the_last_bad_frame_are_ignored(start_server):
     server = await start_server(max_frames_per_second=0)
     seven = await open_any(server, "7")
     [entry] = server.node.connections.of("7")
@@ -428,7 +428,7 @@ async def test_above_the_frame_rate_tests_are_not_answered(server):
     assert server.counted("presence_frames_dropped", reason="over_rate") == 5
 
 
-async def test_who_talks_can_still_say_that_it_is_alive(start_server):
+async def test_a_talking_client_can_still_ping(start_server):
     """Audio comes fifty times a second, which is more than the frame rate."""
     server = await start_server(max_frames_per_second=10)
     seven = await open_any(server, "7")
@@ -505,7 +505,7 @@ async def test_the_same_device_and_other_users_and_other_dialects_stay(single):
     assert (await eight.statuses())[-1] == ("7", ONLINE)
 
 
-async def test_who_could_not_come_in_replaces_nobody(start_server):
+async def test_a_refused_login_replaces_no_other(start_server):
     server = await start_server(single_login=True, max_devices_per_user=1)
     phone = await login(server, "phone")
     tablet = await server.refusal("/voiceping?user=7", ("device_id", "tablet"))
@@ -522,7 +522,7 @@ async def test_a_login_that_came_late_to_its_end_does_not_end_a_newer_one(single
     assert await tablet.statuses() == []
 
 
-async def test_of_logins_at_the_same_moment_the_last_one_stays(single):
+async def test_simultaneous_logins_leave_the_last_one(single):
     async with trio.open_nursery() as nursery:
         for number in range(6):
             nursery.start_soon(login, single, f"device-{number}")

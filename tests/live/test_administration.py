@@ -31,7 +31,7 @@ async def test_servers_are_made_named_and_deleted(living, admin, autojump_clock)
     assert admin.servers() == wanted[:2]
 
 
-async def test_who_was_in_a_deleted_server_is_told_and_others_too(store, autojump_clock):
+async def test_members_of_a_deleted_server_get_its_removal(store, autojump_clock):
     async with open_living(store, everyone_server=False) as living:
         ada = await living.connect("ada", servers=("chess", "go"))
         bob = await living.connect("bob", servers=("chess",))
@@ -150,7 +150,7 @@ async def test_nothing_that_was_under_way_brings_a_deleted_user_back(living, adm
     assert await living.store.inner.read_user("bob") is None
 
 
-async def test_a_user_who_was_never_seen_can_be_deleted(living, admin, autojump_clock):
+async def test_a_user_that_was_never_visible_can_be_deleted(living, admin, autojump_clock):
     ada = await living.connect("ada")
     bob = await living.connect("bob", intent=OFFLINE)
     living.leave(bob)

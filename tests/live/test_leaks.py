@@ -261,14 +261,14 @@ def run(begin, steps, is_hidden):
 @pytest.mark.slow
 @settings(settings.get_profile("live"), max_examples=150)
 @given(STEPS)
-def test_who_hides_cannot_be_told_from_who_went(steps):
+def test_a_hidden_user_cannot_be_told_from_a_gone_one(steps):
     assert run(begin_in_the_open, steps, True) == run(begin_in_the_open, steps, False)
 
 
 @pytest.mark.slow
 @settings(settings.get_profile("live"), max_examples=75)
 @given(STEPS)
-def test_who_was_never_seen_cannot_be_told_from_who_never_was(steps):
+def test_a_user_that_was_never_visible_cannot_be_told_from_an_unknown_one(steps):
     assert run(begin_unknown, steps, True) == run(begin_unknown, steps, False)
 
 

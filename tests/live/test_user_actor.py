@@ -37,9 +37,7 @@ async def people_from_before(store, *user_ids):
             await living.connect(user_id)
 
 
-async def test_what_happens_while_a_snapshot_is_fetched_is_in_it_and_not_told_again(
-    store, autojump_clock
-):
+async def test_changes_during_a_snapshot_are_in_it_and_not_sent_again(store, autojump_clock):
     await people_from_before(store, "ada", "bob", "carl", "dora")
     async with open_living(store, restart_grace_after=0) as living:
         store.views_take = 5.0
@@ -65,7 +63,7 @@ async def test_what_happens_while_a_snapshot_is_fetched_is_in_it_and_not_told_ag
         await living.check_beliefs()
 
 
-async def test_who_appears_in_everyone_while_a_snapshot_is_fetched_is_in_it(store, autojump_clock):
+async def test_a_user_that_appears_during_a_snapshot_is_in_it(store, autojump_clock):
     await people_from_before(store, "ada", "dora")
     async with open_living(store) as living:
         store.views_take = 5.0
@@ -77,7 +75,7 @@ async def test_who_appears_in_everyone_while_a_snapshot_is_fetched_is_in_it(stor
         assert ada.lines == ["READY online: everyone[ada online, bob offline, dora offline]"]
 
 
-async def test_who_is_deleted_while_a_snapshot_is_fetched_is_not_in_it(store, autojump_clock):
+async def test_a_user_deleted_during_a_snapshot_is_not_in_it(store, autojump_clock):
     await people_from_before(store, "ada", "bob", "carl", "dora")
     async with open_living(store) as living:
         assert await living.views("dora") == ["dora offline"]
@@ -90,9 +88,7 @@ async def test_who_is_deleted_while_a_snapshot_is_fetched_is_not_in_it(store, au
         assert ada.lines == ["READY online: everyone[ada online, bob offline, carl offline]"]
 
 
-async def test_who_cannot_be_read_is_shown_bare_rather_than_nobody_being_let_in(
-    store, autojump_clock
-):
+async def test_an_unreadable_member_is_shown_bare_and_connects_go_on(store, autojump_clock):
     await people_from_before(store, "ada", "bob")
     async with open_living(store, everyone_server=False) as living:
         await living.admin.put_server("chess", None)
@@ -107,9 +103,7 @@ async def test_who_cannot_be_read_is_shown_bare_rather_than_nobody_being_let_in(
         assert ada.lines == ["READY online: chess[ada online, bob offline]"]
 
 
-async def test_what_waits_to_go_out_when_a_snapshot_is_taken_is_in_it_and_not_told_again(
-    store, autojump_clock
-):
+async def test_pending_changes_are_in_a_snapshot_and_not_sent_again(store, autojump_clock):
     """Two tasks in any order: the change is in the snapshot, or it comes after it."""
     async with open_living(store, everyone_server=False, max_presence_changes=0) as living:
         bob = await living.connect("bob", servers=("chess",))
@@ -124,9 +118,7 @@ async def test_what_waits_to_go_out_when_a_snapshot_is_taken_is_in_it_and_not_to
             await living.check_beliefs()
 
 
-async def test_a_connection_that_is_over_before_its_user_hears_of_it_is_never_shown(
-    living, autojump_clock
-):
+async def test_a_connection_that_ended_before_its_actor_ran_is_never_shown(living, autojump_clock):
     ada = await living.connect("ada")
     bob = living.start_connecting("bob")
     living.node.connections.remove(bob)
@@ -167,9 +159,7 @@ async def test_own_connections_get_the_self_view_and_never_the_public_one(living
     assert laptop.take()[1:] == wanted
 
 
-async def test_a_connection_over_the_limit_of_devices_is_told_why_and_shown_to_nobody(
-    store, autojump_clock
-):
+async def test_a_connection_over_the_device_limit_is_ended_and_never_shown(store, autojump_clock):
     async with open_living(store, max_devices_per_user=1) as living:
         ada = await living.connect("ada", "phone")
         one_more = await living.connect("ada", "laptop")
@@ -220,7 +210,7 @@ async def test_a_user_that_is_gone_is_forgotten_and_comes_back_as_it_was(living,
 # Claims -----------------------------------------------------------------------------------
 
 
-async def test_a_claim_of_a_visible_user_is_told_to_all_at_once(living, autojump_clock):
+async def test_a_claim_of_a_visible_user_is_published_at_once(living, autojump_clock):
     ada = await living.connect("ada", servers=("chess",))
     bob = await living.connect("bob")
     living.take_all()
@@ -256,9 +246,7 @@ async def test_a_claim_of_a_hidden_user_is_shown_with_its_next_visible_status(
     assert ada.take() == ["+chess bob dnd", "-go bob"]
 
 
-async def test_who_shares_only_the_old_server_is_told_the_status_by_its_event(
-    living, autojump_clock
-):
+async def test_subscribers_of_the_old_server_get_the_status_event(living, autojump_clock):
     """Of two observers one sees the user appear, the other sees it change."""
     living.node.memberships.has_everyone = False
     ada = await living.connect("ada", servers=("chess",))
@@ -287,9 +275,7 @@ async def test_the_order_of_claims_outlives_the_actor_and_the_server(store, auto
         assert living.node.memberships.names == {"everyone": "everyone", "chess": "chess"}
 
 
-async def test_a_new_name_is_told_by_a_member_event_that_stands_for_the_status(
-    living, autojump_clock
-):
+async def test_a_new_name_is_a_member_event_that_replaces_the_status(living, autojump_clock):
     ada = await living.connect("ada")
     bob = await living.connect("bob")
     living.take_all()
@@ -329,7 +315,7 @@ async def test_a_new_user_that_hides_does_not_exist_for_others_until_it_is_visib
 # Servers joined and left --------------------------------------------------------------------
 
 
-async def test_who_joins_or_leaves_is_told_and_subscribed_accordingly(store, autojump_clock):
+async def test_joining_and_leaving_change_events_and_subscriptions(store, autojump_clock):
     async with open_living(store, everyone_server=False) as living:
         bob = await living.connect("bob")
         ada = await living.connect("ada", servers=("chess",))
@@ -358,9 +344,7 @@ async def test_moves_that_wait_together_end_with_the_newest(living, autojump_clo
     assert bob.take()[1:] == ["JOIN go[bob online]"]
 
 
-async def test_who_is_dismissed_hears_nothing_more_though_its_actor_has_not_run(
-    living, autojump_clock
-):
+async def test_a_dismissed_user_gets_no_more_events_at_once(living, autojump_clock):
     await living.admin.put_server("chess", None)
     bob = await living.connect("bob")
     await living.admin.put_member("chess", "bob")
@@ -383,9 +367,7 @@ async def test_a_move_is_not_refused_by_a_full_mailbox(living, autojump_clock):
     assert bob.take()[1:] == ["JOIN chess[bob online]"]
 
 
-async def test_who_is_dismissed_while_a_snapshot_is_fetched_sees_nothing_of_the_server(
-    store, autojump_clock
-):
+async def test_a_user_dismissed_during_a_snapshot_sees_nothing_of_the_server(store, autojump_clock):
     await people_from_before(store, "ada", "bob", "zoe")
     async with open_living(store) as living:
         await living.admin.put_server("chess", None)
@@ -430,7 +412,7 @@ async def hide(store, user_id, **claims):
         living.leave(connection)
 
 
-async def test_who_cannot_be_read_is_hidden_and_restored_without_being_outed(store, autojump_clock):
+async def test_an_unreadable_user_is_hidden_and_restored_hidden(store, autojump_clock):
     await hide(store, "bob")
     async with open_living(store) as living:
         ada = await living.connect("ada")
@@ -448,7 +430,7 @@ async def test_who_cannot_be_read_is_hidden_and_restored_without_being_outed(sto
         assert ada.take() == ["bob dnd 'lunch'"]
 
 
-async def test_who_was_not_hiding_is_seen_as_soon_as_that_can_be_read(store, autojump_clock):
+async def test_an_unreadable_user_that_was_not_hidden_is_shown_once_read(store, autojump_clock):
     await people_from_before(store, "bob")
     async with open_living(store, restart_grace_after=0) as living:
         ada = await living.connect("ada")
@@ -468,7 +450,7 @@ async def test_who_was_not_hiding_is_seen_as_soon_as_that_can_be_read(store, aut
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_who_came_and_hid_while_it_could_not_be_read_was_never_seen(
+async def test_an_unreadable_user_that_hides_meanwhile_is_never_shown(
     store, autojump_clock, is_known
 ):
     if is_known:
@@ -517,7 +499,7 @@ async def test_an_older_claim_is_ignored_though_nothing_could_be_read(store, aut
         assert living.node.memberships.servers_of("bob") == {"everyone", "chess"}
 
 
-async def test_who_left_while_it_could_not_be_read_is_forgotten_once_it_can(store, autojump_clock):
+async def test_an_unreadable_user_that_left_is_forgotten_once_read(store, autojump_clock):
     await people_from_before(store, "bob")
     async with open_living(store, restart_grace_after=0) as living:
         ada = await living.connect("ada")
@@ -552,7 +534,7 @@ async def test_a_row_that_makes_no_sense_hides_the_user_until_it_sets_a_status(
         assert ada.take() == ["bob online 'hi'"]
 
 
-async def test_where_a_corrupt_store_was_put_away_who_has_no_row_hides_until_it_sets_a_status(
+async def test_after_a_moved_store_a_user_without_a_row_is_hidden_until_it_sets_a_status(
     store, autojump_clock
 ):
     store.was_moved_aside = True

@@ -36,7 +36,7 @@ async def test_the_others_wait_in_order_of_arrival(turnstile, nursery):
     assert inside == ["a", "b", "c", "d"]
 
 
-async def test_a_place_is_given_back_once(turnstile, nursery):
+async def test_a_slot_is_released_once(turnstile, nursery):
     inside = await enter_all(turnstile, nursery, "abcd")
     for _ in range(3):
         turnstile.leave("a")
@@ -45,11 +45,11 @@ async def test_a_place_is_given_back_once(turnstile, nursery):
     assert inside == ["a", "b", "c"]
 
 
-async def test_who_is_inside_takes_no_second_place(turnstile, nursery):
+async def test_a_holder_takes_no_second_slot(turnstile, nursery):
     assert await enter_all(turnstile, nursery, "aaab") == ["a", "a", "a", "b"]
 
 
-async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile, nursery):
+async def test_a_cancelled_waiter_holds_no_slot(turnstile, nursery):
     inside = await enter_all(turnstile, nursery, "ab")
     with trio.move_on_after(0.01) as waiting:
         await turnstile.enter("c")
@@ -60,7 +60,7 @@ async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile,
     assert inside == ["a", "b", "d"]
 
 
-async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
+async def test_teardowns_go_before_handshakes(nursery):
     teardown_gate = ConcurrencyGate(slots=1)
     handshake_gate = ConcurrencyGate(slots=2, behind=teardown_gate)
     outside = await enter_all(teardown_gate, nursery, "ab")
@@ -71,7 +71,7 @@ async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
     assert (outside, sorted(inside), handshake_gate.waiting) == (["a", "b"], ["c", "d"], 1)
 
 
-async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
+async def test_a_waiter_cancelled_before_teardowns_finish_holds_no_slot(nursery):
     teardown_gate = ConcurrencyGate(slots=1)
     handshake_gate = ConcurrencyGate(slots=1, behind=teardown_gate)
     await enter_all(teardown_gate, nursery, "ab")
@@ -82,7 +82,7 @@ async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
     assert await enter_all(handshake_gate, nursery, "d") == ["d"]
 
 
-async def test_who_gave_up_waiting_to_leave_keeps_nobody_out(nursery):
+async def test_a_cancelled_teardown_blocks_no_handshake(nursery):
     teardown_gate = ConcurrencyGate(slots=1)
     handshake_gate = ConcurrencyGate(slots=1, behind=teardown_gate)
     await enter_all(teardown_gate, nursery, "a")

@@ -78,7 +78,7 @@ async def come_in(listener, route):
     return clients
 
 
-async def test_so_many_are_worked_on_at_a_time_and_the_others_follow(open_http_listener, route):
+async def test_handshakes_are_limited_and_the_others_follow(open_http_listener, route):
     listener = await open_http_listener(route=route)
     await come(listener, MORE)
     await listener.wait_until(lambda: listener.listener.connection_count == MORE)
@@ -91,7 +91,7 @@ async def test_so_many_are_worked_on_at_a_time_and_the_others_follow(open_http_l
     await listener.wait_until(lambda: len(route.begun) == MORE)
 
 
-async def test_requests_are_answered_while_newcomers_wait(open_http_listener, route):
+async def test_requests_are_answered_while_handshakes_wait(open_http_listener, route):
     listener = await open_http_listener(route=route)
     await come(listener, MORE)
     await listener.wait_until(lambda: len(route.begun) == HANDSHAKES_AT_ONCE)
@@ -100,7 +100,7 @@ async def test_requests_are_answered_while_newcomers_wait(open_http_listener, ro
     assert (await client.answer())[0] == 200
 
 
-async def test_who_is_refused_or_dawdles_or_listens_holds_no_place(open_http_listener, route):
+async def test_refused_slow_and_open_connections_hold_no_handshake_slot(open_http_listener, route):
     listener = await open_http_listener(route=route)
     for head in (b"GET /ws HT", upgrade_request("/nowhere")):
         for client in [await listener.connect() for _ in range(MORE)]:
@@ -110,7 +110,7 @@ async def test_who_is_refused_or_dawdles_or_listens_holds_no_place(open_http_lis
     await listener.wait_until(lambda: len(route.begun) == 3 * ACCEPTS_PER_TURN)
 
 
-async def test_a_session_that_crashes_gives_its_place_back(open_http_listener, route):
+async def test_a_crashed_session_releases_its_slot(open_http_listener, route):
     listener = await open_http_listener(route=route)
     route.crashes = True
     for client in await come(listener, MORE):
@@ -122,7 +122,9 @@ async def test_a_session_that_crashes_gives_its_place_back(open_http_listener, r
 
 
 @pytest.mark.parametrize("how", ["reset", "goodbye"])
-async def test_those_lost_at_once_end_a_few_at_a_time(open_http_listener, route, how):
+async def test_connections_lost_at_once_are_torn_down_a_few_at_a_time(
+    open_http_listener, route, how
+):
     listener = await open_http_listener(route=route)
     clients = await come_in(listener, route)
     for client in clients:
@@ -139,9 +141,7 @@ async def test_those_lost_at_once_end_a_few_at_a_time(open_http_listener, route,
         assert route.most_at_once <= HANDSHAKES_AT_ONCE
 
 
-async def test_those_who_are_slow_to_read_their_last_words_keep_nobody_from_leaving(
-    open_http_listener, route
-):
+async def test_slow_readers_of_close_frames_block_no_teardown(open_http_listener, route):
     listener = await open_http_listener(route=route, max_unsent_bytes=1000)
     await come_in(listener, route)
     for socket in route.begun:
@@ -152,7 +152,7 @@ async def test_those_who_are_slow_to_read_their_last_words_keep_nobody_from_leav
     assert listener.listener.connection_count == MORE
 
 
-async def test_those_who_are_gone_while_they_wait_for_the_disk_keep_nobody_out(
+async def test_clients_lost_while_waiting_for_the_store_block_no_handshake(
     open_http_listener, route
 ):
     listener = await open_http_listener(route=route)
@@ -167,7 +167,7 @@ async def test_those_who_are_gone_while_they_wait_for_the_disk_keep_nobody_out(
     await listener.wait_until(lambda: len(route.begun) == HANDSHAKES_AT_ONCE + 1)
 
 
-async def test_whoever_comes_waits_for_those_who_leave(open_http_listener, route):
+async def test_handshakes_wait_for_teardowns(open_http_listener, route):
     listener = await open_http_listener(route=route)
     route.farewell = trio.Event()
     for client in await come_in(listener, route):

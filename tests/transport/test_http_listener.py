@@ -59,7 +59,7 @@ async def test_the_connection_over_the_limit_of_its_address_is_refused(open_http
     assert (await again.answer())[0] == 200
 
 
-async def test_who_forges_a_forwarded_address_is_counted_all_the_same(open_http_listener):
+async def test_a_forged_forwarded_address_is_ignored(open_http_listener):
     listener = await open_http_listener(max_connections_per_address=1)
     client = await listener.connect()
     status, _, _ = await client.upgrade("/ws", "X-Forwarded-For: 9.9.9.9")
@@ -132,7 +132,7 @@ async def test_stopping_closes_the_listener_and_idle_connections_but_no_request(
         await listener.connect()
 
 
-async def test_what_does_not_end_by_itself_is_cancelled_at_the_deadline(open_http_listener):
+async def test_connections_that_do_not_end_are_cancelled_at_the_deadline(open_http_listener):
     async def answer(request):
         await trio.sleep_forever()
 

@@ -92,7 +92,7 @@ def test_the_public_view_is_read_from_the_public_columns_alone(record):
     assert view_of(public) == record.view
 
 
-def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone():
+def test_a_hidden_user_and_a_gone_one_have_equal_public_columns():
     gone = Record(
         PublicView(UserId("ada"), "Ada", version=7, last_seen=3.0), "Ada", is_announced=True
     )

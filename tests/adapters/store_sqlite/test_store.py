@@ -287,7 +287,7 @@ async def test_no_lease_shows_a_user_whose_row_makes_no_sense(directory, poison)
         assert (await store.read_views([ADA]))[ADA].status is Status.OFFLINE
 
 
-async def test_a_user_of_whom_it_is_unclear_whether_he_is_shown_is_not(directory):
+async def test_a_user_with_an_unreadable_announced_column_is_not_shown(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         edit(directory, "UPDATE users SET is_shown = 'yes' WHERE id = 'ada'")

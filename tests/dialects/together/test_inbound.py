@@ -270,7 +270,7 @@ def test_an_unusable_text_drops_the_whole_frame(field, text):
         pytest.param('{"op":"PRESENCE_UPDATE","d":"away"}', DropReason.BAD_DATA, id="d string"),
     ],
 )
-def test_what_is_no_command_is_dropped_for_a_reason(frame, reason):
+def test_an_invalid_frame_is_dropped_for_its_reason(frame, reason):
     assert parse(frame) == Dropped(reason)
 
 
@@ -336,7 +336,7 @@ ENVELOPES = st.fixed_dictionaries(
 
 
 @given(ENVELOPES.map(lambda envelope: orjson.dumps(envelope).decode()) | st.text() | st.binary())
-def test_whatever_comes_the_answer_is_one_of_three(frame):
+def test_any_input_gives_a_heartbeat_an_update_or_a_drop(frame):
     command = parse(frame)
     assert isinstance(command, Heartbeat | PresenceUpdate | Dropped)
 

@@ -107,7 +107,7 @@ def test_a_patch_becomes_a_change(body, change):
     assert patch(body) == change
 
 
-def test_a_patch_speaks_of_no_connection():
+def test_a_patch_concerns_no_connection():
     assert patch({"status": "online"}).state is UNSET
 
 
@@ -388,13 +388,13 @@ def problem_of(read, body):
 
 
 @given(BODIES)
-def test_whatever_comes_nothing_but_a_refusal_is_raised(body):
+def test_any_body_is_read_or_refused(body):
     for read, _ in READERS.values():
         assert problem_of(read, body).isprintable()
 
 
 @given(st.dictionaries(st.text(st.characters(codec=None)), st.text(st.characters(codec=None))))
-def test_whatever_the_query_says_nothing_but_a_refusal_is_raised(query):
+def test_any_query_is_read_or_refused(query):
     try:
         page = parse_page(query)
     except InvalidInput:

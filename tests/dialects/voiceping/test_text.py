@@ -128,7 +128,7 @@ def test_a_payload_without_a_form_between_pipes_is_left_empty(payload):
     ["|", "\n", "\r", "\x00", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\ud800", "\u00a0"],
     ids=ascii,
 )
-def test_what_could_begin_another_frame_becomes_a_question_mark(char):
+def test_characters_that_could_begin_a_frame_become_question_marks(char):
     assert encode_text(connection_ack("7", f"a{char}b")) == b"|1|26|0|7|a?b|"
     hostile = Frame(0, 5, f"7{char}", f"{char}0", "2", message_id=f"m{char}")
 
@@ -136,7 +136,7 @@ def test_what_could_begin_another_frame_becomes_a_question_mark(char):
 
 
 @given(FRAMES)
-def test_what_is_written_reads_back_the_same(frame):
+def test_an_encoded_frame_decodes_to_itself(frame):
     assert decode_text(encode_text(frame).decode()) == frame
 
 

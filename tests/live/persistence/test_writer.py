@@ -112,9 +112,7 @@ FULL_DISK = StoreUnavailable("the disk is full")
 # Batches --------------------------------------------------------------------------------
 
 
-async def test_what_came_in_before_the_task_ran_is_one_batch(
-    store, writer, nursery, autojump_clock
-):
+async def test_changes_before_the_task_ran_are_one_batch(store, writer, nursery, autojump_clock):
     writer.save(record_of(ADA, "old"))
     writer.save(record_of(BOB))
     writer.save(record_of(ADA, "new"))
@@ -139,9 +137,7 @@ async def test_what_came_in_before_the_task_ran_is_one_batch(
     ]
 
 
-async def test_what_comes_in_while_a_batch_is_written_is_the_next_one(
-    store, writer, nursery, autojump_clock
-):
+async def test_changes_during_a_write_are_the_next_batch(store, writer, nursery, autojump_clock):
     store.write_takes = 1.0
     writer.save(record_of(ADA, "1"))
     await nursery.start(writer.run)
@@ -157,7 +153,7 @@ async def test_what_comes_in_while_a_batch_is_written_is_the_next_one(
     ]
 
 
-async def test_who_comes_to_wait_while_changes_gather_has_them_written_at_once(
+async def test_a_waiter_has_gathered_changes_written_at_once(
     store, writer, nursery, autojump_clock
 ):
     await nursery.start(writer.run)
@@ -185,7 +181,7 @@ async def test_changes_that_follow_one_another_closely_are_one_batch(
     [{"intent": Status.OFFLINE}, {"appear_offline": True}, {"forced_hidden": True}],
     ids=str,
 )
-async def test_what_hides_its_user_is_written_at_once(
+async def test_a_change_that_hides_its_user_is_written_at_once(
     store, writer, nursery, autojump_clock, hidden
 ):
     await nursery.start(writer.run)
@@ -374,7 +370,7 @@ async def test_a_write_that_is_cut_short_is_done_again(store, writer, autojump_c
         attrs.evolve(record_of(ADA), intent_until=float("inf")),
     ],
 )
-async def test_a_record_that_no_database_takes_is_refused_to_him_who_saves_it(writer, poison):
+async def test_a_record_that_cannot_be_stored_is_refused(writer, poison):
     with pytest.raises(ValueError, match=r"surrogates|time"):
         writer.save(poison)
     assert writer.statistics().waiting == 0
@@ -535,7 +531,9 @@ async def test_reads_that_the_store_cannot_answer_fail(store, writer):
             await read
 
 
-async def test_what_is_kept_for_reads_goes_with_them(store, writer, nursery, autojump_clock):
+async def test_commits_kept_for_reads_are_dropped_after_them(
+    store, writer, nursery, autojump_clock
+):
     store.read_takes = 1.0
     await nursery.start(writer.run)
     async with trio.open_nursery() as readers:
@@ -560,7 +558,7 @@ operations = st.one_of(
 
 @settings(max_examples=100)
 @given(st.lists(operations, max_size=25), st.sampled_from([0.0, 0.2]), st.sampled_from([0.0, 0.2]))
-def test_whatever_happens_reads_are_right_and_the_store_becomes_so(steps, write_takes, read_takes):
+def test_reads_and_the_store_agree_with_a_model(steps, write_takes, read_takes):
     trio.run(
         live, steps, write_takes, read_takes, clock=trio.testing.MockClock(autojump_threshold=0)
     )

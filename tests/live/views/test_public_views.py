@@ -86,12 +86,12 @@ def ids(views):
 # Views ------------------------------------------------------------------------------------
 
 
-async def test_views_come_in_the_order_asked_without_those_who_are_not_shown(public_views):
+async def test_views_come_in_the_order_asked_without_unannounced_users(public_views):
     views = await public_views.views(["dora", "nobody", "ada", "dora"])
     assert views == [view_of("dora"), view_of("ada"), view_of("dora")]
 
 
-async def test_what_was_read_once_is_in_the_table(public_views, reader):
+async def test_a_view_is_read_once(public_views, reader):
     await public_views.views(["ada"])
     await public_views.views(["ada", "bob"])
     assert reader.reads == [["ada"], ["bob"]]
@@ -110,7 +110,7 @@ async def test_a_question_of_more_than_the_table_holds_is_answered_whole(reader,
     assert ids(await public_views.views(wanted)) == wanted
 
 
-async def test_who_is_visible_is_never_evicted(reader, memberships):
+async def test_a_visible_user_is_never_evicted(reader, memberships):
     public_views = roster_of(reader, memberships, capacity=1)
     public_views.put(online("ada"), is_first=False)
     public_views.put(online("bob"), is_first=False)
@@ -208,7 +208,7 @@ async def test_no_task_runs_between_a_snapshot_and_what_follows(
     assert all(shown == latest for shown, latest in taken)
 
 
-async def test_who_comes_and_goes_while_ids_are_read_is_counted_as_it_is_then(
+async def test_changes_while_ids_are_read_are_counted(
     public_views, reader, nursery, autojump_clock
 ):
     reader.takes = 5.0
@@ -272,7 +272,7 @@ async def test_the_count_of_those_online_follows_memberships_and_views(public_vi
     assert await counts() == [0, 1]
 
 
-async def test_who_is_deleted_is_in_no_answer(public_views, reader):
+async def test_a_deleted_user_is_in_no_answer(public_views, reader):
     public_views.put(online("ada"), is_first=False)
     del reader.views["ada"]
     public_views.forget("ada", {CHESS, EVERYONE})
@@ -373,9 +373,7 @@ async def test_a_crowd_of_newcomers_reads_the_offline_members_once(
     assert trio.current_time() < 2
 
 
-async def test_a_member_whom_the_store_does_not_show_is_asked_for_once(
-    public_views, reader, memberships
-):
+async def test_an_unannounced_member_is_read_once(public_views, reader, memberships):
     public_views.shift(memberships.admit("eve", CHESS))
     for _ in range(2):
         assert ids((await snapshot(public_views)).members) == ["ada", "bob", "carl", "eve"]

@@ -94,7 +94,7 @@ def test_at_any_time_it_is_cut_from_the_list_as_it_is_then(shown, steps):
 
 
 @given(st.sets(IDS), st.lists(st.lists(IDS, max_size=4), max_size=20), st.lists(ASKED, min_size=1))
-def test_what_changes_while_it_is_read_does_no_harm_to_later_answers(shown, turns, asked):
+def test_changes_during_a_read_do_not_harm_later_answers(shown, turns, asked):
     async def live():
         crowd = Crowd(shown)
         waiting = list(turns)
@@ -134,7 +134,7 @@ async def test_page_after_page_reads_no_user_much_more_than_twice():
     assert sum(crowd.reader.asked) < 3 * len(seen)
 
 
-async def test_who_comes_and_goes_makes_no_page_be_sought_anew():
+async def test_changes_do_not_restart_the_search_for_a_page():
     crowd = Crowd(names(10 * STEP))
     await crowd.pages.ids(ALL, "z", 9 * STEP, 100)
     for user_id in ("a1", "a2", "u00007"):

@@ -47,7 +47,7 @@ async def test_a_request_in_single_bytes_is_understood(client):
     }
 
 
-async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(client):
+async def test_a_client_that_expects_100_continue_gets_it(client):
     await client.send(request_head("POST /a", "Content-Length: 2", "Expect: 100-continue"))
     assert (await client.answer())[0] == 100
     await client.send(b"ok")
@@ -250,7 +250,7 @@ async def test_a_large_answer_reaches_a_slow_reader_whole(open_http_listener):
     assert len(body) == 3_000_000
 
 
-async def test_who_does_not_read_a_large_answer_is_cut(open_http_listener):
+async def test_a_client_that_does_not_read_a_large_answer_is_cut(open_http_listener):
     async def answer(request):
         return Response(200, b"x" * 30_000_000)
 

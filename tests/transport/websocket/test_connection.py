@@ -242,7 +242,7 @@ async def test_a_server_close_is_seen_with_its_code_and_counts_as_lost(listener,
     assert socket.stream.cut_reason is None
 
 
-async def test_what_comes_after_a_server_close_reaches_no_session(open_http_listener):
+async def test_messages_after_a_server_close_reach_no_session(open_http_listener):
     received = []
 
     class Collecting:
@@ -286,7 +286,7 @@ async def test_pings_that_arrive_during_a_server_close_harm_nothing(listener, cl
     assert listener.crashes == []
 
 
-async def test_who_does_not_answer_a_close_is_cut_after_two_seconds(listener, client):
+async def test_a_client_that_does_not_answer_a_close_is_cut_after_two_seconds(listener, client):
     socket = await socket_of(listener)
     started = trio.current_time()
     await socket.close(1012)
@@ -380,7 +380,7 @@ async def test_a_client_that_resets_before_its_upgrade_is_answered_harms_nothing
     assert listener.crashes == []
 
 
-async def test_a_server_ping_needs_no_waiting_and_its_pong_is_heard(listener, client):
+async def test_a_server_ping_does_not_wait_and_its_pong_counts(listener, client):
     socket = await socket_of(listener)
     told = []
     socket.watch_control(lambda opcode, payload: told.append((opcode, payload)))
@@ -410,9 +410,7 @@ async def test_control_frames_sent_with_the_upgrade_are_watched(open_http_listen
     assert told == [(9, b"first")]
 
 
-async def test_a_crash_of_who_watches_control_frames_closes_with_1011_and_is_reported(
-    listener, client
-):
+async def test_a_crash_of_a_control_frame_callback_closes_with_1011(listener, client):
     socket = await socket_of(listener)
 
     def fail(opcode, payload):
@@ -470,7 +468,7 @@ async def test_a_flood_is_cut_with_its_code(listener, flood, code):
     assert listener.crashes == []
 
 
-async def test_what_came_before_the_offending_frame_is_still_heard(open_http_listener):
+async def test_messages_before_the_offending_frame_are_received(open_http_listener):
     listener = await open_http_listener(max_frame_bytes=100)
     client = await open_client(listener)
     await client.send(
@@ -666,7 +664,7 @@ async def open_slow_client(listener):
     return client, payload
 
 
-async def test_a_slow_client_that_reads_again_is_told_4008_behind_whole_frames(open_http_listener):
+async def test_a_slow_client_is_closed_with_4008_behind_whole_frames(open_http_listener):
     listener = await open_http_listener(max_unsent_bytes=10_000)
     client, payload = await open_slow_client(listener)
     await wait_ends(listener, [False])  # at once: its session does not wait for it
@@ -740,7 +738,7 @@ async def test_an_open_connection_keeps_nothing_of_its_handshake(small_heap, lis
     assert all_alive(Upgrade) == []
 
 
-async def test_who_waits_for_bytes_keeps_no_exception(small_heap, listener):
+async def test_a_waiting_connection_keeps_no_exception(small_heap, listener):
     await trio.testing.wait_all_tasks_blocked(0.01)
     before = len(all_alive(BlockingIOError))
     await open_client(listener)

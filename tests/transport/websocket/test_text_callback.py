@@ -83,7 +83,7 @@ async def client(listener):
     return client
 
 
-async def test_a_text_that_comes_alone_is_heard_directly(listener, notes, client):
+async def test_a_text_that_comes_alone_skips_the_library(listener, notes, client):
     for text in ("one", "grüß", "x" * 200):
         await client.send(masked_frame(TEXT, text.encode()))
         await listener.wait_until(lambda text=text: ("directly", text) in notes.heard)
@@ -100,16 +100,14 @@ async def test_a_text_that_fills_what_is_read_at_once_does_not_hide_the_next(
     assert notes.heard == [("directly", "x" * (LIBRARY_READS - 8)), ("directly", "next")]
 
 
-async def test_what_comes_in_one_piece_is_received_in_its_order(listener, notes, client):
+async def test_texts_in_one_piece_are_received_in_order(listener, notes, client):
     frames = [masked_frame(TEXT, str(n).encode()) for n in range(10)]
     await client.send(*frames)
     await listener.wait_until(lambda: len(notes.heard) == 10)
     assert notes.heard == [("received", str(n)) for n in range(10)]
 
 
-async def test_a_whole_text_does_not_overtake_what_its_session_has_still_to_receive(
-    open_http_listener, notes
-):
+async def test_a_whole_text_does_not_overtake_pending_messages(open_http_listener, notes):
     """Two frames fill one read; the third comes alone, while they are with the library."""
     listener = await open_http_listener(route=Later(notes))
     client = await listener.connect()
@@ -131,7 +129,7 @@ async def test_a_whole_text_does_not_overtake_what_its_session_has_still_to_rece
     await listener.wait_until(lambda: notes.heard[3:] == [("directly", "fourth")])
 
 
-async def test_all_are_heard_in_order_however_they_come(listener, notes, client):
+async def test_texts_are_received_in_order_however_they_come(listener, notes, client):
     wanted = []
     for n in range(60):
         text = str(n)
@@ -158,9 +156,7 @@ async def test_all_are_heard_in_order_however_they_come(listener, notes, client)
         pytest.param([(0xC1, b"reserved bit")], id="reserved bit"),
     ],
 )
-async def test_what_is_broken_is_left_to_the_library_which_ends_the_connection(
-    listener, notes, client, frames
-):
+async def test_broken_frames_are_left_to_the_library(listener, notes, client, frames):
     for first, payload in frames:
         await client.send(masked_frame(first, payload))
     await client.wait_end()
@@ -175,7 +171,7 @@ async def test_bytes_and_the_end_are_received(listener, notes, client):
     await listener.wait_until(lambda: notes.ends == [True])
 
 
-async def test_a_crash_of_the_hearer_ends_only_its_socket_with_1011(listener, notes, client):
+async def test_a_crash_of_the_callback_ends_only_its_socket_with_1011(listener, notes, client):
     other = await listener.connect()
     await other.upgrade()
     await listener.wait_until(lambda: len(notes.sockets) == 2)
@@ -186,7 +182,7 @@ async def test_a_crash_of_the_hearer_ends_only_its_socket_with_1011(listener, no
     await listener.wait_until(lambda: notes.heard == [("directly", "still here")])
 
 
-async def test_nothing_is_heard_after_our_close(listener, notes, client):
+async def test_nothing_is_received_after_a_server_close(listener, notes, client):
     notes.sockets[0].close_soon(4002, "expelled")
     await client.send(masked_frame(TEXT, b"too late"))
     await client.send(masked_frame(CLOSE, NORMAL))
@@ -204,7 +200,7 @@ async def test_a_flood_of_texts_leaves_others_their_turn(listener, notes, client
     await listener.wait_until(lambda: ("directly", "me too") in notes.heard)
 
 
-async def test_who_heard_is_free_when_its_connection_has_ended(small_heap, open_http_listener):
+async def test_the_owner_of_a_callback_is_freed_with_its_connection(small_heap, open_http_listener):
     class Hearer:
         def __init__(self, socket):
             self.socket = socket
