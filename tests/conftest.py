@@ -82,7 +82,7 @@ class Echo:
 
 @attrs.define
 class Running:
-    """A door that serves."""
+    """A listener that serves."""
 
     listener: TcpListener
     port: int
@@ -109,7 +109,7 @@ class Running:
 
 
 class PipeSession:
-    """Hears the lines of one pipe, until its end."""
+    """Reads the lines of one pipe, until its end."""
 
     def __init__(self, claims, pipe):
         self.claims = claims
@@ -128,7 +128,7 @@ class PipeSession:
 
 @attrs.define
 class RunningPipes(Running):
-    """A door for pipes that serves; a token `good-7` lets user 7 in."""
+    """A line listener that serves; a token `good-7` lets user 7 in."""
 
     sessions: list = attrs.field(factory=list)
 
@@ -190,7 +190,7 @@ def small_heap():
 
 @pytest.fixture
 async def open_http_listener(nursery):
-    """Start a front door with these limits; it is ended with the test."""
+    """Start an HTTP listener with these limits; it ends with the test."""
     listeners = []
 
     async def start(
@@ -219,7 +219,7 @@ async def open_http_listener(nursery):
 
 @pytest.fixture
 async def open_line_listener(nursery):
-    """Start a door for pipes with these limits; it is ended with the test."""
+    """Start a line listener with these limits; it ends with the test."""
     listeners = []
 
     async def start(*, times=None, max_connections_per_user=0, serve_session=None, **limits):

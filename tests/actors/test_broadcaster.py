@@ -165,7 +165,7 @@ def test_readers_come_and_go_and_leave_nothing_behind():
     broadcaster.unsubscribe(reader)
     broadcaster.unsubscribe(reader)
     assert list(broadcaster.readers_of("b")) == []
-    audience = broadcaster._audience
+    audience = broadcaster._audience  # private: a leak shows nowhere else
     assert (audience._topics, audience._joined) == ({}, {})
 
 

@@ -23,7 +23,7 @@ def test_keys_need_not_be_comparable():
 
 
 def entries(deadlines):
-    """How many entries it keeps, stale ones too."""
+    """How many entries it keeps, stale ones too; private, for no caller needs to know."""
     return len(deadlines._heap) + len(deadlines._old_heap)
 
 

@@ -314,6 +314,7 @@ async def test_histories_of_calm_children_are_forgotten(stage, autojump_clock):
         for n in range(500):
             users.tell_nowait(n, "boom")
             await trio.sleep(1)
+        # Private: the memory of calm children shows nowhere else.
         assert len(users._recovery._histories) < 150
 
 

@@ -46,6 +46,10 @@ class Child:
     def close(self):
         self._end.set()
 
+    def fail(self, sentence):
+        self._error = RuntimeError(sentence)
+        self._end.set()
+
     async def crash(self, error=None):
         self._error = error or RuntimeError(f"{self.name} crashed")
         self._end.set()
@@ -154,12 +158,8 @@ async def test_a_crash_during_the_stop_is_reported_and_not_restarted(log, autoju
     reports = []
     child = Child("a", log)
 
-    def close():
-        child._error = RuntimeError("last words")
-        child._end.set()
-
     async with open_supervisor("top", on_crash=lambda *report: reports.append(report)) as top:
-        await top.start(ChildSpec("a", child.run, close))
+        await top.start(ChildSpec("a", child.run, lambda: child.fail("last words")))
     assert [(name, str(error), delay) for name, error, delay in reports] == [
         ("a", "last words", None)
     ]

@@ -59,7 +59,7 @@ def run_of(epoch: int = 1, *, began_at: float = 0.0, settled: int = 0, **rules) 
 def as_stored(record: Record, committed_at: float, versions: Versions, now: float) -> Record:
     """*record* as a start of the server at *now* leaves it; times are Unix times.
 
-    Whoever was shown online is offline, unless a lease still shows it, and texts
+    A user shown online is offline, unless a lease still shows it, and texts
     whose time has passed are cleared.
     """
     view = record.view

@@ -14,7 +14,7 @@ def connected(number: int, device: DeviceId, state: State | None = None) -> Conn
     return Connected(ConnectionId(number), device, state)
 
 
-def attendance_of(*links: Connected, **rules) -> Devices:
+def devices_of(*links: Connected, **rules) -> Devices:
     devices = Devices(Rules(**rules))
     for link in links:
         assert devices.connect(link)
@@ -25,24 +25,24 @@ def attendance_of(*links: Connected, **rules) -> Devices:
 
 
 def test_the_first_connection_of_a_device_is_online_unless_it_wishes_otherwise():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP, State.IDLE))
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP, State.IDLE))
     assert devices.states == {PHONE: State.ONLINE, LAPTOP: State.IDLE}
 
 
 def test_a_connect_that_names_no_state_takes_the_devices_last():
-    devices = attendance_of(connected(1, PHONE, State.OFFLINE), connected(2, PHONE))
+    devices = devices_of(connected(1, PHONE, State.OFFLINE), connected(2, PHONE))
     assert devices.states == {PHONE: State.OFFLINE}
 
 
 def test_a_reconnect_within_the_grace_takes_the_devices_last_state():
-    devices = attendance_of(connected(1, PHONE, State.IDLE))
+    devices = devices_of(connected(1, PHONE, State.IDLE))
     devices.end(ConnectionId(1), Ending.LOST, 0.0)
     devices.connect(connected(2, PHONE))
     assert devices.states == {PHONE: State.IDLE}
 
 
 def test_a_device_goes_with_its_last_connection():
-    devices = attendance_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
+    devices = devices_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
     devices.end(ConnectionId(1), Ending.CLEAN, 0.0)
     assert devices.states == {PHONE: State.IDLE}
     devices.end(ConnectionId(2), Ending.CLEAN, 0.0)
@@ -50,7 +50,7 @@ def test_a_device_goes_with_its_last_connection():
 
 
 def test_a_late_end_does_not_erase_a_newer_session():
-    devices = attendance_of(connected(1, PHONE))
+    devices = devices_of(connected(1, PHONE))
     devices.end(ConnectionId(1), Ending.LOST, 0.0)
     devices.connect(connected(2, PHONE))
     devices.end(ConnectionId(1), Ending.CLEAN, 1.0)
@@ -59,13 +59,13 @@ def test_a_late_end_does_not_erase_a_newer_session():
 
 
 def test_a_state_is_set_for_one_connection_alone():
-    devices = attendance_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
+    devices = devices_of(connected(1, PHONE), connected(2, PHONE, State.IDLE))
     devices.set_states({ConnectionId(1): State.OFFLINE, ConnectionId(99): State.ONLINE})
     assert devices.states == {PHONE: State.IDLE}
 
 
 def test_swept_devices_are_attached_but_do_not_count():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP, State.IDLE))
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP, State.IDLE))
     devices.ping(ConnectionId(1), 900.0)
     devices.pass_time(1200.0)
     assert devices.counted() == [State.IDLE]
@@ -73,13 +73,13 @@ def test_swept_devices_are_attached_but_do_not_count():
 
 
 def test_a_ping_of_an_unknown_connection_does_nothing():
-    devices = attendance_of(connected(1, PHONE))
+    devices = devices_of(connected(1, PHONE))
     devices.ping(ConnectionId(99), 0.0)
     assert list(devices.deadlines()) == []
 
 
 def test_a_preview_of_states_changes_nothing():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP))
     devices.ping(ConnectionId(1), 900.0)
     devices.pass_time(1200.0)
     states = {ConnectionId(2): State.IDLE}
@@ -89,7 +89,7 @@ def test_a_preview_of_states_changes_nothing():
 
 
 def test_a_preview_includes_devices_that_only_a_hold_attaches():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP))
     devices.end(ConnectionId(2), Ending.LOST, 0.0)
     states = {ConnectionId(1): State.OFFLINE}
     assert devices.counted_after(states, frozenset()) == [State.OFFLINE, State.ONLINE]
@@ -106,7 +106,7 @@ def test_a_preview_includes_devices_that_only_a_hold_attaches():
     ],
 )
 def test_only_what_makes_a_difference_alters(states, returning, alters):
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP))
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP))
     devices.ping(ConnectionId(1), 900.0)
     devices.pass_time(1200.0)
     assert devices.would_alter(states, returning) is alters
@@ -116,12 +116,12 @@ def test_only_what_makes_a_difference_alters(states, returning, alters):
 
 
 def test_a_known_device_always_finds_room():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
     assert devices.connect(connected(3, LAPTOP))
 
 
 def test_a_device_without_a_connection_makes_room():
-    devices = attendance_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
+    devices = devices_of(connected(1, PHONE), connected(2, LAPTOP), max_devices_per_user=2)
     devices.end(ConnectionId(1), Ending.LOST, 0.0)
     assert devices.connect(connected(3, TABLET))
     assert set(devices.states) == {LAPTOP, TABLET}
@@ -129,7 +129,7 @@ def test_a_device_without_a_connection_makes_room():
 
 def test_a_limit_of_0_devices_is_none():
     links = [connected(number, DeviceId(f"d{number}")) for number in range(100)]
-    assert len(attendance_of(*links, max_devices_per_user=0).by_id) == 100
+    assert len(devices_of(*links, max_devices_per_user=0).by_id) == 100
 
 
 # -- leases ----------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ BEGIN = Moment(100.0, 1_100.0)
 
 def leased(*params, since=BEGIN) -> Devices:
     """A lease that is made and then renewed: (seconds later, asked, until so long from then)."""
-    devices = attendance_of()
+    devices = devices_of()
     now = since
     for pause, asked, ahead in params:
         now = Moment(now.mono + pause, now.wall + pause)
@@ -189,7 +189,7 @@ def test_a_lease_is_renewed(renewal, ends_at):
 
 
 def test_a_lease_that_does_not_live_is_not_renewed():
-    devices = attendance_of(connected(1, PHONE))
+    devices = devices_of(connected(1, PHONE))
     devices.lease(REST_DEVICE, 3600.0, None, BEGIN)
     assert devices.states == {PHONE: State.ONLINE}
     assert devices.lease_ends == {}
@@ -206,7 +206,7 @@ def test_a_lease_that_outlasts_a_stall_says_so():
 
 
 def returning(**states: State) -> Devices:
-    devices = attendance_of()
+    devices = devices_of()
     kept = {DeviceId(name): state for name, state in states.items()}
     devices.kept = Kept(kept, attached_in=1, ends_at=60.0)
     return devices

@@ -79,6 +79,7 @@ def test_a_window_holds_on_to_nothing_older_than_its_span(pauses):
     for pause in pauses:
         now += pause
         window.count(now)
+        # Private, here and below: what a window keeps changes none of its answers.
         assert all(now - 20.0 < time <= now for time in window._times)
 
 

@@ -165,7 +165,7 @@ def test_a_bot_that_keeps_setting_a_text_cannot_tell_gone_from_hidden(life):
     life.take_told()
     for number in range(5):
         life.patch(custom_status=Text(f"{number}"))
-        life.patch(activity=CHESS)  # refused, of which others hear nothing either
+        life.patch(activity=CHESS)  # refused, and not published either
     assert life.take_told() == []
     life.connect()
     assert [told.view.custom_status for told in life.take_told()] == ["4"]

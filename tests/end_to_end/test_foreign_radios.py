@@ -61,7 +61,7 @@ def go_busy(server, open_radio, browser, pipe, wire):
     one = open_radio(server, "1", BUSY)
     wait_shown(browser, "1", "dnd")
     two.wait_told("1", BUSY)
-    pipe.wait_told(status_line("1", BUSY))
+    pipe.wait_line(status_line("1", BUSY))
     pipe.forget()
     while wire.next_frame() != (2, USER_1_IS_BUSY):
         pass
@@ -110,7 +110,7 @@ def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serv
             server.client("70000")
             for radio in radios:
                 radio.wait_told("70000", ONLINE)
-            pipe.wait_told(status_line("70000", ONLINE))
+            pipe.wait_line(status_line("70000", ONLINE))
             wire.wait_bytes(array("70000", ONLINE))
 
             story = [
@@ -197,7 +197,7 @@ def test_the_last_device_to_log_in_replaces_the_others(serving):
             *fields, text = msgpack.unpackb(old.told[-1])
             assert (fields, type(text)) == ([1, 9, 0, 1], str)
             browser.set("dnd")
-            pipe.wait_told(status_line("7", BUSY))
+            pipe.wait_line(status_line("7", BUSY))
             assert status_line("1", OFFLINE) not in pipe.received
         assert {status for _, status in browser.told_of("1")} == {"online", "dnd"}
         assert own_page.is_open

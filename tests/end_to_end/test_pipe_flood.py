@@ -55,7 +55,7 @@ def waits(speaker, *listeners, seconds):
         began_at = time.monotonic()
         speaker.say(code)
         for listener in listeners:
-            listener.wait_told(status_line(speaker.user, code))
+            listener.wait_line(status_line(speaker.user, code))
             found.append(time.monotonic() - began_at)
             listener.forget()
         code = ONLINE if code == BUSY else BUSY

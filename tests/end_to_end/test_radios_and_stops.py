@@ -42,7 +42,7 @@ def test_a_radio_that_is_lost_goes_offline_after_the_grace_and_not_before(servin
         with LineClient(server, "1") as radio, LineClient(server, "3") as other:
             radio.say(BUSY)
             wait_shown(browser, "1", "dnd")
-            other.wait_told(status_line("1", BUSY))
+            other.wait_line(status_line("1", BUSY))
             other.forget()
 
             # It is back in time: nobody has noticed.
@@ -58,7 +58,7 @@ def test_a_radio_that_is_lost_goes_offline_after_the_grace_and_not_before(servin
                 after = browser.came_at[-1] - lost_at
                 print(f"\nseen after {after:.3f} s, grace {GRACE_AFTER} s")
                 assert GRACE_AFTER <= after < GRACE_AFTER + NOTICED_WITHIN
-            other.wait_told(status_line("1", OFFLINE))
+            other.wait_line(status_line("1", OFFLINE))
             other.catch_up()
             assert other.received == status_line("1", OFFLINE)
 
@@ -68,7 +68,7 @@ def test_a_stop_ends_the_pipes_and_publishes_nothing(serving):
         pipes = [LineClient(server, str(number)) for number in range(1, PIPES + 1)]
         pipes[0].say(BUSY)
         for pipe in pipes[1:]:
-            pipe.wait_told(status_line("1", BUSY))
+            pipe.wait_line(status_line("1", BUSY))
         for pipe in pipes:
             pipe.catch_up()
             pipe.forget()
@@ -95,7 +95,7 @@ def test_a_stop_ends_the_pipes_and_publishes_nothing(serving):
         # Who comes back to the next process is as it was.
         server.start()
         with LineClient(server, "3") as other, LineClient(server, "1"):
-            other.wait_told(status_line("1", BUSY))
+            other.wait_line(status_line("1", BUSY))
             assert other.received == status_line("1", BUSY)
 
 
@@ -105,7 +105,7 @@ def test_radios_are_offline_after_a_kill_until_they_are_back(serving):
             pipe.say(BUSY)
             ArrayRadio(server, "2", BUSY)
             for user in ("1", "2"):
-                other.wait_told(status_line(user, BUSY))
+                other.wait_line(status_line(user, BUSY))
             wait_until(lambda: server.metric("presence_unsaved_records") == 0)
             server.kill()
 

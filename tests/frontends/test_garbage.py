@@ -78,7 +78,7 @@ REQUESTS = {
 @pytest.mark.parametrize("last", REQUESTS)
 async def test_a_connection_that_was_kept_alive_leaves_no_cycles(start_server, last):
     server = await start_server(max_connections_per_address=0, max_requests_per_second=0)
-    [door] = server.listeners
+    [listener] = server.listeners
     streams = []
     for _ in range(COUNT):
         stream = await trio.open_tcp_stream("127.0.0.1", server.port)
@@ -92,5 +92,5 @@ async def test_a_connection_that_was_kept_alive_leaves_no_cycles(start_server, l
             await stream.send_all(REQUESTS[last])
             assert await stream.receive_some(65536)
             await stream.aclose()
-        await server.until(lambda: not door.connection_count)
+        await server.until(lambda: not listener.connection_count)
         await server.quiet()

@@ -176,7 +176,7 @@ async def test_a_session_that_crashes_ends_its_connection_only(open_line_listene
 async def test_the_kernel_detects_vanished_clients(open_line_listener, times, options):
     pipes = await open_line_listener(times=times)
     _, session = await pipes.log_in()
-    sock = session.pipe._socket
+    sock = session.pipe._socket  # private: only the kernel tells of these options
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert options == tuple(
@@ -214,7 +214,7 @@ async def test_the_connection_over_the_limit_of_its_address_is_closed(open_line_
 
 async def test_all_listeners_count_an_address_together(open_line_listener):
     pipes = await open_line_listener(max_connections_per_address=2)
-    assert pipes.route.addresses.take("127.0.0.1")  # by another door
+    assert pipes.route.addresses.take("127.0.0.1")  # by another listener
     await pipes.log_in()
     assert await (await pipes.connect()).wait_end() == b""
 
@@ -336,7 +336,8 @@ async def test_connections_waiting_for_a_slot_do_not_count_as_pending_logins(
     pipes = await open_line_listener(serve_session=slow.serve)
     for _ in range(MORE):
         await come(pipes, 1)
-        await pipes.wait_until(lambda: not pipes.listener._logins)
+        # Private, here and below: no login is pending any more.
+    await pipes.wait_until(lambda: not pipes.listener._logins)
     slow.finish.set()
     await pipes.wait_until(lambda: len(slow.begun) == MORE)
     assert not pipes.counts
@@ -374,6 +375,7 @@ async def test_stopping_closes_the_listener_and_those_not_logged_in(open_line_li
 
 async def test_serving_ends_with_the_last_connection(open_line_listener):
     pipes = await open_line_listener()
+    # Private: a second listener of the same settings, in a nursery of its own.
     pipes.listener = LineListener(pipes.listener._site, pipes.listener._plan)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:

@@ -91,7 +91,7 @@ def test_no_more_is_kept_than_one_line(parts):
     reader = LineReader(NetLimits())
     for part in parts:
         reader.feed(part, 0.0)
-        assert len(reader._partial) <= LOGIN_BYTES + 1
+        assert len(reader._partial) <= LOGIN_BYTES + 1  # private: the memory is the rule
         if reader.violation is not None:
             assert reader._partial == b""
 

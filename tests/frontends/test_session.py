@@ -200,7 +200,7 @@ async def test_after_a_stall_a_silent_socket_gets_one_more_chance(server, make_s
     nursery.start_soon(session.run)
     await server.quiet()
     socket.last_received_at -= 100
-    session._watch_silence(stalled=True)
+    session._watch_silence(stalled=True)  # private: the callback of its timer
     assert socket.stream.cuts == []
     with trio.fail_after(5):
         while not socket.stream.cuts:  # noqa: ASYNC110 - plain state of another task

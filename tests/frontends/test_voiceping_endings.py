@@ -164,7 +164,7 @@ async def test_without_times_nobody_watches_for_silence(server, make_session, nu
     socket.last_received_at -= 10_000
     nursery.start_soon(session.run)
     await server.quiet()
-    session._watch_silence()
+    session._watch_silence()  # private: the callback of its timer
     assert (socket.stream.cuts, socket.pings) == ([], [])
     assert not server.node.timer.cancel(("silence", session.connection))
 

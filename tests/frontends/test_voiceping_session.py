@@ -336,7 +336,9 @@ async def test_a_ping_of_another_is_counted_and_has_no_effect(server, kind, name
 async def test_the_servers_ping_carries_the_user_so_that_a_pong_counts(start_server):
     server = await start_server(socket_ping_every=0.1)
     seven = await open_any(server, "7")
-    await server.until(lambda: server.node.connections.of("7")[0].subscriber._ping_at)
+    await server.until(
+        lambda: server.node.connections.of("7")[0].subscriber._ping_at
+    )  # private: it was pinged
     await trio.sleep(0.35)
     assert pulse_of(server, "7") is None  # the client's library has answered, but never pinged
     await control_ping(seven)
@@ -517,7 +519,7 @@ async def test_a_login_that_came_late_to_its_end_does_not_end_a_newer_one(single
     phone = await login(single, "phone")
     [older] = single.node.connections.of("7")
     tablet = await login(single, "tablet")
-    older.subscriber._replace_others()
+    older.subscriber._replace_others()  # private: the step that came late
     assert await phone.client.close_code() == 4003
     assert await tablet.statuses() == []
 

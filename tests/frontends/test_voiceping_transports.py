@@ -1,4 +1,4 @@
-"""What a radio can do and hears: the same cases over the pipe, texts and MessagePack."""
+"""Every case of a VoicePing client over the pipe, in texts and in MessagePack."""
 
 import pytest
 from radio import open_radio

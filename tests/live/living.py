@@ -120,7 +120,7 @@ class Living:
     async def connect(
         self, user_id, device=None, *, state=None, intent=None, dialect=PLAIN, **claims
     ):
-        """Open a connection and wait for what it gets first, and for what others hear of it."""
+        """Open a connection and wait until it and the others have their events."""
         subscriber = self.start_connecting(user_id, device, state=state, dialect=dialect, **claims)
         await self.arrive(subscriber, state, intent)
         await wait_all_tasks_blocked()

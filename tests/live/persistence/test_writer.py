@@ -541,6 +541,7 @@ async def test_commits_kept_for_reads_are_dropped_after_them(
             readers.start_soon(writer.read_user, BOB)
             await trio.sleep(0.5)
             assert await writer.wait_committed(writer.save(record_of(ADA)), within=1.0)
+    # Private: what is kept after the last read shows nowhere else.
     assert list(writer._commits_during_reads.committed()) == []
 
 

@@ -59,7 +59,7 @@ def memberships():
     return Memberships({CHESS: "Chess club"}, rows, has_everyone=True)
 
 
-def roster_of(reader, memberships, *, large_threshold=250, capacity=100):
+def public_views_of(reader, memberships, *, large_threshold=250, capacity=100):
     return PublicViews(
         reader,
         memberships,
@@ -71,7 +71,7 @@ def roster_of(reader, memberships, *, large_threshold=250, capacity=100):
 
 @pytest.fixture
 def public_views(reader, memberships):
-    return roster_of(reader, memberships)
+    return public_views_of(reader, memberships)
 
 
 async def snapshot(public_views, server_id=CHESS):
@@ -98,20 +98,20 @@ async def test_a_view_is_read_once(public_views, reader):
 
 
 async def test_the_least_used_is_evicted_and_read_again(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=2)
+    public_views = public_views_of(reader, memberships, capacity=2)
     for asked in (["ada"], ["bob"], ["ada"], ["carl"], ["ada"], ["bob"]):
         assert ids(await public_views.views(asked)) == asked
     assert reader.reads == [["ada"], ["bob"], ["carl"], ["bob"]]
 
 
 async def test_a_question_of_more_than_the_table_holds_is_answered_whole(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=1)
+    public_views = public_views_of(reader, memberships, capacity=1)
     wanted = ["ada", "bob", "carl", "dora"]
     assert ids(await public_views.views(wanted)) == wanted
 
 
 async def test_a_visible_user_is_never_evicted(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=1)
+    public_views = public_views_of(reader, memberships, capacity=1)
     public_views.put(online("ada"), is_first=False)
     public_views.put(online("bob"), is_first=False)
     await public_views.views(["carl", "dora"])
@@ -121,7 +121,7 @@ async def test_a_visible_user_is_never_evicted(reader, memberships):
 
 
 async def test_the_user_s_own_actor_leaves_no_trace_of_having_asked(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=2)
+    public_views = public_views_of(reader, memberships, capacity=2)
     await public_views.views(["ada"])
     await public_views.views(["bob"])
     assert public_views.peek("ada") == view_of("ada")
@@ -168,7 +168,7 @@ async def test_a_snapshot_has_those_not_offline_first_then_by_id(public_views):
 
 
 async def test_a_large_server_is_cut_but_counts_all(reader, memberships):
-    public_views = roster_of(reader, memberships, large_threshold=2)
+    public_views = public_views_of(reader, memberships, large_threshold=2)
     public_views.put(online("carl"), is_first=False)
     for server_id, count in ((CHESS, 3), (EVERYONE, 4)):
         taken = await snapshot(public_views, server_id)
@@ -180,7 +180,7 @@ async def test_a_large_server_is_cut_but_counts_all(reader, memberships):
 
 
 async def test_a_server_just_at_the_threshold_is_not_large(reader, memberships):
-    public_views = roster_of(reader, memberships, large_threshold=3)
+    public_views = public_views_of(reader, memberships, large_threshold=3)
     assert not (await snapshot(public_views)).is_large
     assert (await snapshot(public_views, EVERYONE)).is_large
 
@@ -336,7 +336,7 @@ async def test_after_any_change_it_is_the_server_as_it_is_now(
 ):
     await snapshot(public_views)
     change(public_views, memberships)
-    fresh = roster_of(reader, memberships)
+    fresh = public_views_of(reader, memberships)
     for key in ("ada", "bob", "carl", "dora"):
         view = public_views.peek(key)
         if view is not None:
@@ -345,7 +345,7 @@ async def test_after_any_change_it_is_the_server_as_it_is_now(
 
 
 async def test_where_one_member_changed_the_others_are_not_looked_for(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=3)
+    public_views = public_views_of(reader, memberships, capacity=3)
     before = await snapshot(public_views)
     await public_views.views(["dora"])  # in the place of one of the three
     reader.reads.clear()
@@ -390,7 +390,7 @@ async def test_the_ids_of_everyone_are_read_again_when_too_few_are_left(
 ):
     names = [f"u{number:02}" for number in range(20)]
     reader.views = {name: view_of(name) for name in names}
-    public_views = roster_of(reader, memberships, large_threshold=3)
+    public_views = public_views_of(reader, memberships, large_threshold=3)
     for gone in range(15):
         taken = await snapshot(public_views, EVERYONE)
         assert ids(taken.members) == names[gone : gone + 3]

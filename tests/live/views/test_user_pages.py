@@ -38,7 +38,7 @@ class Reader:
 
 
 class Crowd:
-    """All users of a server with `everyone`, as the roster and the store know them."""
+    """All users of a server with `everyone`, as the public views and the store know them."""
 
     def __init__(self, shown):
         self.reader = Reader(set(shown))
@@ -49,7 +49,7 @@ class Crowd:
         self.pages = UserPages(self.public_views)
 
     def turn(self, user_id):
-        """The user is deleted where it is shown, else others hear of it for the first time."""
+        """The user is deleted where it is shown, else it is announced for the first time."""
         if user_id in self.reader.shown:
             self.reader.shown.remove(user_id)
             self.public_views.forget(user_id, ALL)

@@ -102,7 +102,7 @@ def test_a_ping_over_125_bytes_is_an_error():
 
 async def test_an_accepted_socket_shows_a_stuck_reader_early(connect):
     pair = await connect()
-    sock = pair.stream._socket
+    sock = pair.stream._socket  # private: only the kernel tells of its options
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert sock.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT) == NOT_SENT_BYTES
     fill(pair.stream)
@@ -206,7 +206,7 @@ async def test_a_slot_taken_with_a_backlog_is_written_after_it(connect):
 async def test_a_reused_descriptor_gets_no_frames_of_the_closed_connection(connect):
     closed, fd_table = await connect(), FdTable()
     slot = fd_table.take(closed.stream)
-    descriptor = closed.stream._socket.fileno()
+    descriptor = closed.stream._socket.fileno()  # private: another socket is to get it
     heir, peer = socket.socketpair()
     closed.stream.close()
     with socket.socket(fileno=os.dup2(heir.fileno(), descriptor)), heir, peer:

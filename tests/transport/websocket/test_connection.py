@@ -1,4 +1,4 @@
-"""WebSockets through the front door, with a client that speaks bytes."""
+"""WebSockets through the listener, with a client that sends plain bytes."""
 
 import gc
 import random
@@ -732,7 +732,7 @@ async def test_an_open_connection_keeps_nothing_of_its_handshake(small_heap, lis
     await open_client(listener)
     await socket_of(listener)
     await trio.testing.wait_all_tasks_blocked(0.01)
-    parser_of_all = SPENT_HANDSHAKE._h11_connection
+    parser_of_all = SPENT_HANDSHAKE._h11_connection  # the library has no public name
     assert [each for each in all_alive(h11.Connection) if each is not parser_of_all] == []
     assert [each for each in all_alive(wsproto.events.Request) if each.extra_headers] == []
     assert all_alive(Upgrade) == []

@@ -23,7 +23,7 @@ LIBRARY_READS = 4096
 
 @attrs.define
 class Notes:
-    """A route that notes all it hears, and how: past the library, or received."""
+    """A route that notes each message, and how it came: past the library, or received."""
 
     heard: list = attrs.field(factory=list)
     sockets: list = attrs.field(factory=list)
@@ -49,7 +49,7 @@ class Notes:
 
 @attrs.define
 class Later:
-    """A route whose sessions hear directly at once, but receive only when they may."""
+    """A route whose sessions take callbacks at once, but receive only when they may."""
 
     notes: Notes
     may_receive: trio.Event = attrs.field(factory=trio.Event)
@@ -201,7 +201,7 @@ async def test_a_flood_of_texts_leaves_others_their_turn(listener, notes, client
 
 
 async def test_the_owner_of_a_callback_is_freed_with_its_connection(small_heap, open_http_listener):
-    class Hearer:
+    class Owner:
         def __init__(self, socket):
             self.socket = socket
             socket.set_text_callback(self.on_message)
@@ -218,9 +218,9 @@ async def test_the_owner_of_a_callback_is_freed_with_its_connection(small_heap, 
             return Admitted(None, self.serve)
 
         async def serve(self, socket):
-            hearer = Hearer(socket)
+            owner = Owner(socket)
             with suppress(SocketEnded):
-                await hearer.socket.receive()
+                await owner.socket.receive()
 
     listener = await open_http_listener(route=Route())
     gc.collect()
@@ -231,6 +231,6 @@ async def test_the_owner_of_a_callback_is_freed_with_its_connection(small_heap, 
         await client.send(masked_frame(CLOSE, NORMAL))
         await client.wait_end()
         await listener.wait_until(lambda: listener.listener.connection_count == 0)
-        assert not any(type(each) is Hearer for each in gc.get_objects())
+        assert not any(type(each) is Owner for each in gc.get_objects())
     finally:
         gc.enable()
