@@ -567,6 +567,22 @@ async def test_a_user_that_returns_within_the_restart_grace_keeps_its_intent(
         assert ada.take()[1:] == wanted
 
 
+@pytest.mark.parametrize("runs_between", [0, 1])
+async def test_after_the_restart_grace_a_choice_is_over(store, autojump_clock, runs_between):
+    async with open_living(store) as living:
+        living.command(await living.connect("bob", "phone"), intent=OFFLINE, custom_status="hi")
+        await living.wait(1)
+    for _ in range(runs_between):
+        async with open_living(store) as living:
+            await living.wait(70)  # settled: who did not return by now starts afresh
+    async with open_living(store) as living:
+        ada = await living.connect("ada")
+        await living.wait(0 if runs_between else 61)
+        await living.connect("bob", "phone")
+        await living.settle()
+        assert ada.lines[1:] == ["bob online 'hi'"]
+
+
 async def test_a_text_that_ends_after_a_restart_ends_though_nobody_is_there(store, autojump_clock):
     async with open_living(store) as living:
         bob = await living.connect("bob")
