@@ -157,7 +157,7 @@ def is_within(module, allowed):
 
 
 def offenders(is_wrong, files=MODULES):
-    """What of these files is wrong: the file and each import of which *is_wrong* is true."""
+    """Each file and import of which *is_wrong* is true."""
     return [
         (str(file), name) for file in files for name in imports_of(file) if is_wrong(file, name)
     ]

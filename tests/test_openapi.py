@@ -57,7 +57,7 @@ WITHOUT_TOKEN = [
 
 
 def problems_of(schema, value):
-    """What the document has against *value* as a *schema*."""
+    """The errors of *value* by a *schema* of the document."""
     root = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
     return [error.message for error in OAS31Validator(root).iter_errors(value)]
 

@@ -39,7 +39,7 @@ def audience_of(fd_table):
 
 
 def shares_of(publications, audience):
-    """What each reader gets, and how many packets were rendered for that."""
+    """The packets of each reader, and how many were rendered."""
     got, rendered = {}, 0
     for delivery in plan_round(publications, audience):
         rendered += bool(delivery.readers)

@@ -20,7 +20,7 @@ ROOMY = RestartBudget(max_restarts=1000, within=60)
 
 
 class Child:
-    """A child that notes what happens to it and ends as it is told."""
+    """A child that notes its starts and ends, and ends on command."""
 
     def __init__(self, name, log):
         self.name, self.log = name, log

@@ -9,7 +9,7 @@ from actors.timer import BATCH, CATCH_UP_AFTER, LOOKS
 
 
 class Told(list[tuple[float, str, bool]]):
-    """What a timer told: when, which key, and whether after a stall."""
+    """The deadlines that fired: when, which key, and whether after a stall."""
 
     def note(self, key):
         return lambda stalled: self.append((trio.current_time(), key, stalled))

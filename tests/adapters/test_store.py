@@ -1,4 +1,4 @@
-"""What every store promises, checked on each of them."""
+"""The contract of a store, checked on each of them."""
 
 import contextlib
 import tempfile

@@ -1,4 +1,4 @@
-"""A worker is heard to its end, and a bad end is told."""
+"""The output of a worker is read to its end, and a failure is reported."""
 
 import pytest
 

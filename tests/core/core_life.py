@@ -125,12 +125,12 @@ class Life:
 
     @property
     def record(self) -> Record:
-        """What was last stored."""
+        """The last stored record."""
         return self.records[-1]
 
     @property
     def view(self) -> PublicView:
-        """What others see."""
+        """The public view."""
         return self.user.public
 
     # -- what happens ------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Life:
     # -- what was seen -----------------------------------------------------------------------
 
     def take_told(self) -> list[PresenceChanged]:
-        """What others were told since this was last asked."""
+        """The changes published since the last call."""
         told, self.told = self.told, []
         return [each.change for each in told]
 

@@ -11,7 +11,7 @@ from presence.core.user.patch import EMPTY_PATCH, UNSET, PresencePatch
 
 @attrs.frozen
 class Settings:
-    """What a change changes, in the most naive model: an end belongs to what it ends."""
+    """A patch in the most naive model: an end belongs to the field that it ends."""
 
     intent: Status = Status.ONLINE
     until: float | None = None

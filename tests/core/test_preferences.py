@@ -1,4 +1,4 @@
-"""What the user chose by hand: intents that end, texts that end, what outlives the devices."""
+"""Preferences set by hand: intents and texts that end, and the part that outlives the devices."""
 
 import attrs
 import pytest

@@ -1,4 +1,4 @@
-"""What is shown of a user whose actor is put aside: that it is offline, and nothing else."""
+"""A user in quarantine is shown offline, and nothing else of it."""
 
 import attrs
 import pytest

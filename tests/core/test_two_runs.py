@@ -1,4 +1,4 @@
-"""Hidden and gone are the same to others: two runs, one secret, equal transcripts.
+"""Hidden and gone users look the same: two runs, one secret, equal transcripts.
 
 In both runs the user is public for a while, and then stops being seen at the
 same moment: in the one it really goes, in the other it hides and lives on in

@@ -40,7 +40,7 @@ class Waits:
 
 
 class Bystanders:
-    """*count* users in one server; the first one changes, the others are told.
+    """*count* users in one server; the first one changes, the others get its events.
 
     The load is open: beats and changes are sent at fixed moments, whether or
     not the former ones were answered, so a stall counts with all that waits.

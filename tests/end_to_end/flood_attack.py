@@ -35,7 +35,7 @@ HEADER_BYTES = 10_000_000
 
 
 class Attacker:
-    """One client that floods, is thrown out and comes back *pause* seconds later."""
+    """One client that floods, is disconnected and comes back *pause* seconds later."""
 
     def __init__(self, port, kind, number, ends_at, pause):
         self._port = port

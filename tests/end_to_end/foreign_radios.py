@@ -1,4 +1,4 @@
-"""Radios made of programs and libraries of others, as their users would put them together.
+"""VoicePing clients made of foreign programs and libraries, as their users would build them.
 
 Each comes in as a user of its own and says one status. A thread keeps what it
 is told, in `told`, in the form in which it gets to see it: what it is to be
@@ -36,7 +36,7 @@ def array(user, code):
 
 
 class Radio:
-    """What all have in common; `reset` ends it without a goodbye."""
+    """The common part; `reset` ends it without a close frame."""
 
     def __init__(self, server):
         self.told = []
@@ -74,7 +74,7 @@ class Radio:
 
 
 class ProgramRadio(Radio):
-    """A program that is told what to say on its standard input, and prints what it is told."""
+    """A program that sends its standard input and prints what it receives."""
 
     def _start(self, command, environment=(), **options):
         self._program = subprocess.Popen(
@@ -108,7 +108,7 @@ class ProgramRadio(Radio):
 
 
 class NcRadio(ProgramRadio):
-    """What a person types into `nc`, whose lines end with LF, or with CR LF where *options* say."""
+    """Lines typed into `nc`, which end with LF, or with CR LF where *options* say so."""
 
     frame = staticmethod(status_line)
 

@@ -1,4 +1,4 @@
-"""Clients that flood are thrown out with the right code, and others hardly notice."""
+"""Clients that flood are closed with the right code, and others hardly notice."""
 
 import json
 import os

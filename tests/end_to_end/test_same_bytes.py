@@ -1,4 +1,4 @@
-"""Who is hidden looks like who is gone: two histories, the same bytes for everybody else.
+"""A hidden user looks like a gone one: two histories, the same bytes for everybody else.
 
 Both runs have the same public history on a fresh server. In the first one
 *dora* is really gone for a while; in the others she is connected meanwhile and
@@ -143,7 +143,7 @@ class Stage:
     # -- what everybody does -----------------------------------------------------------------
 
     def come(self, user):
-        """Connect one of those who are told, and keep all that it gets."""
+        """Connect one of the observers, and keep all that it gets."""
         client = WireClient(self.server.port, f"/ws?user={user}")
         client.wait_ready()
         self._open[f"socket {len(self._open)} of {user}"] = client

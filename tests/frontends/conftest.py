@@ -170,7 +170,7 @@ class RunningServer:
                 await trio.sleep(0.01)
 
     async def status_of(self, user, *, seen_by="onlooker"):
-        """What others see of a user, 404 for one they may not see."""
+        """The status that others see of a user, 404 for an invisible one."""
         answer = await self.request("GET", f"/users/{user}", user=seen_by)
         return answer.json["status"] if answer.status == 200 else answer.status
 

@@ -1,4 +1,4 @@
-"""What has ended is free at once, or found among the young: the old are never looked at."""
+"""Ended connections are freed at once, or found in the young generation."""
 
 import gc
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ FEW = 2
 
 @contextmanager
 def nothing_old_left_in_cycles():
-    """What was there before the block, and ends in it, is freed without a look at the old."""
+    """Check that objects which end within the block are freed without a full collection."""
     gc.collect()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Who is let in at `/ws`, what travels with the connect request, and the first frame."""
+"""Admission at `/ws`, the parameters of the connect request, and the first frame."""
 
 import json
 import time
@@ -150,6 +150,12 @@ async def test_a_wish_holds_before_anything_is_published(server, wish, own, seen
 # -- READY -----------------------------------------------------------------------------------
 
 
+def member(user, name, status, text=None):
+    """A member of a server as READY lists it, without its version."""
+    view = {"user_id": user, "username": name, "status": status}
+    return view | {"custom_status": text, "activity": None}
+
+
 async def test_ready_has_exactly_this_shape(start_server):
     server = await start_server()
     await server.connect_with(server.token("zoe", name="Zoë", servers=["s1"]))
@@ -159,29 +165,10 @@ async def test_ready_has_exactly_this_shape(start_server):
     client = await server.open(f"/ws?token={server.token('alice', name='Alice', servers=['s1'])}")
     frame = await client.receive()
 
-    start = 2**32
     members = [
-        {
-            "user_id": "alice",
-            "username": "Alice",
-            "status": "online",
-            "custom_status": None,
-            "activity": None,
-        },
-        {
-            "user_id": "zoe",
-            "username": "Zoë",
-            "status": "online",
-            "custom_status": None,
-            "activity": None,
-        },
-        {
-            "user_id": "bob",
-            "username": "bob",
-            "status": "offline",
-            "custom_status": "back soon",
-            "activity": None,
-        },
+        member("alice", "Alice", "online"),
+        member("zoe", "Zoë", "online"),
+        member("bob", "bob", "offline", "back soon"),
     ]
     versions = [[member.pop("version") for member in it["members"]] for it in frame["d"]["servers"]]
     assert frame == {
@@ -207,7 +194,7 @@ async def test_ready_has_exactly_this_shape(start_server):
     }
     assert versions[0] == versions[1]
     alice, zoe, bob = versions[0]
-    assert start < zoe < bob < alice
+    assert 2**32 < zoe < bob < alice
 
 
 async def test_a_large_server_lists_the_first_only_and_says_how_many_there_are(start_server):

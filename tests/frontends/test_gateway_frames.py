@@ -1,4 +1,4 @@
-"""What a client may say over the gateway, and the exact frames that go out."""
+"""Frames that a client may send over the gateway, and the exact frames that go out."""
 
 import json
 

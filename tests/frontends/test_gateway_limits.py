@@ -1,4 +1,4 @@
-"""How much and how fast a client may speak, and what ends by itself."""
+"""How much and how fast a client may send, and what ends on time."""
 
 from datetime import UTC, datetime, timedelta
 

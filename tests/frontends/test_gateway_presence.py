@@ -1,4 +1,4 @@
-"""What the users of one server see of each other while they come, change and go."""
+"""Users of one server see each other come, change and go."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""Who comes in by a line on plain TCP, who does not, and how many."""
+"""Logins by a line on plain TCP: accepted, refused, and how many at a time."""
 
 import socket
 import struct
@@ -22,6 +22,11 @@ MORE = HANDSHAKES_AT_ONCE + 8
 RESET = struct.pack("ii", 1, 0)
 
 
+@pytest.fixture
+async def pipes(open_line_listener):
+    return await open_line_listener()
+
+
 # -- logging in ----------------------------------------------------------------------------------
 
 
@@ -34,8 +39,7 @@ RESET = struct.pack("ii", 1, 0)
         pytest.param(f"token:{LONGEST_TOKEN}\r\n".encode(), id="the longest"),
     ],
 )
-async def test_a_token_lets_its_user_in(open_line_listener, wire):
-    pipes = await open_line_listener()
+async def test_a_token_lets_its_user_in(pipes, wire):
     client = await pipes.connect()
     await client.send(wire, b"|0|5|7|0|2|\n")
     await pipes.wait_until(lambda: pipes.sessions and pipes.sessions[0].lines)
@@ -97,8 +101,7 @@ async def test_outside_development_mode_a_name_is_no_login(open_line_listener, l
 
 
 @pytest.mark.parametrize("first", [b"x" * 513, b"token:" + b"x" * 8187], ids=["513", "token"])
-async def test_a_first_line_too_long_is_not_waited_for(open_line_listener, first):
-    pipes = await open_line_listener()
+async def test_a_first_line_too_long_is_not_waited_for(pipes, first):
     client = await pipes.connect()
     await client.send(first)
     assert await client.wait_end() == b""
@@ -135,8 +138,7 @@ async def test_a_silent_client_stays_connected_after_its_login(open_line_listene
 
 
 @pytest.mark.parametrize("how", ["end", "reset"])
-async def test_a_client_that_leaves_before_its_login_leaves_nothing(open_line_listener, how):
-    pipes = await open_line_listener()
+async def test_a_client_that_leaves_before_its_login_leaves_nothing(pipes, how):
     client = await pipes.connect()
     await client.send(b"token:goo")
     await pipes.wait_until(lambda: pipes.listener.connection_count == 1)
@@ -148,8 +150,7 @@ async def test_a_client_that_leaves_before_its_login_leaves_nothing(open_line_li
     assert pipes.sessions == pipes.crashes == []
 
 
-async def test_a_session_that_crashes_ends_its_connection_only(open_line_listener):
-    pipes = await open_line_listener()
+async def test_a_session_that_crashes_ends_its_connection_only(pipes):
     client, session = await pipes.log_in()
     other, other_session = await pipes.log_in()
     session.lines = None  # nothing can be appended
@@ -359,8 +360,7 @@ async def test_a_client_that_does_not_read_its_last_lines_blocks_no_other(
 # -- stopping ------------------------------------------------------------------------------------
 
 
-async def test_stopping_closes_the_listener_and_those_not_logged_in(open_line_listener):
-    pipes = await open_line_listener()
+async def test_stopping_closes_the_listener_and_those_not_logged_in(pipes):
     _, session = await pipes.log_in()
     stranger = await pipes.connect()
     await pipes.wait_until(lambda: pipes.listener.connection_count == 2)
@@ -373,8 +373,7 @@ async def test_stopping_closes_the_listener_and_those_not_logged_in(open_line_li
         await pipes.connect()
 
 
-async def test_serving_ends_with_the_last_connection(open_line_listener):
-    pipes = await open_line_listener()
+async def test_serving_ends_with_the_last_connection(pipes):
     # Private: a second listener of the same settings, in a nursery of its own.
     pipes.listener = LineListener(pipes.listener._site, pipes.listener._plan)
     with trio.fail_after(5):
@@ -401,8 +400,7 @@ async def test_a_login_under_way_when_the_server_stops_is_closed(open_line_liste
     assert len(slow.begun) == len(clients)
 
 
-async def test_connections_that_do_not_end_are_cancelled_at_the_deadline(open_line_listener):
-    pipes = await open_line_listener()
+async def test_connections_that_do_not_end_are_cancelled_at_the_deadline(pipes):
     (client, _), (slow_client, slow) = await pipes.log_in(), await pipes.log_in(is_slow=True)
     while slow.pipe.statistics().unsent_bytes == 0:
         slow.pipe.push(b"." * 10_000)

@@ -1,4 +1,4 @@
-"""What operators, browsers and monitoring ask for."""
+"""Addresses for operators, browsers and monitoring."""
 
 import re
 

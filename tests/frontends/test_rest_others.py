@@ -1,4 +1,4 @@
-"""What REST tells of others, and what it must not tell."""
+"""Other users over REST, and what it must not reveal."""
 
 import re
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""Who is let in as a VoicePing WebSocket, by what, and as which device."""
+"""Admission of VoicePing WebSockets: tokens, paths and devices."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the gateway reads out of an upgrade."""
+"""Token, device and subprotocol of an upgrade."""
 
 import math
 

@@ -9,7 +9,7 @@ OFFLINE, ONLINE, BUSY = 0, 1, 2
 
 
 class AnyRadio(ArrayRadio):
-    """Speaks as it is told to, and notes in which form each frame came."""
+    """Sends in the form that the test sets, and notes the form of each frame it gets."""
 
     def __init__(self, *args):
         super().__init__(*args)

@@ -1,4 +1,4 @@
-"""What administrators change is shown at once, also of users who hide."""
+"""Changes by administrators are shown at once, also of hidden users."""
 
 import pytest
 from living import WALL, open_living

@@ -1,4 +1,4 @@
-"""Who is told what: one audience per change, each connection once."""
+"""Delivery of changes: one audience per change, each connection once."""
 
 from functools import reduce
 

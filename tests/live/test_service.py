@@ -1,4 +1,4 @@
-"""What frontends may ask for and do, whatever protocol they speak."""
+"""The service that frontends of every protocol use."""
 
 import attrs
 import pytest

@@ -1,4 +1,4 @@
-"""What a connection is told of its own user and of others, and in which order."""
+"""The events of a connection about its own user and others, in their order."""
 
 import pytest
 from living import open_living

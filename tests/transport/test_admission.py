@@ -1,4 +1,4 @@
-"""Who counts as one client, and how often somebody may ask."""
+"""Addresses that share one limit, and rates of requests."""
 
 from ipaddress import ip_network
 

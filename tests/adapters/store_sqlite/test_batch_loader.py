@@ -41,7 +41,7 @@ def reads(table):
 
 
 async def ask_all(reads, keys):
-    """What each of *keys* was answered, asked one right after the other."""
+    """The answers for *keys*, asked one right after the other."""
     answers = {}
 
     async def ask(key):

@@ -1,4 +1,4 @@
-"""What a start reads of the memberships: all that make sense, and of the others nothing."""
+"""The memberships that a start reads: valid rows whole, invalid ones not at all."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ def read(db):
 
 
 def read_back(rows):
-    """What a start makes of *rows*: by user and server, the three columns with the reasons."""
+    """The memberships read from *rows*: by user and server, the three columns with the reasons."""
     database = Database(memory=True)
     migrate(database)
     database.conn.executemany(
@@ -34,7 +34,7 @@ def read_back(rows):
 
 
 def granted(rows):
-    """What *rows* grant: a reason is a 1, an id is a text of one line."""
+    """The memberships that *rows* grant: a reason is a 1, an id is a text of one line."""
     made = {
         MembershipRow(UserId(user_id), ServerId(server_id), *(each == 1 for each in columns))
         for (user_id, server_id), columns in rows.items()

@@ -1,4 +1,4 @@
-"""What clients send over the gateway: commands, and what is dropped for which reason."""
+"""Frames of gateway clients: commands, and dropped frames with their reasons."""
 
 import json
 

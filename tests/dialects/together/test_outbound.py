@@ -1,4 +1,4 @@
-"""What Together sends: gateway frames and REST bodies, to the byte."""
+"""Gateway frames and REST bodies of Together, to the byte."""
 
 import json
 import re

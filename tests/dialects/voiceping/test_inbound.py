@@ -1,4 +1,4 @@
-"""What VoicePing clients say: commands in all forms, and what is dropped for which reason."""
+"""Frames of VoicePing clients: commands in all forms, and dropped frames with their reasons."""
 
 import re
 

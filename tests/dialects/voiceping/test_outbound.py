@@ -1,4 +1,4 @@
-"""What VoicePing clients are told: codes, ids, pings and the user list."""
+"""Output to VoicePing clients: codes, ids, pings and the user list."""
 
 import pytest
 

@@ -25,7 +25,7 @@ def record_of(user_id, text="", *, is_announced=True):
 
 @attrs.define
 class FaultyStore:
-    """A memory store that is slow, and fails as long as it is told to."""
+    """A memory store that is slow, and fails while a fault is set."""
 
     inner: MemoryStore = attrs.field(factory=MemoryStore)
     write_takes: float = 0.0
@@ -73,7 +73,7 @@ class FaultyStore:
 
 @attrs.define
 class Told:
-    """What the writer reported, with the (monotonic) time of it."""
+    """The reports of the writer, each with its (monotonic) time."""
 
     reports: list[tuple[float, str, object]] = attrs.field(factory=list)
 

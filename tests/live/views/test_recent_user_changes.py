@@ -1,4 +1,4 @@
-"""Who came to be shown and who was deleted, and what that does to older lists."""
+"""Recent additions and deletions of users, applied to older lists."""
 
 from hypothesis import given
 from hypothesis import strategies as st

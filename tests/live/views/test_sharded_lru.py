@@ -1,4 +1,4 @@
-"""What is kept of much that is used now and then."""
+"""A cache that keeps the recently used of many entries."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the meter refuses, however the bytes are cut."""
+"""Frames that the limiter refuses, however the bytes are cut."""
 
 import pytest
 from hypothesis import given

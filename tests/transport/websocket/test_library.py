@@ -1,4 +1,4 @@
-"""What we rely on of the inside of the WebSocket library: fails when a version changes it."""
+"""The internals of the WebSocket library that we rely on: fails when a version changes them."""
 
 import inspect
 
