@@ -13,8 +13,11 @@ from trio_websocket import open_websocket_url
 from wire import masked_frame, upgrade_request
 
 from presence.transport.http.request import error_response
+from presence.transport.sockets import stream
 from presence.transport.sockets.socket_writer import RESET_ON_CLOSE
-from presence.transport.sockets.stream import SocketEnded
+from presence.transport.sockets.stream import LAST_CHANCE_AFTER, SocketEnded
+from presence.transport.websocket import connection
+from presence.transport.websocket.connection import CLOSE_AFTER
 from presence.transport.websocket.frames import text_frame
 from presence.transport.websocket.library import SPENT_HANDSHAKE
 from presence.transport.websocket.upgrade import Admitted, Upgrade
@@ -286,11 +289,15 @@ async def test_pings_that_arrive_during_a_server_close_harm_nothing(listener, cl
     assert listener.crashes == []
 
 
-async def test_a_client_that_does_not_answer_a_close_is_cut_after_two_seconds(listener, client):
+def test_a_silent_client_and_one_that_does_not_read_have_two_seconds():
+    assert CLOSE_AFTER == LAST_CHANCE_AFTER == 2.0
+
+
+async def test_a_client_that_does_not_answer_a_close_is_cut_in_time(listener, client, quick_end):
     socket = await socket_of(listener)
     started = trio.current_time()
     await socket.close(1012)
-    assert 2 <= trio.current_time() - started < 3
+    assert connection.CLOSE_AFTER <= trio.current_time() - started < 1
     assert await client.close_code() == 1012
     await wait_ends(listener, [False])
 
@@ -680,14 +687,14 @@ async def test_a_slow_client_is_closed_with_4008_behind_whole_frames(open_http_l
     assert (listener.crashes, listener.counts["slow"]) == ([], 1)
 
 
-async def test_a_slow_client_that_reads_nothing_is_cut_in_two_seconds(open_http_listener):
+async def test_a_slow_client_that_reads_nothing_is_cut_in_time(open_http_listener, quick_end):
     listener = await open_http_listener(max_unsent_bytes=10_000)
     client, _ = await open_slow_client(listener)
     began_at = trio.current_time()
     socket = await socket_of(listener)
     assert socket.stream.statistics().unsent_bytes < 1100
     await listener.wait_until(lambda: listener.listener.connection_count == 0)
-    assert 1.5 < trio.current_time() - began_at < 3
+    assert stream.LAST_CHANCE_AFTER / 2 < trio.current_time() - began_at < 1
     assert await client.close_code() is None
     assert (listener.route.ends, listener.crashes, listener.counts["slow"]) == ([False], [], 1)
 
