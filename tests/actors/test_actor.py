@@ -136,7 +136,7 @@ async def test_an_answer_after_the_deadline_or_a_cancellation_is_ignored(script,
         reply.answer("too late")
 
 
-async def test_a_crash_tells_the_asker_and_drops_only_that_message(nursery, script):
+async def test_a_crash_fails_its_ask_and_drops_only_that_message(script):
     async with open_supervisor("top") as supervisor:
         await supervisor.start(ChildSpec("script", script.run, script.close))
         results = []

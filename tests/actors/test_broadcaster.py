@@ -544,7 +544,7 @@ async def test_a_reader_that_is_not_subscribed_changes_its_lane_and_stays_so():
 # -- who leaves --------------------------------------------------------------------------------
 
 
-async def test_a_reader_that_leaves_a_topic_gets_earlier_values(nursery):
+async def test_a_reader_that_leaves_a_topic_gets_earlier_values():
     broadcaster = Broadcaster()
     reader = Recorder()
     broadcaster.subscribe(reader, ["a", "b"])

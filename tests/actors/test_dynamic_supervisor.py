@@ -390,7 +390,7 @@ async def test_cancelling_the_block_still_lets_children_finish(stage, autojump_c
     assert stage.notes[1:] == [(2, "u1", 2.0), (2, "u1", "a")]
 
 
-async def test_a_stray_base_exception_ends_everything(stage):
+async def test_a_stray_base_exception_ends_everything():
     class Stray(BaseException):
         pass
 

@@ -389,7 +389,7 @@ async def test_a_first_start_that_raises_is_not_tried_again(autojump_clock):
         assert (tries, supervisor.child_names) == ([0], ())
 
 
-async def test_a_hanging_start_is_an_error_after_its_time(log, autojump_clock):
+async def test_a_hanging_start_is_an_error_after_its_time(autojump_clock):
     async def run(*, task_status):
         await trio.sleep_forever()
 
@@ -450,7 +450,7 @@ async def test_a_restart_after_a_hanging_one_may_succeed(autojump_clock):
         assert (starts, supervisor.child_names) == ([0, 0, 4], ("a",))
 
 
-async def test_a_cancelled_start_cancels_the_child(log, autojump_clock):
+async def test_a_cancelled_start_cancels_the_child(autojump_clock):
     ended = []
 
     async def run(*, task_status):

@@ -2,7 +2,6 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -24,10 +23,8 @@ from presence.live.ports import (
     MembershipTable,
     Revocation,
     StartupState,
-    Store,
 )
 
-MakeStore = Callable[[], Store]
 STARTS_APART = 2**32
 ADA, BOB, CY = UserId("ada"), UserId("bob"), UserId("cy")
 CHESS, GO = ServerId("chess"), ServerId("go")

@@ -177,7 +177,7 @@ def test_an_echo_renews_what_a_ping_began(life):
     assert life.take_statuses() == [ONLINE]
 
 
-def test_an_echo_does_not_bring_back_a_swept_device(life, swept):
+def test_an_echo_does_not_bring_back_a_swept_device(swept):
     """The sweep forgot the device's ping, so there is nothing to renew."""
     swept.do(Pinged(1, may_begin=False))
     assert swept.take_statuses() == []
@@ -185,7 +185,7 @@ def test_an_echo_does_not_bring_back_a_swept_device(life, swept):
     assert swept.take_statuses() == [ONLINE]
 
 
-def test_an_echo_begins_nothing_for_a_device_that_came_back_otherwise(life, swept):
+def test_an_echo_begins_nothing_for_a_device_that_came_back_otherwise(swept):
     swept.say(1, intent=ONLINE)
     swept.do(Pinged(1, may_begin=False))
     swept.wait(100_000.0)

@@ -120,7 +120,7 @@ async def test_a_login_that_never_comes_is_cut(open_line_listener, start):
     assert pipes.sessions == []
 
 
-async def test_bytes_of_a_login_do_not_extend_its_deadline(open_line_listener, nursery):
+async def test_bytes_of_a_login_do_not_extend_its_deadline(open_line_listener):
     pipes = await open_line_listener(handshake_after=0.3)
     client = await pipes.connect()
     began_at = trio.current_time()

@@ -181,7 +181,7 @@ async def test_the_snapshot_of_a_joined_server_takes_what_waits_of_its_members_a
 # -- silence ---------------------------------------------------------------------------------
 
 
-async def test_a_session_is_pinged_and_cut_when_silent(server, make_session, nursery):
+async def test_a_session_is_pinged_and_cut_when_silent(make_session, nursery):
     session, socket = make_session(times=SocketTimes(ping_every=0.1, lost_after=0.35))
     began_at = trio.current_time()
     nursery.start_soon(session.run)

@@ -25,12 +25,6 @@ class AnyRadio(ArrayRadio):
         fields = message[1:-1].split("|") if isinstance(message, str) else msgpack.unpackb(message)
         return tuple(map(str, fields))
 
-    async def forms_of(self, asked):
-        """The forms of what came in answer to or since, the test's own answer left out."""
-        del self.forms[:]
-        await asked
-        return self.forms
-
 
 @pytest.fixture
 async def server(start_server):

@@ -275,7 +275,7 @@ async def test_a_change_that_no_server_sees_replaces_none_that_waits(fanout, ver
     assert reader.lines == ["bob online"]
 
 
-async def test_a_removal_carries_the_last_seen_view(fanout, versions):
+async def test_a_removal_carries_the_last_seen_view(fanout):
     reader = Notes()
     told = []
     reader.dialect = type("Asking", (), {"encode": lambda self, news: told.append(news)})()

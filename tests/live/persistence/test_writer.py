@@ -153,9 +153,7 @@ async def test_changes_during_a_write_are_the_next_batch(store, writer, nursery,
     ]
 
 
-async def test_a_waiter_has_gathered_changes_written_at_once(
-    store, writer, nursery, autojump_clock
-):
+async def test_a_waiter_has_gathered_changes_written_at_once(writer, nursery, autojump_clock):
     await nursery.start(writer.run)
     await trio.sleep(3.0)
     ticket = writer.save(record_of(ADA))
@@ -385,7 +383,7 @@ async def test_a_server_name_that_no_database_takes_is_refused(writer):
 # The end --------------------------------------------------------------------------------
 
 
-async def test_closing_writes_what_waits_and_the_time(store, writer, nursery, autojump_clock):
+async def test_closing_writes_what_waits_and_the_time(store, writer, autojump_clock):
     store.write_takes = 1.0
     async with trio.open_nursery() as inner:
         await inner.start(writer.run)

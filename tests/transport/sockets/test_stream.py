@@ -452,7 +452,7 @@ async def test_a_send_waits_for_its_own_bytes_not_for_keys(connect):
             await done.wait()
 
 
-async def test_a_send_that_waits_fails_when_the_connection_is_cut(connect, nursery):
+async def test_a_send_that_waits_fails_when_the_connection_is_cut(connect):
     pair = await connect()
     fill(pair.stream)
     async with trio.open_nursery() as cutter:
