@@ -1,16 +1,17 @@
 """How the suite is spread over the cores; listeners on free ports, and a client of plain bytes."""
 
-import base64
+import gc
 import math
 import os
 from collections import Counter
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import attrs
 import pytest
 import trio
+from hypothesis import settings
+from websocket_client import WebSocketClient
 
 from presence.errors import TokenProblem, TokenRefused
 from presence.frontends.authentication import Authentication
@@ -37,6 +38,11 @@ SLOW_FOLDERS = ("end_to_end", "bench")
 """Folders whose tests start processes; the tests of each run one after another."""
 
 
+# How long an example takes depends on who else runs on the machine.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+
 def pytest_xdist_auto_num_workers(config):
     """Two workers a core: most tests that last wait for a clock or a socket."""
     return 2 * (os.cpu_count() or 1)
@@ -48,102 +54,6 @@ def pytest_collection_modifyitems(items):
         if folder in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.xdist_group(folder))
-
-
-class RawClient:
-    """One TCP connection: sends bytes, reads answers and frames."""
-
-    def __init__(self, stream):
-        self.stream = stream
-        self.sent_bytes = 0
-        self._buffer = b""
-
-    async def send(self, *parts):
-        data = b"".join(parts)
-        await self.stream.send_all(data)
-        self.sent_bytes += len(data)
-
-    async def send_for_ever(self, data, *, every=0):
-        while True:
-            await self.send(data)
-            await trio.sleep(every)
-
-    async def take(self, size):
-        while len(self._buffer) < size:
-            data = await self.stream.receive_some(65536)
-            if not data:
-                raise EOFError(self._buffer)
-            self._buffer += data
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
-
-    async def answer(self, *, has_body=True):
-        """Return status, headers and body of the next answer."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += await self.take(1)
-        status_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        body = await self.take(int(headers.get("content-length", 0)) if has_body else 0)
-        return int(status_line.split()[1]), headers, body
-
-    async def upgrade(self, path="/ws", *headers):
-        await self.send(upgrade_request(path, *headers))
-        return await self.answer()
-
-    async def frame(self):
-        """Return opcode byte and payload of the next frame from the server."""
-        first, second = await self.take(2)
-        size = second & 0x7F
-        if size == 126:
-            size = int.from_bytes(await self.take(2), "big")
-        elif size == 127:
-            size = int.from_bytes(await self.take(8), "big")
-        return first, await self.take(size)
-
-    async def close_code(self):
-        """Skip frames up to the close frame; None if the connection ends without one."""
-        try:
-            while True:
-                first, payload = await self.frame()
-                if first == 0x88:
-                    return int.from_bytes(payload[:2], "big")
-        except (EOFError, trio.BrokenResourceError):
-            return None
-
-    async def wait_end(self):
-        """Read until the server's end of the connection; return what came."""
-        data = self._buffer
-        with trio.fail_after(15), suppress(trio.BrokenResourceError):
-            while chunk := await self.stream.receive_some(65536):
-                data += chunk
-        return data
-
-
-def upgrade_request(path="/ws", *headers):
-    key = base64.b64encode(os.urandom(16)).decode()
-    lines = [
-        f"GET {path} HTTP/1.1",
-        "Host: localhost",
-        "Upgrade: websocket",
-        "Connection: keep-alive, Upgrade",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {key}",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def masked(first, payload=b"", mask=b"\x01\x02\x03\x04"):
-    """A client's frame; *first* is the byte with FIN and opcode."""
-    size = len(payload)
-    if size < 126:
-        head = bytes((first, 0x80 | size))
-    elif size < 65536:
-        head = bytes((first, 0xFE)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((first, 0xFF)) + size.to_bytes(8, "big")
-    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
 
 
 @attrs.define
@@ -172,7 +82,7 @@ class Echo:
 
 @attrs.define
 class Running:
-    """A door that serves."""
+    """A listener that serves."""
 
     listener: TcpListener
     port: int
@@ -182,7 +92,7 @@ class Running:
     clients: list = attrs.field(factory=list)
 
     async def connect(self):
-        client = RawClient(await trio.open_tcp_stream("127.0.0.1", self.port))
+        client = WebSocketClient(await trio.open_tcp_stream("127.0.0.1", self.port))
         self.clients.append(client)
         return client
 
@@ -199,7 +109,7 @@ class Running:
 
 
 class PipeSession:
-    """Hears the lines of one pipe, until its end."""
+    """Reads the lines of one pipe, until its end."""
 
     def __init__(self, claims, pipe):
         self.claims = claims
@@ -218,7 +128,7 @@ class PipeSession:
 
 @attrs.define
 class RunningPipes(Running):
-    """A door for pipes that serves; a token `good-7` lets user 7 in."""
+    """A line listener that serves; a token `good-7` lets user 7 in."""
 
     sessions: list = attrs.field(factory=list)
 
@@ -245,7 +155,7 @@ class RunningPipes(Running):
         sock = trio.socket.socket()
         sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
         await sock.connect(("127.0.0.1", self.port))
-        self.clients.append(RawClient(trio.SocketStream(sock)))
+        self.clients.append(WebSocketClient(trio.SocketStream(sock)))
         return self.clients[-1]
 
 
@@ -271,18 +181,16 @@ async def echo_request(request):
 
 
 @pytest.fixture
-def masked_frame():
-    return masked
-
-
-@pytest.fixture
-def upgrade_head():
-    return upgrade_request
+def small_heap():
+    """The collector looks only at what is made after this: what other tests left is frozen."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
 async def open_http_listener(nursery):
-    """Start a front door with these limits; it is ended with the test."""
+    """Start an HTTP listener with these limits; it ends with the test."""
     listeners = []
 
     async def start(
@@ -311,7 +219,7 @@ async def open_http_listener(nursery):
 
 @pytest.fixture
 async def open_line_listener(nursery):
-    """Start a door for pipes with these limits; it is ended with the test."""
+    """Start a line listener with these limits; it ends with the test."""
     listeners = []
 
     async def start(*, times=None, max_connections_per_user=0, serve_session=None, **limits):

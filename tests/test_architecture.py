@@ -1,8 +1,10 @@
 """Which part of the code may know which: read from its imports."""
 
 import ast
+import functools
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -127,12 +129,18 @@ def files_of(part):
     return [file for file in MODULES if part_of(name_of(file)) == part]
 
 
+@functools.cache
 def tree_of(file):
     return ast.parse((ROOT / file).read_text(encoding="utf-8"))
 
 
+@functools.cache
 def imports_of(file):
     """Every module that *file* imports anywhere, by its full name."""
+    return list(walk_imports(file))
+
+
+def walk_imports(file):
     for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -148,33 +156,45 @@ def is_within(module, allowed):
     return any(module == name or module.startswith(f"{name}.") for name in allowed)
 
 
-@pytest.mark.parametrize("file", MODULES, ids=str)
-def test_imports_follow_the_arrows(file):
+def offenders(is_wrong, files=MODULES):
+    """Each file and import of which *is_wrong* is true."""
+    return [
+        (str(file), name) for file in files for name in imports_of(file) if is_wrong(file, name)
+    ]
+
+
+def crosses_an_arrow(file, name):
     part = part_of(name_of(file))
     if part == "presence":  # presence/__init__.py gives names to the outside
-        return
+        return False
     assert part in MAY_IMPORT, f"{part} has no arrows yet: give it some here"
     allowed = MAY_IMPORT[part] | {part} | (set() if part in STANDS_ALONE else {"presence.errors"})
-    ours = [name for name in imports_of(file) if name.split(".")[0] in OUR_OWN]
-    assert [name for name in ours if not is_within(name, allowed)] == []
+    return name.split(".")[0] in OUR_OWN and not is_within(name, allowed)
 
 
-@pytest.mark.parametrize("file", MODULES, ids=str)
-def test_rules_and_codecs_know_no_clock_no_chance_and_no_outside(file):
-    if part_of(name_of(file)) in PURE_PARTS:
-        assert [name for name in imports_of(file) if name.split(".")[0] in IMPURE] == []
+def test_imports_follow_the_arrows():
+    assert offenders(crosses_an_arrow) == []
 
 
-@pytest.mark.parametrize("file", MODULES, ids=str)
-def test_asks_stays_in_the_client(file):
-    if part_of(name_of(file)) != "presence.client":
-        assert not any(is_within(name, {"asks"}) for name in imports_of(file))
+def test_rules_and_codecs_know_no_clock_no_chance_and_no_outside():
+    pure = [file for file in MODULES if part_of(name_of(file)) in PURE_PARTS]
+    assert pure
+    assert offenders(lambda file, name: name.split(".")[0] in IMPURE, pure) == []
 
 
-@pytest.mark.parametrize("file", MODULES, ids=str)
-def test_the_websocket_library_stays_in_the_file_that_knows_its_inside(file):
-    if file.as_posix() != "presence/transport/websocket/library.py":
-        assert not any(is_within(name, {"trio_websocket", "wsproto"}) for name in imports_of(file))
+@pytest.mark.parametrize(
+    ("libraries", "home"),
+    [
+        ({"asks"}, "presence/client/"),
+        ({"trio_websocket", "wsproto"}, "presence/transport/websocket/library.py"),
+    ],
+)
+def test_a_library_stays_where_its_inside_is_known(libraries, home):
+    def is_elsewhere(file, name):
+        return is_within(name, libraries) and not file.as_posix().startswith(home)
+
+    assert offenders(is_elsewhere) == []
+    assert offenders(lambda file, name: is_within(name, libraries)) != []
 
 
 def swallows_everything(handler):
@@ -184,19 +204,20 @@ def swallows_everything(handler):
     return is_broad and not (isinstance(last, ast.Raise) and last.exc is None)
 
 
-@pytest.mark.parametrize("file", MODULES, ids=str)
-def test_only_the_supervisor_and_the_front_swallow_every_error(file):
-    is_supervisor = file.parts[0] == "actors" and "supervisor" in file.stem
-    if is_supervisor or file.as_posix() in MAY_SWALLOW_ALL:
-        return
-    handlers = [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.ExceptHandler)]
-    assert [ast.unparse(handler) for handler in handlers if swallows_everything(handler)] == []
+def test_only_the_supervisor_and_the_front_swallow_every_error():
+    swallowing = {
+        file
+        for file in MODULES
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.ExceptHandler) and swallows_everything(node)
+    }
+    supervisors = {file for file in swallowing if file.match("actors/*supervisor*.py")}
+    assert {file.as_posix() for file in swallowing - supervisors} <= MAY_SWALLOW_ALL
 
 
-@pytest.mark.parametrize("folder", sorted({file.parent for file in MODULES}), ids=str)
-def test_no_folder_is_too_full_to_see_at_a_glance(folder):
-    modules = [file for file in MODULES if file.parent == folder and file.stem != "__init__"]
-    assert len(modules) <= MOST_MODULES
+def test_no_folder_is_too_full_to_see_at_a_glance():
+    counts = Counter(file.parent for file in MODULES if file.stem != "__init__")
+    assert {folder: count for folder, count in counts.items() if count > MOST_MODULES} == {}
 
 
 def test_every_arrow_starts_at_code_that_exists():
@@ -204,17 +225,23 @@ def test_every_arrow_starts_at_code_that_exists():
     assert set(MAY_IMPORT) - parts <= {"presence.app", "presence.__main__"}
 
 
-@pytest.mark.parametrize("file", files_of("presence.frontends"), ids=str)
-def test_a_frontend_knows_values_of_the_core_and_no_rules_that_change_a_user(file):
-    ours = [name for name in imports_of(file) if name.startswith("presence.core.")]
-    assert [name for name in ours if not is_within(name, CORE_VALUES)] == []
+def test_a_frontend_knows_values_of_the_core_and_no_rules_that_change_a_user():
+    def is_a_rule(file, name):
+        return name.startswith("presence.core.") and not is_within(name, CORE_VALUES)
+
+    assert offenders(is_a_rule, files_of("presence.frontends")) == []
 
 
-@pytest.mark.parametrize("file", files_of("presence.frontends"), ids=str)
-def test_a_frontend_names_no_field_of_a_node(file):
-    names = {node.attr for node in ast.walk(tree_of(file)) if isinstance(node, ast.Attribute)}
-    assert names & {"node", "_node"} == set()
-    assert not any(is_within(name, {"presence.live.node"}) for name in imports_of(file))
+def test_a_frontend_names_no_field_of_a_node():
+    frontends = files_of("presence.frontends")
+    named = {
+        node.attr
+        for file in frontends
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.Attribute)
+    }
+    assert named & {"node", "_node"} == set()
+    assert offenders(lambda file, name: is_within(name, {"presence.live.node"}), frontends) == []
 
 
 def declared_requirements():
@@ -223,10 +250,10 @@ def declared_requirements():
     return {canonicalize_name(each.name): each.specifier for each in requirements}
 
 
-@pytest.mark.parametrize("file", MODULES, ids=str)
-def test_every_library_that_is_imported_is_declared(file):
+def test_every_library_that_is_imported_is_declared():
     declared, distributions = declared_requirements(), packages_distributions()
-    tops = {name.split(".")[0] for name in imports_of(file)} - OUR_OWN - sys.stdlib_module_names
+    tops = {name.split(".")[0] for file in MODULES for name in imports_of(file)}
+    tops -= OUR_OWN | sys.stdlib_module_names
     providers = {top: set(map(canonicalize_name, distributions[top])) for top in tops}
     assert [top for top, names in providers.items() if not names & set(declared)] == []
 

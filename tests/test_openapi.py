@@ -57,7 +57,7 @@ WITHOUT_TOKEN = [
 
 
 def problems_of(schema, value):
-    """What the document has against *value* as a *schema*."""
+    """The errors of *value* by a *schema* of the document."""
     root = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
     return [error.message for error in OAS31Validator(root).iter_errors(value)]
 
@@ -139,7 +139,7 @@ OURS = [address for address in OPERATIONS if address not in MATRIX]
 
 
 @pytest.mark.parametrize("address", [address for address in OURS if "{" in address])
-def test_what_one_may_not_see_is_not_found(address):
+def test_invisible_users_and_servers_are_not_found(address):
     assert "404" in OPERATIONS[address]["responses"]
 
 
@@ -221,7 +221,7 @@ SELF = SelfView("alice", "Alice", Status.DND, Status.DND, NOW + 1, False, "busy"
         ("Error", error_response(400, "status is bad").body),
     ],
 )
-def test_what_is_sent_is_as_described(schema, sent):
+def test_answers_match_the_document(schema, sent):
     body = json.loads(sent)
     assert problems_of(schema, body) == []
     assert set(body) == set(SCHEMAS[schema]["properties"])
@@ -321,13 +321,13 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize(("schema", "body"), USABLE)
-def test_what_the_document_allows_is_read(schema, body):
+def test_documented_bodies_are_read(schema, body):
     assert problems_of(schema, body) == []
     READERS[schema](json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(("schema", "body"), UNUSABLE)
-def test_what_the_document_forbids_is_refused(schema, body):
+def test_undocumented_bodies_are_refused(schema, body):
     assert problems_of(schema, body) != []
     with pytest.raises(InvalidInput):
         READERS[schema](json.dumps(body).encode())

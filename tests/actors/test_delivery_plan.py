@@ -39,7 +39,7 @@ def audience_of(fd_table):
 
 
 def shares_of(publications, audience):
-    """What each reader gets, and how many packets were rendered for that."""
+    """The packets of each reader, and how many were rendered."""
     got, rendered = {}, 0
     for delivery in plan_round(publications, audience):
         rendered += bool(delivery.readers)
@@ -50,7 +50,7 @@ def shares_of(publications, audience):
 
 
 @pytest.mark.parametrize("topics", ["a", "ab"])
-def test_readers_who_get_the_same_share_one_packet(topics):
+def test_readers_of_the_same_values_share_one_packet(topics):
     readers = [Reader(f"r{n}") for n in range(5)]
     audience = audience_of({reader: dict.fromkeys(topics, 0) for reader in readers})
     round_of = [publication("u", 1, topics), publication("v", 2, topics)]
@@ -81,14 +81,14 @@ def test_each_lane_renders_for_itself():
     assert packets == {here: (lane, [("u", "U")]), there: [("u", "U")]}
 
 
-def test_who_is_left_out_of_one_value_gets_the_others():
+def test_an_excepted_reader_gets_the_other_values():
     itself, other = Reader("itself"), Reader("other")
     audience = audience_of({itself: {"a": 0}, other: {"a": 0}})
     round_of = [publication("u", 1, "a", except_readers=[itself]), publication("v", 2, "a")]
     assert shares_of(round_of, audience)[0] == {itself: ["v"], other: ["u", "v"]}
 
 
-def test_who_began_in_between_gets_what_is_newer():
+def test_a_later_subscriber_gets_newer_values_only():
     old, new = Reader("old"), Reader("new")
     audience = audience_of({old: {"a": 0}, new: {"a": 1}})
     round_of = [publication("u", 1, "a"), publication("v", 2, "a")]

@@ -158,24 +158,6 @@ async def test_a_ref_stays_good_over_retirement_and_crash(stage):
         assert [what for what in stage.handled() if what in "ab"] == ["a", "b"]
 
 
-async def test_an_ask_of_a_child_is_answered(stage):
-    async with stage.open() as users:
-        assert await users.ask("u1", lambda reply: reply, timeout=1) == ["started"]
-
-
-async def test_keyed_messages_keep_their_slots_and_merge(stage):
-    async with stage.open(mailbox_capacity=1) as users:
-        users.tell_nowait("u1", "plain")
-        users.tell_nowait("u1", "ping 1", slot="c1")
-        users.tell_nowait("u1", "x", slot="command", merge=lambda a, b: a + b)
-        users.tell_nowait("u1", "ping 2", slot="c1")
-        users.tell_nowait("u1", "y", slot="command", merge=lambda a, b: a + b)
-        with pytest.raises(MailboxFull):
-            users.tell_nowait("u1", "refused")
-        await settle()
-    assert stage.handled() == ["started", "plain", "ping 2", "xy"]
-
-
 async def test_a_busy_child_does_not_starve_others(stage):
     async with stage.open(mailbox_capacity=1000) as users:
         for n in range(1000):
@@ -200,7 +182,7 @@ async def test_a_crash_drops_only_its_message_and_the_rest_is_handled_by_a_fresh
     assert stage.reports == [(stage.reports[0][0], "u1", ValueError, 0)]
 
 
-async def test_what_waited_through_the_back_off_comes_before_what_came_in_it(stage, autojump_clock):
+async def test_messages_from_before_the_back_off_come_first(stage, autojump_clock):
     async with stage.open(child_budget=RestartBudget(5, within=60, backoff=2)) as users:
         users.tell_nowait("u1", "boom")
         users.tell_nowait("u1", "waited")
@@ -225,7 +207,7 @@ async def test_a_back_off_holds_also_when_nothing_waited(stage, autojump_clock):
     assert stage.notes[1:] == [(2, "u1", "started"), (2, "u1", "a")]
 
 
-async def test_a_crash_tells_the_asker(stage):
+async def test_a_crash_fails_the_ask(stage):
     async with stage.open() as users:
         with pytest.raises(ActorCrashed) as caught:
             await users.ask("u1", lambda _: "boom", timeout=1)
@@ -259,17 +241,6 @@ async def test_a_crash_in_the_farewell_loses_no_message(stage):
             await settle()
         assert stage.handled() == ["started", "a", "started", "b"]
         assert len(users) == 0
-
-
-async def test_a_crash_of_one_child_leaves_the_others_alone(stage):
-    async with stage.open() as users:
-        for key in ("u1", "u2"):
-            users.tell_nowait(key, "a")
-        for _ in range(10):
-            users.tell_nowait("u1", "boom")
-        users.tell_nowait("u2", "b")
-        await settle()
-    assert stage.handled("u2") == ["started", "a", "b"]
 
 
 # --- quarantine and exhaustion ------------------------------------------------------------
@@ -321,7 +292,7 @@ async def test_after_a_quarantine_the_budget_is_whole_again(stage, autojump_cloc
 
 
 async def test_too_many_quarantines_end_the_supervisor(stage, autojump_clock):
-    async def live() -> None:
+    async def live():
         async with stage.open(
             child_budget=RestartBudget(0, within=60), budget=RestartBudget(2, within=60)
         ) as users:
@@ -343,6 +314,7 @@ async def test_histories_of_calm_children_are_forgotten(stage, autojump_clock):
         for n in range(500):
             users.tell_nowait(n, "boom")
             await trio.sleep(1)
+        # Private: the memory of calm children shows nowhere else.
         assert len(users._recovery._histories) < 150
 
 
@@ -418,16 +390,7 @@ async def test_cancelling_the_block_still_lets_children_finish(stage, autojump_c
     assert stage.notes[1:] == [(2, "u1", 2.0), (2, "u1", "a")]
 
 
-async def test_an_error_of_the_block_comes_out_bare(stage):
-    async def live() -> None:
-        async with stage.open():
-            raise KeyError("block")
-
-    with pytest.raises(KeyError, match="block"):
-        await live()
-
-
-async def test_a_stray_base_exception_ends_everything(stage):
+async def test_a_stray_base_exception_ends_everything():
     class Stray(BaseException):
         pass
 
@@ -435,7 +398,7 @@ async def test_a_stray_base_exception_ends_everything(stage):
         async def receive(self, message):
             raise Stray
 
-    async def live() -> None:
+    async def live():
         async with open_dynamic_supervisor(
             "users", lambda _: Bad(), mailbox_capacity=9, child_budget=ROOMY, budget=ROOMY
         ) as users:
@@ -461,12 +424,12 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_crashes_and_retires_every_other_message_is_handled_once_in_order(steps):
+def test_every_message_but_the_crashing_ones_is_handled_once_in_order(steps):
     told = {"u": [], "v": []}
     stage = Stage()
     stage.slow_stop = 1.0
 
-    async def live() -> None:
+    async def live():
         child_budget = RestartBudget(2, within=10, backoff=1)
         async with stage.open(child_budget=child_budget, quarantine_after=30) as users:
             for number, (step, value) in enumerate(steps):

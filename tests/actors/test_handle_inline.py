@@ -93,7 +93,7 @@ async def test_an_unknown_child_is_started_first_in_a_task_of_its_own(desk, cler
     assert desk.notes == ["started", "letter (1)"]
 
 
-async def test_a_child_at_work_gets_it_after_what_it_was_told_before(desk, clerks):
+async def test_a_busy_child_handles_it_after_earlier_messages(desk, clerks):
     clerks.tell_nowait("ann", "parcel")
     clerks.handle_inline("ann", "letter")
     assert desk.notes == []
@@ -101,21 +101,21 @@ async def test_a_child_at_work_gets_it_after_what_it_was_told_before(desk, clerk
     assert desk.notes == ["parcel", "letter (2)"]
 
 
-async def test_what_the_child_declines_is_received_in_its_task(desk, clerks):
+async def test_a_declined_message_is_received_in_the_childs_task(desk, clerks):
     clerks.handle_inline("ann", "parcel")
     assert desk.notes == []
     await wait_all_tasks_blocked()
     assert desk.notes == ["parcel"]
 
 
-async def test_what_is_declined_merges_in_its_slot(desk, clerks):
+async def test_a_declined_message_merges_in_its_slot(desk, clerks):
     for name in ("parcel 1", "parcel 2"):
         clerks.handle_inline("ann", name, slot="parcels", merge=lambda old, new: f"{old}, {new}")
     await wait_all_tasks_blocked()
     assert desk.notes == ["parcel 1, parcel 2"]
 
 
-async def test_what_a_child_is_told_while_it_handles_comes_next_and_to_the_same_child(desk, clerks):
+async def test_messages_during_inline_handling_come_next_in_the_same_child(desk, clerks):
     clerks.handle_inline("ann", "echo")
     assert desk.notes == ["echo (2)"]
     await wait_all_tasks_blocked()
@@ -132,7 +132,7 @@ async def test_a_crash_is_the_childs_own_and_the_next_message_finds_a_fresh_one(
     assert desk.notes == ["started", "letter (1)"]
 
 
-async def test_who_is_idle_after_it_is_retired(desk, clerks):
+async def test_a_child_that_is_idle_afterwards_is_retired(desk, clerks):
     desk.is_idle = True
     clerks.handle_inline("ann", "letter")
     await wait_all_tasks_blocked()

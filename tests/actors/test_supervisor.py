@@ -20,7 +20,7 @@ ROOMY = RestartBudget(max_restarts=1000, within=60)
 
 
 class Child:
-    """A child that notes what happens to it and ends as it is told."""
+    """A child that notes its starts and ends, and ends on command."""
 
     def __init__(self, name, log):
         self.name, self.log = name, log
@@ -44,6 +44,10 @@ class Child:
             raise
 
     def close(self):
+        self._end.set()
+
+    def fail(self, sentence):
+        self._error = RuntimeError(sentence)
         self._end.set()
 
     async def crash(self, error=None):
@@ -112,7 +116,7 @@ async def test_a_child_without_close_is_cancelled_at_once(log, autojump_clock):
 
 
 async def test_the_stop_order_holds_when_the_block_raises(log, autojump_clock):
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             for name in "ab":
                 await supervisor.start(Child(name, log).spec())
@@ -154,12 +158,8 @@ async def test_a_crash_during_the_stop_is_reported_and_not_restarted(log, autoju
     reports = []
     child = Child("a", log)
 
-    def close():
-        child._error = RuntimeError("last words")
-        child._end.set()
-
     async with open_supervisor("top", on_crash=lambda *report: reports.append(report)) as top:
-        await top.start(ChildSpec("a", child.run, close))
+        await top.start(ChildSpec("a", child.run, lambda: child.fail("last words")))
     assert [(name, str(error), delay) for name, error, delay in reports] == [
         ("a", "last words", None)
     ]
@@ -192,7 +192,7 @@ async def test_a_child_waiting_for_its_restart_does_not_delay_the_stop(log, auto
         (Restart.TEMPORARY, 1, 1),
     ],
 )
-async def test_which_ends_lead_to_a_restart(
+async def test_the_restart_kind_decides_which_ends_restart_a_child(
     restart, after_return, after_error, log, autojump_clock
 ):
     returning, failing = Child("returning", log), Child("failing", log)
@@ -228,17 +228,6 @@ async def test_the_longer_back_off_of_child_and_supervisor_holds(log, autojump_c
     assert child.starts == [0, 3]
 
 
-async def test_a_sibling_is_undisturbed_by_the_restart_of_another(log, autojump_clock):
-    bystander, failing = Child("bystander", log), Child("failing", log)
-    async with open_supervisor("top", budget=ROOMY) as supervisor:
-        await supervisor.start(bystander.spec(restart=Restart.TEMPORARY))
-        await supervisor.start(failing.spec())
-        for _ in range(5):
-            await failing.crash()
-        assert (bystander.starts, log) == ([0], [])
-    assert len(failing.starts) == 6
-
-
 async def test_a_restart_keeps_the_place_in_the_stop_order(log, autojump_clock):
     children = [Child(name, log) for name in "abc"]
     async with open_supervisor("top") as supervisor:
@@ -258,14 +247,6 @@ async def test_thousands_of_temporary_children_leave_nothing_behind(log, autojum
         await wait_all_tasks_blocked()
         assert supervisor.child_names == ()
     assert len(log) == 2000
-
-
-async def test_an_error_group_of_a_child_is_an_error_like_any_other(log, autojump_clock):
-    child = Child("a", log)
-    async with open_supervisor("top") as supervisor:
-        await supervisor.start(child.spec())
-        await child.crash(ExceptionGroup("two", [ValueError(), RecursionError()]))
-        assert len(child.starts) == 2
 
 
 async def test_an_actor_keeps_its_mailbox_over_a_restart(autojump_clock):
@@ -298,7 +279,7 @@ async def test_messages_left_by_an_actor_that_ended_for_good_fail_their_asks(
 ):
     actor, errors = Actor(lambda: FailsOnNth(1, []), capacity=10), []
 
-    async def ask() -> None:
+    async def ask():
         try:
             await actor.ref.ask(lambda reply: reply, timeout=60)
         except ActorStopped:
@@ -319,7 +300,7 @@ async def test_messages_left_by_an_actor_that_ended_for_good_fail_their_asks(
 async def test_a_child_that_uses_up_its_budget_ends_the_supervisor_in_order(log, autojump_clock):
     failing, reports = Child("failing", log), []
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top", on_crash=lambda *r: reports.append(r)) as supervisor:
             await supervisor.start(Child("a", log).spec())
             await supervisor.start(failing.spec(budget=RestartBudget(1, within=60)))
@@ -338,7 +319,7 @@ async def test_a_child_that_uses_up_its_budget_ends_the_supervisor_in_order(log,
 async def test_crashes_of_many_children_use_up_the_supervisors_budget(log, autojump_clock):
     children = [Child(name, log) for name in "abc"]
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top", budget=RestartBudget(2, within=60)) as supervisor:
             for child in children:
                 await supervisor.start(child.spec())
@@ -351,16 +332,6 @@ async def test_crashes_of_many_children_use_up_the_supervisors_budget(log, autoj
     assert [len(child.starts) for child in children] == [2, 2, 1]
 
 
-async def test_slow_crashes_never_use_up_a_budget(log, autojump_clock):
-    child = Child("a", log)
-    async with open_supervisor("top", budget=RestartBudget(1, within=10)) as supervisor:
-        await supervisor.start(child.spec(budget=RestartBudget(1, within=10)))
-        for _ in range(20):
-            await child.crash()
-            await trio.sleep(10)
-    assert len(child.starts) == 21
-
-
 async def test_exhaustion_escalates_through_nested_supervisors(log, autojump_clock):
     failing, runs = Child("failing", log), []
 
@@ -371,7 +342,7 @@ async def test_exhaustion_escalates_through_nested_supervisors(log, autojump_clo
             task_status.started()
             await trio.sleep_forever()
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("outer") as outer:
             await outer.start(ChildSpec("inner", run, budget=RestartBudget(1, within=60)))
             await failing.crash()
@@ -387,7 +358,7 @@ async def test_exhaustion_escalates_through_nested_supervisors(log, autojump_clo
 async def test_an_error_of_the_block_while_it_is_given_up_is_noted(log, autojump_clock):
     failing = Child("failing", log)
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             await supervisor.start(failing.spec(budget=RestartBudget(0, within=60)))
             try:
@@ -418,7 +389,7 @@ async def test_a_first_start_that_raises_is_not_tried_again(autojump_clock):
         assert (tries, supervisor.child_names) == ([0], ())
 
 
-async def test_a_hanging_start_is_an_error_after_its_time(log, autojump_clock):
+async def test_a_hanging_start_is_an_error_after_its_time(autojump_clock):
     async def run(*, task_status):
         await trio.sleep_forever()
 
@@ -448,7 +419,7 @@ async def test_a_hanging_restart_is_tried_again_and_uses_up_the_budget(autojump_
             raise RuntimeError("crashed")
         await trio.sleep_forever()
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             spec = ChildSpec("a", run, start_within=4, budget=RestartBudget(2, within=60))
             await supervisor.start(spec)
@@ -479,7 +450,7 @@ async def test_a_restart_after_a_hanging_one_may_succeed(autojump_clock):
         assert (starts, supervisor.child_names) == ([0, 0, 4], ("a",))
 
 
-async def test_a_cancelled_start_cancels_the_child(log, autojump_clock):
+async def test_a_cancelled_start_cancels_the_child(autojump_clock):
     ended = []
 
     async def run(*, task_status):
@@ -514,7 +485,7 @@ async def test_a_stray_base_exception_is_not_restarted(log, autojump_clock):
 
     child = Child("a", log)
 
-    async def live() -> None:
+    async def live():
         async with open_supervisor("top") as supervisor:
             await supervisor.start(Child("sibling", log).spec())
             await supervisor.start(child.spec())

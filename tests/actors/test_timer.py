@@ -2,14 +2,14 @@
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from actors import Timer
 from actors.timer import BATCH, CATCH_UP_AFTER, LOOKS
 
 
 class Told(list[tuple[float, str, bool]]):
-    """What a timer told: when, which key, and whether after a stall."""
+    """The deadlines that fired: when, which key, and whether after a stall."""
 
     def note(self, key):
         return lambda stalled: self.append((trio.current_time(), key, stalled))
@@ -20,7 +20,7 @@ def told():
     return Told()
 
 
-async def test_deadlines_are_told_at_their_exact_times(nursery, autojump_clock, told):
+async def test_deadlines_fire_at_their_exact_times(nursery, autojump_clock, told):
     timer = Timer()
     timer.set("b", 20, told.note("b"))  # before run
     await nursery.start(timer.run)
@@ -42,7 +42,7 @@ async def test_a_sooner_deadline_wakes_the_sleeping_task(nursery, autojump_clock
     timer.close()
 
 
-async def test_a_renewed_or_cancelled_deadline_is_not_told_at_the_old_time(
+async def test_a_renewed_or_cancelled_deadline_does_not_fire_at_its_old_time(
     nursery, autojump_clock, told
 ):
     timer = Timer()
@@ -57,9 +57,7 @@ async def test_a_renewed_or_cancelled_deadline_is_not_told_at_the_old_time(
     timer.close()
 
 
-async def test_a_deadline_in_the_past_is_told_at_once_and_is_no_stall(
-    nursery, autojump_clock, told
-):
+async def test_a_past_deadline_fires_at_once_without_a_stall(nursery, autojump_clock, told):
     await trio.sleep(100)
     timer = Timer()
     await nursery.start(timer.run)
@@ -73,7 +71,7 @@ async def test_a_deadline_in_the_past_is_told_at_once_and_is_no_stall(
 async def test_a_notify_may_set_its_deadline_anew(nursery, autojump_clock, told):
     timer = Timer()
 
-    def tick(stalled: bool) -> None:
+    def tick(stalled):
         told.note("tick")(stalled)
         timer.set("tick", trio.current_time() + 2, tick)
 
@@ -89,7 +87,7 @@ async def test_other_tasks_run_between_batches_of_deadlines(nursery, autojump_cl
     for n in range(3 * BATCH):
         timer.set(n, 1, told.append)
 
-    async def watch() -> None:
+    async def watch():
         await trio.sleep(1)
         while len(told) < 3 * BATCH:
             seen.add(len(told))
@@ -114,7 +112,7 @@ async def test_other_tasks_run_while_many_deadlines_set_later_are_passed_over(
             timer.set(n, at, told.note(n))
     timer.set("due", 1, told.note("due"))
 
-    async def watch() -> None:
+    async def watch():
         await trio.sleep(1)
         while not told:
             turns.append(1)
@@ -128,7 +126,7 @@ async def test_other_tasks_run_while_many_deadlines_set_later_are_passed_over(
     timer.close()
 
 
-async def test_a_deadline_set_later_is_told_at_the_later_time_only(nursery, autojump_clock, told):
+async def test_a_postponed_deadline_fires_once(nursery, autojump_clock, told):
     timer = Timer()
     for at in (1, 9):
         for n in range(3 * LOOKS):
@@ -142,7 +140,7 @@ async def test_a_deadline_set_later_is_told_at_the_later_time_only(nursery, auto
 async def test_a_raising_notify_loses_only_its_own_deadline(autojump_clock, told):
     timer = Timer()
 
-    def fail(stalled: bool) -> None:
+    def fail(stalled):
         raise RuntimeError("boom")
 
     timer.set("a", 1, told.note("a"))
@@ -165,13 +163,13 @@ async def test_closing_ends_run_without_telling_more(nursery, autojump_clock, to
     assert (trio.current_time(), told) == (5, [])
 
 
-async def stall(mock_clock: MockClock, seconds: float) -> None:
+async def stall(mock_clock, seconds):
     """Let all settle, then let time pass without any task running."""
     await wait_all_tasks_blocked()
     mock_clock.jump(seconds)
 
 
-async def test_after_a_stall_due_deadlines_are_told_as_stalled(nursery, mock_clock, told):
+async def test_after_a_stall_due_deadlines_fire_as_stalled(nursery, mock_clock, told):
     timer = Timer(stalled_after=5)
     timer.set("due", 10, told.note("due"))
     timer.set("also due", 15, told.note("also due"))
@@ -189,13 +187,13 @@ async def test_after_a_stall_due_deadlines_are_told_as_stalled(nursery, mock_clo
     timer.close()
 
 
-async def test_what_others_renew_while_catching_up_is_not_told(nursery, mock_clock, told):
+async def test_a_deadline_renewed_while_catching_up_does_not_fire(nursery, mock_clock, told):
     timer = Timer(stalled_after=5)
     timer.set("renewed", 10, told.note("renewed"))
     timer.set("silent", 10, told.note("silent"))
     await nursery.start(timer.run)
 
-    async def read_socket() -> None:
+    async def read_socket():
         await trio.sleep_until(20.01)
         timer.set("renewed", 40, told.note("renewed"))
 
@@ -221,11 +219,11 @@ async def test_being_a_little_late_is_no_stall(nursery, mock_clock, told):
 async def test_a_stall_is_remembered_over_a_crash_while_telling(nursery, mock_clock, told):
     timer = Timer(stalled_after=5)
 
-    def fail(stalled: bool) -> None:
+    def fail(stalled):
         told.note("bad")(stalled)
         raise RuntimeError("boom")
 
-    async def run_twice() -> None:
+    async def run_twice():
         with pytest.raises(RuntimeError, match="boom"):
             await timer.run()
         await timer.run()

@@ -1,10 +1,8 @@
-"""What every store promises, checked on each of them."""
+"""The contract of a store, checked on each of them."""
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -25,26 +23,22 @@ from presence.live.ports import (
     MembershipTable,
     Revocation,
     StartupState,
-    Store,
 )
 
-MakeStore = Callable[[], Store]
 STARTS_APART = 2**32
 ADA, BOB, CY = UserId("ada"), UserId("bob"), UserId("cy")
 CHESS, GO = ServerId("chess"), ServerId("go")
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
+def make_store(request, tmp_path):
     """A function for each start of a server on the same data."""
     memory = MemoryStore()
     return (lambda: memory) if request.param == "memory" else lambda: SqliteStore(tmp_path / "data")
 
 
 @contextlib.asynccontextmanager
-async def run_of(
-    make_store: MakeStore, now: float = 1000.0
-) -> AsyncIterator[tuple[Store, StartupState]]:
+async def run_of(make_store, now=1000.0):
     """One run of the server, ended in order."""
     store = make_store()
     startup = await store.open(now)
@@ -55,15 +49,15 @@ async def run_of(
         await store.aclose()
 
 
-def view_of(user_id: UserId, **changes: Any) -> PublicView:
+def view_of(user_id, **changes):
     return attrs.evolve(PublicView(user_id, user_id.title(), version=1), **changes)
 
 
-def record_of(view: PublicView, **changes: Any) -> Record:
+def record_of(view, **changes):
     return attrs.evolve(Record(view, view.username, is_announced=True), **changes)
 
 
-def users(*records: Record) -> dict[UserId, Record | None]:
+def users(*records):
     return {record.view.user_id: record for record in records}
 
 
@@ -85,7 +79,7 @@ FULL = record_of(
 )
 
 
-async def test_a_new_store_is_empty_and_counts_its_first_start(make_store: MakeStore) -> None:
+async def test_a_new_store_is_empty_and_counts_its_first_start(make_store):
     async with run_of(make_store) as (store, startup):
         assert startup == StartupState(
             epoch=1,
@@ -103,7 +97,7 @@ async def test_a_new_store_is_empty_and_counts_its_first_start(make_store: MakeS
         assert await store.read_latest_version() == 0
 
 
-async def test_a_record_is_read_as_it_was_written(make_store: MakeStore) -> None:
+async def test_a_record_is_read_as_it_was_written(make_store):
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(FULL)))
         assert await store.read_user(ADA) == FULL
@@ -112,7 +106,7 @@ async def test_a_record_is_read_as_it_was_written(make_store: MakeStore) -> None
         assert await store.read_user(ADA) == newer
 
 
-async def test_a_deleted_user_is_gone(make_store: MakeStore) -> None:
+async def test_a_deleted_user_is_gone(make_store):
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(FULL, record_of(view_of(BOB)))))
         await store.write(Batch(2.0, users={ADA: None, CY: None}))
@@ -120,7 +114,7 @@ async def test_a_deleted_user_is_gone(make_store: MakeStore) -> None:
         assert await store.read_announced_ids("", 10) == [BOB]
 
 
-async def test_only_users_who_are_shown_have_a_view(make_store: MakeStore) -> None:
+async def test_only_announced_users_have_a_view(make_store):
     shown, unshown = record_of(view_of(ADA)), record_of(view_of(BOB), is_announced=False)
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(shown, unshown)))
@@ -128,7 +122,7 @@ async def test_only_users_who_are_shown_have_a_view(make_store: MakeStore) -> No
         assert await store.read_views([]) == {}
 
 
-async def test_shown_ids_come_in_pages_by_code_point(make_store: MakeStore) -> None:
+async def test_shown_ids_come_in_pages_by_code_point(make_store):
     ids = [UserId(name) for name in ("~", "Z", "a", "10", "9", "_", "aa", "=", "hidden")]
     some = [record_of(view_of(user_id), is_announced=user_id != "hidden") for user_id in ids]
     async with run_of(make_store) as (store, _):
@@ -137,7 +131,7 @@ async def test_shown_ids_come_in_pages_by_code_point(make_store: MakeStore) -> N
         assert pages == [["10", "9", "="], ["Z", "_", "a"], ["~"], []]
 
 
-async def test_views_of_many_users_are_read_at_once(make_store: MakeStore) -> None:
+async def test_views_of_many_users_are_read_at_once(make_store):
     many = [record_of(view_of(UserId(f"user{n}"), version=n)) for n in range(3000)]
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(*many)))
@@ -145,7 +139,7 @@ async def test_views_of_many_users_are_read_at_once(make_store: MakeStore) -> No
         assert views == {record.view.user_id: record.view for record in many}
 
 
-async def test_everything_but_the_statuses_outlives_a_restart(make_store: MakeStore) -> None:
+async def test_everything_but_the_statuses_outlives_a_restart(make_store):
     memberships = [
         MembershipRow(ADA, CHESS, by_admin=True, by_claim=False, by_shown_claim=False),
         MembershipRow(BOB, CHESS, by_admin=False, by_claim=True, by_shown_claim=False),
@@ -184,7 +178,7 @@ async def test_everything_but_the_statuses_outlives_a_restart(make_store: MakeSt
         assert await store.read_user(ADA) == attrs.evolve(FULL, view=view)
 
 
-async def test_deleted_rows_do_not_outlive_a_restart(make_store: MakeStore) -> None:
+async def test_deleted_rows_do_not_outlive_a_restart(make_store):
     row = MembershipRow(ADA, CHESS, by_admin=True, by_claim=False, by_shown_claim=False)
     async with run_of(make_store) as (store, _):
         await store.write(
@@ -199,9 +193,7 @@ async def test_deleted_rows_do_not_outlive_a_restart(make_store: MakeStore) -> N
         assert startup.announced_count == 0
 
 
-async def test_a_start_shows_nobody_online_and_leaves_the_others_alone(
-    make_store: MakeStore,
-) -> None:
+async def test_a_start_shows_nobody_online_and_leaves_the_others_alone(make_store):
     away = record_of(view_of(ADA, status=Status.AWAY, activity=Text("chess")))
     hidden = record_of(view_of(BOB, last_seen=50.0), intent=Status.OFFLINE, attached_in=1)
     async with run_of(make_store) as (store, _):
@@ -219,7 +211,7 @@ async def test_a_start_shows_nobody_online_and_leaves_the_others_alone(
         assert await store.read_latest_version() == 2 * STARTS_APART + 1
 
 
-def leased(user_id: UserId, end: float, state: State = State.ONLINE, **changes: Any) -> Record:
+def leased(user_id, end, state=State.ONLINE, **changes):
     """A user who is away, for as long as a lease holds."""
     view = view_of(user_id, status=Status.AWAY, activity=Text("chess"))
     devices = {DeviceId("bot"): state, DeviceId("phone"): State.ONLINE}
@@ -227,7 +219,7 @@ def leased(user_id: UserId, end: float, state: State = State.ONLINE, **changes: 
     return attrs.evolve(record, lease_ends={DeviceId("bot"): end}, **changes)
 
 
-async def test_who_is_shown_by_a_lease_stays_so_over_a_start(make_store: MakeStore) -> None:
+async def test_a_user_shown_by_a_lease_stays_shown_over_a_start(make_store):
     shown, over = leased(ADA, 2000.5), leased(BOB, 2000.0)
     does_not_count = leased(CY, 3000.0, State.OFFLINE)
     async with run_of(make_store) as (store, _):
@@ -241,7 +233,7 @@ async def test_who_is_shown_by_a_lease_stays_so_over_a_start(make_store: MakeSto
         assert startup.leased == {ADA: views[ADA], CY: views[CY]}
 
 
-async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store: MakeStore) -> None:
+async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store):
     view = view_of(ADA, last_seen=50.0)
     hidden = leased(ADA, 2000.5, view=view, intent=Status.OFFLINE)
     async with run_of(make_store) as (store, _):
@@ -251,9 +243,7 @@ async def test_a_hidden_user_with_a_lease_is_named_and_stays_hidden(make_store: 
         assert await store.read_user(ADA) == hidden
 
 
-async def test_after_a_crash_the_version_of_who_is_leased_is_raised_too(
-    make_store: MakeStore,
-) -> None:
+async def test_after_a_crash_the_version_of_a_leased_user_is_raised(make_store):
     store = make_store()
     await store.open(1000.0)
     await store.write(Batch(900.0, users=users(leased(ADA, 2000.5))))
@@ -263,9 +253,7 @@ async def test_after_a_crash_the_version_of_who_is_leased_is_raised_too(
         assert await store.read_views([ADA]) == startup.leased
 
 
-async def test_a_text_that_ends_while_the_server_is_down_is_cleared_of_who_is_leased(
-    make_store: MakeStore,
-) -> None:
+async def test_a_leased_users_text_that_ends_while_the_server_is_down_is_cleared(make_store):
     text = {"custom_status": Text("lunch"), "custom_status_until": 1500.0}
     record = leased(ADA, 3000.0)
     record = attrs.evolve(record, view=attrs.evolve(record.view, **text))
@@ -278,9 +266,7 @@ async def test_a_text_that_ends_while_the_server_is_down_is_cleared_of_who_is_le
 
 
 @pytest.mark.parametrize("count", [50, 1500])
-async def test_each_view_changed_by_a_start_has_a_version_of_its_own(
-    make_store: MakeStore, count: int
-) -> None:
+async def test_each_view_changed_by_a_start_has_a_version_of_its_own(make_store, count):
     names = [UserId(f"user{n}") for n in range(count)]
     online = [record_of(view_of(name, status=Status.ONLINE)) for name in names]
     async with run_of(make_store) as (store, _):
@@ -291,9 +277,7 @@ async def test_each_view_changed_by_a_start_has_a_version_of_its_own(
         assert await store.read_latest_version() == versions[-1]
 
 
-async def test_last_seen_is_the_newest_commit_even_where_the_clock_went_back(
-    make_store: MakeStore,
-) -> None:
+async def test_last_seen_is_the_newest_commit_even_where_the_clock_went_back(make_store):
     online = record_of(view_of(ADA, status=Status.ONLINE))
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0))
@@ -302,8 +286,8 @@ async def test_last_seen_is_the_newest_commit_even_where_the_clock_went_back(
         assert (await store.read_views([ADA]))[ADA].last_seen == 900.0
 
 
-async def test_a_start_clears_public_texts_whose_time_has_passed(make_store: MakeStore) -> None:
-    def ends_at(user_id: UserId, end: float, **changes: Any) -> Record:
+async def test_a_start_clears_public_texts_whose_time_has_passed(make_store):
+    def ends_at(user_id, end, **changes):
         text = Text("lunch")
         return record_of(view_of(user_id, custom_status=text, custom_status_until=end, **changes))
 
@@ -325,7 +309,7 @@ async def test_a_start_clears_public_texts_whose_time_has_passed(make_store: Mak
         }
 
 
-async def test_a_start_clears_true_texts_without_a_public_change(make_store: MakeStore) -> None:
+async def test_a_start_clears_true_texts_without_a_public_change(make_store):
     over = record_of(view_of(ADA), custom_status=Text("secret"), custom_status_until=2000.0)
     still_on = record_of(view_of(BOB), custom_status=Text("secret"), custom_status_until=2001.0)
     async with run_of(make_store) as (store, _):
@@ -335,14 +319,14 @@ async def test_a_start_clears_true_texts_without_a_public_change(make_store: Mak
         assert await store.read_user(BOB) == still_on
 
 
-async def test_a_start_with_nothing_to_change_uses_no_version(make_store: MakeStore) -> None:
+async def test_a_start_with_nothing_to_change_uses_no_version(make_store):
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0, users=users(record_of(view_of(ADA, version=5)))))
     async with run_of(make_store) as (store, _):
         assert await store.read_latest_version() == 5
 
 
-async def test_the_latest_version_counts_those_of_deleted_users(make_store: MakeStore) -> None:
+async def test_the_latest_version_counts_those_of_deleted_users(make_store):
     async with run_of(make_store) as (store, _):
         await store.write(Batch(1.0, users=users(record_of(view_of(ADA, version=8)))))
         gone = Revocation(ADA, 1.0, last_version=9)
@@ -352,7 +336,7 @@ async def test_the_latest_version_counts_those_of_deleted_users(make_store: Make
         assert await store.read_latest_version() == 9
 
 
-async def test_batches_are_written_in_the_order_of_the_calls(make_store: MakeStore) -> None:
+async def test_batches_are_written_in_the_order_of_the_calls(make_store):
     async with run_of(make_store) as (store, _):
         async with trio.open_nursery() as nursery:
             for version in range(1, 21):
@@ -362,7 +346,7 @@ async def test_batches_are_written_in_the_order_of_the_calls(make_store: MakeSto
         assert await store.read_user(ADA) == record_of(view_of(ADA, version=20))
 
 
-async def test_after_a_crash_no_version_is_older_than_the_run(make_store: MakeStore) -> None:
+async def test_after_a_crash_no_version_is_older_than_the_run(make_store):
     store = make_store()
     await store.open(1000.0)
     shown = record_of(view_of(ADA, version=2**32 + 1))
@@ -378,7 +362,7 @@ async def test_after_a_crash_no_version_is_older_than_the_run(make_store: MakeSt
         assert (await store.read_views([ADA]))[ADA].version == 2 * 2**32
 
 
-async def test_after_an_end_in_order_versions_are_as_stored(make_store: MakeStore) -> None:
+async def test_after_an_end_in_order_versions_are_as_stored(make_store):
     shown = record_of(view_of(ADA, version=2**32 + 1))
     async with run_of(make_store) as (store, _):
         await store.write(Batch(900.0, users=users(shown)))
@@ -386,7 +370,7 @@ async def test_after_an_end_in_order_versions_are_as_stored(make_store: MakeStor
         assert await store.read_user(ADA) == shown
 
 
-async def test_a_closed_store_answers_nothing(make_store: MakeStore) -> None:
+async def test_a_closed_store_answers_nothing(make_store):
     async with run_of(make_store) as (store, _):
         pass
     await store.aclose()
@@ -439,9 +423,9 @@ batches = st.builds(
 runs = st.lists(st.lists(batches, max_size=3), min_size=1, max_size=3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(runs)
-def test_both_stores_answer_alike(runs: list[list[Batch]]) -> None:
+def test_both_stores_answer_alike(runs):
     with tempfile.TemporaryDirectory() as directory:
         memory = MemoryStore()
         told_by_memory = trio.run(live, runs, lambda: memory)
@@ -449,7 +433,7 @@ def test_both_stores_answer_alike(runs: list[list[Batch]]) -> None:
     assert told_by_memory == told_by_sqlite
 
 
-async def live(runs: list[list[Batch]], make_store: MakeStore) -> list[object]:
+async def live(runs, make_store):
     told: list[object] = []
     for number, run in enumerate([*runs, []]):
         async with run_of(make_store, now=1000.0 * number) as (store, startup):
@@ -465,6 +449,6 @@ async def live(runs: list[list[Batch]], make_store: MakeStore) -> list[object]:
     return told
 
 
-def unnumbered(view: PublicView) -> PublicView:
+def unnumbered(view):
     """Without the place in the run: in which order a start numbers its changes is left open."""
     return attrs.evolve(view, version=view.version // STARTS_APART)

@@ -1,4 +1,4 @@
-"""What the tests of the whole server's parts share."""
+"""Fixtures for the tests of the server's parts."""
 
 import pytest
 

@@ -306,7 +306,7 @@ def test_the_defaults_of_rules_limits_and_times_are_those_of_the_settings():
     assert config.limits == NetLimits(is_development=True)
 
 
-def test_what_is_set_reaches_rules_limits_and_times():
+def test_settings_reach_rules_limits_and_times():
     config = Config(
         grace_after=1.0,
         max_devices_per_user=2,

@@ -98,7 +98,7 @@ async def test_the_interpreters_own_collector_is_left_as_it_was(autojump_clock):
     assert (gc.get_threshold(), list(gc.callbacks), gc.isenabled()) == before
 
 
-def test_what_outlived_both_looks_is_kept_out_of_the_next():
+def test_objects_that_outlive_both_looks_are_frozen():
     looks = Looks()
     collector = looks.collector()
     for _ in range(2 * SECOND_LOOK_AFTER):

@@ -60,7 +60,7 @@ def test_auto_means_console_on_a_terminal(written):
     assert not stream.getvalue().startswith("{")
 
 
-def test_what_is_below_the_level_is_not_written(written):
+def test_events_below_the_level_are_not_written(written):
     stream = written("json", "warning")
     get_log().info(LogEvent.LISTENING)
     get_log().warning(LogEvent.DRAINING)
@@ -134,7 +134,7 @@ def test_a_token_is_never_written(written, log_format, fields):
         assert secret not in text
 
 
-def test_what_stands_beside_a_token_stays():
+def test_text_beside_a_token_stays():
     line = {"url": "/ws?token=abc&device=x", "user": "alice", "count": 3, "is_new": True}
     assert hide_secrets(None, "info", line) == line | {"url": "/ws?token=***&device=x"}
 

@@ -48,9 +48,7 @@ class ReadyServer:
         on_ready(Ports(8080, 7070))
 
 
-async def test_whoever_reads_the_ready_file_reads_the_old_one_or_the_new_one_whole(
-    collector_as_before, monkeypatch, tmp_path
-):
+async def test_the_ready_file_is_replaced_atomically(collector_as_before, monkeypatch, tmp_path):
     @asynccontextmanager
     async def open_ready_server(config):
         yield ReadyServer()

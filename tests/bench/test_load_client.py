@@ -65,7 +65,7 @@ def test_published_bytes_are_as_many_as_an_update_of_ours(scripted, loading):
     assert {len(message) + 4 for message in messages[:2]} == {146, 149}
 
 
-def test_what_never_comes_is_lost(scripted, loading):
+def test_a_missing_update_is_lost(scripted, loading):
     def forget_b(listeners, message):
         listeners["/a"].send(message)
 
@@ -159,7 +159,7 @@ def test_versions_that_go_backwards_are_out_of_order(scripted, loading):
         assert faults(load.run(w=1, seconds=0.1)) == {"out_of_order": 2}
 
 
-def test_who_shares_no_audience_must_not_be_told(scripted, loading):
+def test_an_update_outside_its_audience_is_leaked(scripted, loading):
     plan = [
         Connection("L", "/a", (0, 3)),
         Connection("L", "/b", (1, 2)),
@@ -189,7 +189,7 @@ def test_a_listener_that_the_server_ends_is_a_fault(scripted, loading):
     assert answer.checks["disconnected"] == 1
 
 
-def test_who_reads_nothing_is_not_waited_for_and_sees_the_end_later(scripted, loading):
+def test_a_listener_that_reads_nothing_is_not_waited_for(scripted, loading):
     plan = [*PLAN, Connection("D", "/d"), Connection("S", "/s")]
     with loading(scripted(tell_all), plan) as load:
         answer = load.run(w=1, seconds=0.1, slow_bytes=1000)
@@ -251,7 +251,7 @@ def test_it_settles_although_pings_come_all_the_time(scripted, loading):
 
 
 @pytest.mark.parametrize("how", ["clean", "reset"])
-def test_who_was_dropped_can_come_again(scripted, loading, how):
+def test_a_dropped_connection_can_be_opened_again(scripted, loading, how):
     with loading(scripted(tell_all), PLAN) as load:
         load.run(w=1, seconds=0.05)
         assert load.drop(0, 2, how)["dropped"] == 2
@@ -286,7 +286,7 @@ def test_pings_are_answered(scripted, loading):
 
 
 @pytest.mark.parametrize("size", [100, 70_000])
-def test_who_has_all_fragments_of_its_first_message_is_ready(scripted, loading, size):
+def test_a_connection_is_ready_with_its_whole_first_message(scripted, loading, size):
     def greet(connection):
         connection.send(["x" * size, "y" * size, "z" * size])
 
@@ -297,7 +297,7 @@ def test_who_has_all_fragments_of_its_first_message_is_ready(scripted, loading, 
 
 
 @pytest.mark.parametrize("size", [100, 70_000])
-def test_who_waits_for_a_fragment_is_not_ready(scripted, loading, size):
+def test_a_connection_that_waits_for_a_fragment_is_not_ready(scripted, loading, size):
     is_over = threading.Event()
 
     def greet(connection):

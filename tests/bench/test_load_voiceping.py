@@ -73,7 +73,7 @@ def test_everybody_asks_to_be_answered_before_it_is_ready(form, scripted_radios,
     assert {frame.sender for frame in tests} == {"1", "2", A, B}
 
 
-def test_what_never_comes_is_lost(form, scripted_radios, loading):
+def test_a_missing_update_is_lost(form, scripted_radios, loading):
     def forget_b(radios, frame):
         radios[A].tell(frame.sender, int(frame.payload))
 
@@ -150,7 +150,7 @@ def test_a_message_that_is_none_of_ours_is_garbled(form, scripted_radios, loadin
     assert faults(answer) == {"garbled": answer["rounds"]}
 
 
-def test_what_is_no_status_of_a_publisher_is_counted_apart(form, scripted_radios, loading):
+def test_frames_that_are_no_status_of_a_publisher_are_counted_apart(form, scripted_radios, loading):
     def chat(radios, frame):
         radios[A].tell("70000", ONLINE)
         radios[A].say(Frame(1, 9, "0", A, 1))
@@ -162,7 +162,7 @@ def test_what_is_no_status_of_a_publisher_is_counted_apart(form, scripted_radios
     assert answer["others"] == 2 * answer["rounds"]
 
 
-def test_who_shares_no_audience_must_not_be_told(form, scripted_radios, loading):
+def test_an_update_outside_its_audience_is_leaked(form, scripted_radios, loading):
     plan = [
         Connection("P", "1:t1", (3,)),
         Connection("L", f"{A}:t{A}", (3,)),
@@ -183,7 +183,7 @@ def test_a_listener_that_the_server_ends_is_a_fault(form, scripted_radios, loadi
 
 
 @pytest.mark.parametrize("how", ["clean", "reset"])
-def test_who_was_dropped_can_come_again(form, scripted_radios, loading, how):
+def test_a_dropped_connection_can_be_opened_again(form, scripted_radios, loading, how):
     with loading(scripted_radios(form, tell_all), PLAN, form=form) as load:
         load.run(w=1, seconds=0.05)
         assert load.drop(2, 2, how)["dropped"] == 2

@@ -1,4 +1,4 @@
-"""Who is in which servers: the same each time, a few large servers, several for everybody."""
+"""The members of each server: the same each time, a few large servers, several for each user."""
 
 from itertools import pairwise
 

@@ -23,7 +23,7 @@ def reading(tmp_path):
     return read
 
 
-async def test_who_is_hidden_comes_unseen(tmp_path, reading):
+async def test_a_hidden_user_connects_unseen(tmp_path, reading):
     await _in_thread(hide, tmp_path, ["1000000", "1000001"])
     record = await reading("1000001")
     assert record.is_hiding
@@ -31,7 +31,7 @@ async def test_who_is_hidden_comes_unseen(tmp_path, reading):
     assert await reading("1") is None
 
 
-async def test_who_is_registered_was_seen_and_hides_nothing(tmp_path, reading):
+async def test_a_registered_user_was_seen_before_and_does_not_hide(tmp_path, reading):
     await _in_thread(register, tmp_path, 51)
     record = await reading("u00000050")
     assert (record.is_announced, record.is_hiding) == (True, False)

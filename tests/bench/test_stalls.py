@@ -40,7 +40,7 @@ async def test_many_short_steps_make_a_long_turn_and_no_long_step():
     assert figures["step_ms"] < figures["turn_ms"] / 2
 
 
-async def test_what_was_before_and_comes_after_does_not_count():
+async def test_stalls_outside_the_window_do_not_count():
     burn(0.05)
     async with watch_stalls() as stalls:
         pass

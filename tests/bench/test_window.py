@@ -1,4 +1,4 @@
-"""What one window says, and when its times are in doubt."""
+"""The figures of one window, and when its times are in doubt."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A worker is heard to its end, and a bad end is told."""
+"""The output of a worker is read to its end, and a failure is reported."""
 
 import pytest
 
@@ -15,18 +15,18 @@ def stage(tmp_path):
     return Stage(tmp_path, choose_cores(), 1, 0.05)
 
 
-def test_everything_that_a_worker_tells_is_heard(stage):
+def test_every_line_of_a_worker_is_read(stage):
     told = list(work(stage, "sweep", n=10, repeats=1))
     assert told
     assert not any(any(each["checks"].values()) for each in told if "checks" in each)
 
 
-def test_a_worker_that_fails_is_told_with_its_last_words(stage):
+def test_a_failed_worker_is_reported_with_its_last_output(stage):
     with pytest.raises(WorkerFailed, match="KeyError"):
         list(work(stage, "sweep"))
 
 
-def test_a_worker_does_not_outlive_whoever_listens(stage):
+def test_a_worker_does_not_outlive_its_reader(stage):
     told = work(stage, "sweep", n=10, repeats=100)
     next(told)
     told.close()

@@ -84,7 +84,7 @@ def test_preparing_twice_is_preparing_once(old_backend, trio_as_before):
     prepare_backend("3.7.1", old_backend)
 
 
-def test_what_another_library_lends_is_left_to_it(old_backend, monkeypatch):
+def test_borrowed_backends_are_left_alone(old_backend, monkeypatch):
     class Lent(BaseException):
         pass
 
@@ -137,7 +137,7 @@ async def test_a_connection_that_never_comes_about_is_given_up(url_that_never_co
         await RestClient(url_that_never_connects, "t", answer_after=0.1).get_users(["bob"])
 
 
-async def test_whoever_waits_for_a_connection_may_be_cancelled(url_that_never_connects):
+async def test_waiting_for_a_connection_can_be_cancelled(url_that_never_connects):
     with trio.move_on_after(0.1) as scope:
         await RestClient(url_that_never_connects, "t").get_users(["bob"])
     assert scope.cancelled_caught

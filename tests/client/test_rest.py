@@ -92,7 +92,7 @@ async def test_a_development_token_is_asked_for_without_a_token(serve):
         (b"", None, "gave no HTTP answer"),
     ],
 )
-async def test_what_is_no_good_answer_is_a_sentence(serve, answer, status, sentence):
+async def test_a_bad_answer_is_reported_in_a_sentence(serve, answer, status, sentence):
     _, url = await serve(answer)
     with pytest.raises(RequestFailed, match=f"^{url} {sentence}") as failed:
         await RestClient(url, "t").get_users(["bob"])
@@ -136,7 +136,7 @@ async def test_a_server_that_never_answers_is_given_up(serve):
     assert len(server.requests) == 1
 
 
-async def test_whoever_asks_may_be_cancelled(serve):
+async def test_a_request_can_be_cancelled(serve):
     _, url = await serve(None)
     with trio.move_on_after(0.2) as scope:
         await RestClient(url, "t").get_users(["bob"])

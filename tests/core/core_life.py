@@ -59,7 +59,7 @@ def run_of(epoch: int = 1, *, began_at: float = 0.0, settled: int = 0, **rules) 
 def as_stored(record: Record, committed_at: float, versions: Versions, now: float) -> Record:
     """*record* as a start of the server at *now* leaves it; times are Unix times.
 
-    Whoever was shown online is offline, unless a lease still shows it, and texts
+    A user shown online is offline, unless a lease still shows it, and texts
     whose time has passed are cleared.
     """
     view = record.view
@@ -125,12 +125,12 @@ class Life:
 
     @property
     def record(self) -> Record:
-        """What was last stored."""
+        """The last stored record."""
         return self.records[-1]
 
     @property
     def view(self) -> PublicView:
-        """What others see."""
+        """The public view."""
         return self.user.public
 
     # -- what happens ------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Life:
     # -- what was seen -----------------------------------------------------------------------
 
     def take_told(self) -> list[PresenceChanged]:
-        """What others were told since this was last asked."""
+        """The changes published since the last call."""
         told, self.told = self.told, []
         return [each.change for each in told]
 

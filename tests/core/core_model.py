@@ -52,7 +52,7 @@ class Said:
 
 @attrs.frozen
 class Seen:
-    """What others see, without its version."""
+    """The public view without its version."""
 
     status: Status
     username: str
@@ -242,7 +242,7 @@ class NaiveUser:
         return is_text and is_alone
 
     def supersede(self, newest: Said) -> None:
-        """What was asked for before and waits lapses, where the newest command names it."""
+        """Drop pending fields that the newest command names."""
         change = newest.change
         names = [
             name
@@ -304,7 +304,7 @@ class NaiveUser:
         return tried
 
     def essence(self) -> tuple:
-        """What a command must alter in order to be counted: not the ends of holds."""
+        """The state that a command must alter in order to be counted, without the ends of holds."""
         entries = [
             (entry.device, entry.kind, entry.connection, entry.state) for entry in self.entries
         ]

@@ -91,7 +91,7 @@ def test_poll_after_poll_runs_one_timer():
         pytest.param(1020.0, 1320.0, id="a sweep every 120"),
     ],
 )
-def test_the_sweep_finds_who_was_silent_for_300_seconds(pinged_at, swept_at):
+def test_the_sweep_finds_devices_silent_for_300_seconds(pinged_at, swept_at):
     assert sweep_of(pinged_at, RULES) == pytest.approx(swept_at)
 
 

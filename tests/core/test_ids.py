@@ -1,4 +1,4 @@
-"""What is a valid id, and which aliases of an id are none."""
+"""Valid ids, and aliases of an id that are invalid."""
 
 import pytest
 from hypothesis import given

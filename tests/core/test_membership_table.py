@@ -103,7 +103,7 @@ def test_a_server_of_very_many_is_loaded_whole():
     assert table.entries["user8"] is table.entries["user9"]
 
 
-def test_who_belongs_nowhere_and_what_has_no_members_is_not_held():
+def test_users_without_servers_and_servers_without_members_are_not_held():
     table = loaded(("ada", CHESS, BY_ADMIN), ("bob", GO, BY_CLAIM))
     for user_id, server_id in (("ada", CHESS), ("bob", GO)):
         table.put(user_id, {server_id: 0})

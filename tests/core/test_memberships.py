@@ -57,13 +57,13 @@ def test_a_claim_that_was_taken_back_is_seen_until_that_is_shown(memberships):
     assert memberships.members_of(CHESS) == set()
 
 
-def test_what_is_claimed_and_taken_back_in_secret_is_never_seen(memberships):
+def test_a_claim_made_and_revoked_while_hidden_is_never_seen(memberships):
     memberships.claim("ada", [CHESS])
     memberships.claim("ada", [])
     assert memberships.publish_claims("ada") == MembershipDelta("ada")
 
 
-def test_what_an_administrator_makes_is_seen_at_once(memberships):
+def test_memberships_by_administration_are_seen_at_once(memberships):
     assert memberships.admit("ada", CHESS) == MembershipDelta(
         "ada", joined={CHESS}, appeared={CHESS}, rows=(row("ada", CHESS, "admin"),)
     )
@@ -79,7 +79,7 @@ def test_a_claim_takes_back_nothing_of_an_administrator(memberships):
     assert memberships.servers_of("ada") == {CHESS, EVERYONE}
 
 
-def test_who_is_dismissed_is_gone_whoever_made_it_a_member(memberships):
+def test_a_dismissal_removes_memberships_of_any_origin(memberships):
     memberships.claim("ada", [CHESS])
     memberships.publish_claims("ada")
     memberships.admit("ada", CHESS)
@@ -134,7 +134,7 @@ def test_a_claim_makes_servers_but_never_everyone():
 
 
 @pytest.mark.parametrize("has_everyone", [True, False])
-def test_two_who_share_no_server_see_each_other_only_in_everyone(has_everyone):
+def test_users_without_a_common_server_see_each_other_only_in_everyone(has_everyone):
     rows = [row("ada", CHESS, "admin"), row("bob", GO, "admin")]
     memberships = Memberships({}, rows, has_everyone=has_everyone)
     assert memberships.can_see("ada", "bob") is has_everyone
@@ -142,7 +142,7 @@ def test_two_who_share_no_server_see_each_other_only_in_everyone(has_everyone):
     assert memberships.can_see("ada", "bob")
 
 
-def test_who_claims_in_secret_sees_and_is_not_seen():
+def test_a_hidden_user_that_claims_a_server_sees_and_is_not_seen():
     memberships = Memberships({}, [row("ada", CHESS, "admin")], has_everyone=False)
     memberships.claim("bob", [CHESS])
     assert memberships.can_see("bob", "ada")

@@ -11,7 +11,7 @@ from presence.core.user.patch import EMPTY_PATCH, UNSET, PresencePatch
 
 @attrs.frozen
 class Settings:
-    """What a change changes, in the most naive model: an end belongs to what it ends."""
+    """A patch in the most naive model: an end belongs to the field that it ends."""
 
     intent: Status = Status.ONLINE
     until: float | None = None
@@ -66,7 +66,7 @@ def test_a_merged_change_does_what_both_would_have_done(older, newer):
 
 
 @given(changes(), changes())
-def test_what_is_left_of_a_superseded_change_does_not_undo_the_newer_one(older, newer):
+def test_the_rest_of_a_superseded_change_does_not_undo_the_newer_one(older, newer):
     both = apply(newer, apply(older, Settings()))
     assert apply(older.superseded_by(newer), apply(newer, Settings())) == both
 

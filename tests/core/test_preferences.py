@@ -1,4 +1,4 @@
-"""What the user chose by hand: intents that end, texts that end, what outlives the devices."""
+"""Preferences set by hand: intents and texts that end, and the part that outlives the devices."""
 
 import attrs
 import pytest
@@ -153,7 +153,7 @@ def test_a_text_is_cleared_at_its_end(now, text):
         ),
     ],
 )
-def test_what_ended_while_it_waited_is_over_at_once(change, preferences):
+def test_an_end_that_passed_while_waiting_applies_at_once(change, preferences):
     assert after(change) == preferences
 
 

@@ -1,4 +1,4 @@
-"""What is shown of a user whose actor is put aside: that it is offline, and nothing else."""
+"""A user in quarantine is shown offline, and nothing else of it."""
 
 import attrs
 import pytest
@@ -27,7 +27,7 @@ RECORD = Record(
 )
 
 
-def test_who_is_visible_is_shown_offline_as_if_it_had_left():
+def test_a_visible_user_in_quarantine_is_shown_offline():
     effects = enter_quarantine(VIEW, RECORD, Versions(1), 1_500.0)
     told, shown, saved = effects
     assert (type(told), type(shown), type(saved)) == (PresenceChanged, ShowSelf, Save)
@@ -40,19 +40,19 @@ def test_who_is_visible_is_shown_offline_as_if_it_had_left():
     assert (shown.view.custom_status, shown.view.activity) == (DINNER, None)
 
 
-def test_what_others_see_counts_where_the_record_is_older():
+def test_the_public_view_wins_over_an_older_record():
     older = attrs.evolve(RECORD, view=attrs.evolve(VIEW, status=Status.AWAY, version=6))
     told, _, saved = enter_quarantine(VIEW, older, Versions(1), 1_500.0)
     assert saved.record.view == told.view
 
 
-def test_of_whom_nothing_was_saved_only_others_are_told():
+def test_a_user_without_a_record_is_announced_but_not_saved():
     (told,) = enter_quarantine(VIEW, None, Versions(1), 1_500.0)
     assert told.view.status is Status.OFFLINE
 
 
 @pytest.mark.parametrize("record", [None, attrs.evolve(RECORD, view=HIDDEN)])
-def test_who_is_offline_to_others_stays_as_it_is(record):
+def test_a_user_already_shown_offline_stays_unchanged(record):
     versions = Versions(1)
     assert enter_quarantine(HIDDEN, record, versions, 1_500.0) == []
     assert versions.latest == Versions(1).latest
@@ -97,7 +97,7 @@ def put_aside() -> tuple[Life, int]:
     return life, phone
 
 
-def test_what_holds_then_is_told_once_and_without_the_activity():
+def test_leaving_quarantine_publishes_once_without_the_activity():
     life, phone = put_aside()
     life.say(phone, intent=Status.AWAY)
     life.say(phone, intent=Status.DND, custom_status=DINNER)
@@ -120,7 +120,7 @@ def test_what_holds_then_is_told_once_and_without_the_activity():
         pytest.param(lambda phone: Ended(phone, Ending.CLEAN), id="left"),
     ],
 )
-def test_who_went_meanwhile_is_not_seen_again(make):
+def test_a_user_that_left_in_quarantine_is_not_shown_again(make):
     life, phone = put_aside()
     life.do(make(phone))
     life.do(Released())

@@ -127,13 +127,6 @@ def test_after_a_crash_a_lease_holds_beside_the_connections_of_its_device(life):
     assert user.record.lease_ends == {PHONE: end}
 
 
-def test_after_a_crash_a_device_that_was_gone_stays_gone(life):
-    life.end(1)
-    life.take_told()
-    life.crash()
-    assert (life.take_told(), life.user.devices.is_over) == ([], True)
-
-
 def test_a_hidden_user_stays_hidden_over_a_crash(life):
     life.say(1, appear_offline=True, custom_status=Text("secret"))
     frozen = life.view
@@ -141,7 +134,7 @@ def test_a_hidden_user_stays_hidden_over_a_crash(life):
     assert (life.view, life.user.self_view.custom_status) == (frozen, "secret")
 
 
-def test_after_a_crash_the_users_devices_are_told_what_it_changed(life):
+def test_after_a_crash_the_users_devices_get_the_changed_self_view(life):
     life.connect("phone", state=State.IDLE)
     life.say(1, intent=ONLINE)
     life.lose(1)
@@ -150,7 +143,7 @@ def test_after_a_crash_the_users_devices_are_told_what_it_changed(life):
     assert life.self_views[-1].status is AWAY
 
 
-def test_what_ended_during_a_crash_is_over_after_it(life):
+def test_ends_that_passed_during_a_crash_apply_after_it(life):
     life.say(1, intent=AWAY, until=life.now.wall + 5.0, custom_status_until=life.now.wall + 5.0)
     life.take_told()
     record, life.wake_at = life.record, None
@@ -179,7 +172,7 @@ def test_a_connection_whose_arrival_was_lost_in_a_crash_still_counts(life):
     assert user.status is AWAY
 
 
-def test_intents_of_an_earlier_run_are_no_business_of_who_lives_now(life):
+def test_an_intent_of_an_earlier_run_does_not_apply_to_live_connections(life):
     live = [LiveConnection(ConnectionId(9), DeviceId("laptop"), State.ONLINE)]
     view = PublicView(ALICE, "Alice", OFF, version=7)
     record = Record(view, "Alice", is_announced=True, intent=DND, attached_in=1)
@@ -196,7 +189,7 @@ def test_intents_of_an_earlier_run_are_no_business_of_who_lives_now(life):
         pytest.param(3, 60.0, {}, {}, id="start, looked at after the restart grace"),
     ],
 )
-def test_who_was_attached_is_held_and_who_was_awaited_still_is(epoch, after, held, awaited):
+def test_attached_devices_are_held_and_awaited_ones_stay_awaited(epoch, after, held, awaited):
     record = Record(
         PublicView(ALICE, "Alice"),
         "Alice",
@@ -209,7 +202,7 @@ def test_who_was_attached_is_held_and_who_was_awaited_still_is(epoch, after, hel
     assert (devices.states, devices.awaited_states) == (held, awaited)
 
 
-def test_what_was_stored_does_not_change_when_an_awaited_device_returns(life):
+def test_a_stored_record_does_not_change_when_an_awaited_device_returns(life):
     life.restart()
     stored = life.user.record
     life.connect("phone")
@@ -226,7 +219,7 @@ def test_an_awaited_device_shows_nobody_after_a_crash(life):
     assert life.take_statuses() == [DND, OFF]
 
 
-def test_who_hid_before_a_restart_returns_hidden_after_a_crash_too(life):
+def test_a_device_that_hid_before_a_restart_returns_hidden_after_a_crash(life):
     life.connect("laptop", state=State.OFFLINE)
     life.say(1, intent=ONLINE)
     life.restart()
@@ -276,7 +269,7 @@ def test_a_start_keeps_what_outlives_the_devices(life):
 
 @pytest.mark.parametrize("wish", [None, ONLINE, AWAY])
 @pytest.mark.parametrize("after", [0.0, 59.9])
-def test_who_returns_within_the_restart_grace_keeps_what_it_chose(life, wish, after):
+def test_a_device_that_returns_within_the_restart_grace_keeps_the_intent(life, wish, after):
     life.restart()
     life.wait(after)
     life.connect("phone", intent=wish, state=State.ONLINE)
@@ -294,7 +287,7 @@ def test_a_deploy_outs_nobody(life, wish):
     assert life.take_told() == []
 
 
-def test_a_wish_to_be_invisible_is_heard_after_a_start_too(life):
+def test_a_request_to_be_invisible_is_honoured_after_a_start(life):
     life.restart()
     life.connect("phone", intent=OFF)
     assert life.take_told() == []
@@ -332,15 +325,6 @@ def test_after_the_restart_grace_the_user_begins_anew(life):
     assert life.take_statuses() == [ONLINE]
 
 
-def test_a_user_first_looked_at_after_the_restart_grace_begins_anew(life):
-    run = Incarnation(Versions(2), Rules(), settled_epoch=0, restart_grace_ends_at=START + 60.0)
-    record = attrs.evolve(life.record, view=attrs.evolve(life.view, status=OFF))
-    user = restored_user(record, run, Moment(START + 60.0, WALL))
-    connected = Connected(ConnectionId(1), DeviceId("phone"))
-    user.apply(connected, Moment(START + 60.0, WALL))
-    assert user.public.status is ONLINE
-
-
 @pytest.mark.parametrize(("settled", "status"), [(0, DND), (1, DND), (2, ONLINE)])
 def test_choices_outlast_a_run_that_did_not_outlive_its_own_grace(life, settled, status):
     record = attrs.evolve(life.record, view=attrs.evolve(life.view, status=OFF), attached_in=1)
@@ -348,34 +332,6 @@ def test_choices_outlast_a_run_that_did_not_outlive_its_own_grace(life, settled,
     user = restored_user(record, run, life.now)
     user.apply(Connected(ConnectionId(1), DeviceId("phone")), life.now)
     assert user.public.status is status
-
-
-def test_starts_that_follow_each_other_keep_what_was_chosen(life):
-    for _ in range(3):
-        life.restart()
-        life.wait(30.0)
-    assert life.record.attached_in == 1
-    life.connect("phone")
-    assert life.take_statuses() == [DND]
-
-
-def test_a_device_that_returned_takes_no_other_along_when_it_leaves(life):
-    life.connect("laptop")
-    life.say(1, intent=OFF)
-    life.take_told()
-    life.restart()
-    life.end(life.connect("phone"))
-    life.wait(20.0)
-    life.connect("laptop", intent=ONLINE)
-    assert life.take_told() == []
-
-
-def test_who_returned_and_left_again_is_gone(life):
-    life.restart()
-    life.end(life.connect("phone"))
-    assert life.take_statuses() == [DND, OFF]
-    life.connect("phone")
-    assert life.take_statuses() == [ONLINE]
 
 
 def test_a_status_that_ends_between_two_runs_is_over(life):
@@ -392,28 +348,6 @@ def test_a_text_that_ends_between_two_runs_is_cleared(life):
     assert life.view.custom_status is None
     life.connect("phone")
     assert [told.view.custom_status for told in life.take_told()] == [None]
-
-
-def test_a_user_is_restored_without_what_is_over(life):
-    until = life.now.wall + 30.0
-    life.say(1, intent=AWAY, until=until, custom_status_until=until)
-    view = attrs.evolve(life.view, status=OFF, activity=None, custom_status=None)
-    record = attrs.evolve(life.record, view=attrs.evolve(view, custom_status_until=None))
-    later = Moment(START + 40.0, START + WALL + 40.0)
-    run = Incarnation(Versions(2), Rules(), settled_epoch=0, restart_grace_ends_at=START + 90.0)
-    user = restored_user(record, run, later)
-    user.apply(Connected(ConnectionId(1), DeviceId("phone")), later)
-    view = user.self_view
-    assert (view.status, view.until, view.custom_status, view.activity) == (DND, None, None, None)
-
-
-def test_an_activity_is_not_restored_to_who_stays_hidden(life):
-    life.say(1, intent=OFF)
-    life.say(1, activity=CHESS)
-    run = Incarnation(Versions(2), Rules(), settled_epoch=0, restart_grace_ends_at=START + 90.0)
-    user = restored_user(life.record, run, life.now)
-    user.apply(Connected(ConnectionId(1), DeviceId("phone")), life.now)
-    assert (user.self_view.intent, user.self_view.activity) == (OFF, None)
 
 
 def test_a_text_still_to_end_ends_at_its_time_after_a_start(life):
@@ -454,7 +388,7 @@ def test_a_command_over_rest_after_a_start_needs_no_connection(life):
     assert life.take_statuses() == [ONLINE]
 
 
-def test_what_waits_while_others_are_awaited_lapses_with_the_last_device(life):
+def test_pending_changes_lapse_with_the_last_device_though_others_are_awaited(life):
     life.connect("laptop")
     life.restart()
     phone = life.connect("phone")
@@ -530,7 +464,7 @@ def test_after_a_restart_only_the_lease_holds_and_the_other_devices_are_awaited(
     assert life.user.devices.states[PHONE] is IN_SECRET
 
 
-def test_what_a_device_that_is_gone_added_is_gone_after_the_restart():
+def test_a_device_that_did_not_survive_the_restart_does_not_count():
     """A laptop made the user online, and its phone, held by a lease, is idle."""
     life = Life()
     life.connect("laptop")
@@ -550,7 +484,7 @@ def test_a_former_intent_comes_back_on_time_after_a_restart():
     assert life.take_timed_statuses() == [(100.0, ONLINE), (600.0, OFF)]
 
 
-def test_a_hidden_user_with_a_lease_stays_hidden_and_nothing_is_told():
+def test_a_hidden_user_with_a_lease_stays_hidden_over_a_restart():
     life = Life()
     life.patch(intent=OFF, lease=600.0)
     before = life.view

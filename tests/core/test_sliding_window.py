@@ -85,10 +85,11 @@ def test_a_window_holds_on_to_nothing_older_than_its_span(pauses):
     for pause in pauses:
         now += pause
         window.count(now)
+        # Private, here and below: what a window keeps changes none of its answers.
         assert all(now - 20.0 < time <= now for time in window._times)
 
 
-def test_of_what_was_forced_no_more_is_kept_than_the_limit():
+def test_forced_entries_are_kept_up_to_the_limit():
     window = window_of(*[1.0] * 1000)
     assert len(window._times) == 3
     assert window.opens_at() == 21.0

@@ -16,7 +16,7 @@ INTENTS = st.sampled_from(Status)
 
 @pytest.mark.parametrize("intent", list(Status))
 @pytest.mark.parametrize("counted", [[], [ONLINE], [IDLE], [OFF], [ONLINE, IDLE]])
-def test_who_hides_is_offline_whatever_else_is_said(counted, intent):
+def test_a_hiding_user_is_offline_whatever_its_devices_say(counted, intent):
     assert union(counted, intent, is_hiding=True) is Status.OFFLINE
 
 

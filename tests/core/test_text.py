@@ -86,7 +86,7 @@ def test_a_text_is_brought_into_the_form_that_is_stored(raw, cleaned):
         "\U0001d159",
     ],
 )
-def test_what_would_print_nothing_is_no_text(raw):
+def test_a_text_without_visible_characters_is_empty(raw):
     assert clean_text(raw, "custom_status") is None
 
 

@@ -1,4 +1,4 @@
-"""Hidden and gone are the same to others: two runs, one secret, equal transcripts.
+"""Hidden and gone users look the same: two runs, one secret, equal transcripts.
 
 In both runs the user is public for a while, and then stops being seen at the
 same moment: in the one it really goes, in the other it hides and lives on in
@@ -9,7 +9,7 @@ to the version numbers and the times in the views.
 
 import attrs
 import pytest
-from core_life import Life, Told, later
+from core_life import Life, later
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,7 +94,7 @@ class Crash:
     """The actor of the user dies."""
 
 
-def changes(**named) -> st.SearchStrategy[PresencePatch]:
+def changes(**named):
     texts = {
         "until": ENDS,
         "custom_status": UNNAMED | TEXTS,
@@ -122,7 +122,7 @@ OPENING = st.one_of(
 )
 
 
-def secrets(hidden_by: str) -> st.SearchStrategy:
+def secrets(hidden_by):
     """All that may be done in secret without becoming visible by it."""
     state, intent, flag = UNNAMED | st.sampled_from(State), st.sampled_from(Status), UNNAMED
     arriving, wish = st.none() | st.sampled_from(State), st.none() | intent
@@ -150,14 +150,14 @@ def secrets(hidden_by: str) -> st.SearchStrategy:
 # -- doing it --------------------------------------------------------------------------------
 
 
-def command(life: Life, change: PresencePatch, connection: ConnectionId | None) -> None:
+def command(life, change, connection):
     wall = later(change, life.now.wall)
     if connection is None:
         wall = attrs.evolve(wall, state=UNSET)
     life.do(Commanded(wall, connection, may_wait=connection is not None))
 
 
-def do_public(life: Life, step) -> None:
+def do_public(life, step):
     match step:
         case Wait(seconds):
             life.wait(seconds)
@@ -171,7 +171,7 @@ def do_public(life: Life, step) -> None:
             life.do(step)
 
 
-def do_secret(life: Life, step) -> None:
+def do_secret(life, step):
     connections = list(life.devices)
     match step:
         case Arrive(device, state, intent):
@@ -192,7 +192,7 @@ def do_secret(life: Life, step) -> None:
             life.crash()
 
 
-def open_life(startup) -> Life:
+def open_life(startup):
     """The part that both runs share: one connection, seen by all."""
     life = Life()
     life.connect("phone")
@@ -206,7 +206,7 @@ def open_life(startup) -> Life:
     return life
 
 
-def hide(life: Life, hidden_by: str, along: PresencePatch) -> None:
+def hide(life, hidden_by, along):
     """Hide by hand; *along* are texts of the same command."""
     how = {
         "flag": {"appear_offline": True},
@@ -216,7 +216,7 @@ def hide(life: Life, hidden_by: str, along: PresencePatch) -> None:
     command(life, attrs.evolve(along, until=None, **how[hidden_by]), ANCHOR)
 
 
-def return_to_sight(life: Life) -> None:
+def return_to_sight(life):
     """Let all be gone, say the same, and come back."""
     life.do(Expelled())
     life.devices.clear()
@@ -230,7 +230,7 @@ def return_to_sight(life: Life) -> None:
     life.wait(100.0)
 
 
-def run_gone(startup, steps, goes_by_hand: bool) -> list[Told]:
+def run_gone(startup, steps, goes_by_hand):
     life = open_life(startup)
     if goes_by_hand:
         life.end(ANCHOR)
@@ -246,7 +246,7 @@ def run_gone(startup, steps, goes_by_hand: bool) -> list[Told]:
     return life.told
 
 
-def run_hidden(startup, steps, hidden_by: str, along: PresencePatch) -> list[Told]:
+def run_hidden(startup, steps, hidden_by, along):
     life = open_life(startup)
     hide(life, hidden_by, along)
     for is_secret, step in steps:
@@ -257,7 +257,7 @@ def run_hidden(startup, steps, hidden_by: str, along: PresencePatch) -> list[Tol
 
 
 @st.composite
-def histories(draw, hidden_by: str):
+def histories(draw, hidden_by):
     startup = draw(st.lists(OPENING, max_size=4))
     public = PUBLIC
     if hidden_by == "flag":
@@ -301,7 +301,7 @@ def test_the_transcripts_hold_what_was_public():
     ]
 
 
-def test_a_user_who_shows_itself_is_told_apart():
+def test_a_user_that_shows_itself_is_told_apart():
     assert told_of(Say(0, PresencePatch(intent=Status.ONLINE))) != run_gone(
         [], [], goes_by_hand=True
     )

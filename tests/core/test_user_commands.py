@@ -3,7 +3,7 @@
 import pytest
 from core_life import START, Life, run_of
 
-from presence.core.events import Commanded, Ended, Ending, NotAttached, OverRate
+from presence.core.events import Commanded, Ending, NotAttached, OverRate
 from presence.core.types import ConnectionId, State, Status, Text
 from presence.core.user.patch import PresencePatch
 
@@ -41,17 +41,7 @@ def test_five_changes_apply_at_once_and_the_sixth_when_the_window_opens(life):
     assert life.take_timed_statuses() == [*times, (20.0, ONLINE)]
 
 
-def test_the_window_slides(life):
-    for _ in range(20):
-        life.say(1, intent=AWAY)
-        life.wait(2.5)
-        life.say(1, intent=DND)
-        life.wait(2.5)
-    times = [at for at, _ in life.take_timed_statuses()]
-    assert times == [20.0 * (number // 5) + 2.5 * (number % 5) for number in range(26)]
-
-
-def test_what_waits_merges_field_by_field_the_newest_of_each(life):
+def test_pending_changes_merge_field_by_field(life):
     spend_budget(life)
     life.say(1, intent=AWAY, activity=Text("chess"))
     life.say(1, custom_status=Text("hi"))
@@ -71,7 +61,7 @@ def test_what_waits_merges_field_by_field_the_newest_of_each(life):
     ]
 
 
-def test_what_waits_is_one_change(life):
+def test_all_pending_changes_count_as_one(life):
     spend_budget(life)
     for number in range(10):
         life.say(1, custom_status=Text(f"{number}"))
@@ -96,18 +86,10 @@ def test_states_of_several_connections_wait_side_by_side(life):
     assert life.take_statuses() == [AWAY]
 
 
-def test_what_waits_is_no_part_of_the_union(life):
+def test_pending_changes_are_no_part_of_the_union(life):
     spend_budget(life)
     life.say(1, intent=AWAY)
     assert (life.user.status, life.user.self_view.intent) == (DND, DND)
-
-
-def test_a_command_that_takes_back_what_waits_needs_no_window(life):
-    spend_budget(life)
-    life.say(1, intent=AWAY)
-    life.say(1, intent=DND)
-    life.wait(100.0)
-    assert life.take_told() == []
 
 
 def test_repeats_are_not_counted(life):
@@ -128,7 +110,7 @@ def test_repeats_are_not_counted(life):
         {"custom_status_until": None},
     ],
 )
-def test_what_is_altered_is_counted_whatever_it_is(life, fields):
+def test_a_change_of_any_field_is_counted(life, fields):
     back = {
         "intent": ONLINE,
         "custom_status": None,
@@ -155,15 +137,6 @@ def test_arrivals_ends_pings_renewals_and_timers_are_not_counted(life):
     assert life.take_statuses() == ALTERNATING[:4]
 
 
-def test_no_limit_is_none():
-    life = Life(run=run_of(max_presence_changes=0))
-    life.connect("phone")
-    for status in ALTERNATING * 20:
-        life.say(1, intent=status)
-        life.say(1, intent=ONLINE)
-    assert len(life.take_told()) == 1 + 6 * 20
-
-
 def test_an_end_that_passed_while_its_status_waited_shows_nothing(life):
     spend_budget(life)
     life.say(1, intent=AWAY, until=life.now.wall + 5.0)
@@ -184,7 +157,7 @@ def test_over_the_rate_a_rest_command_is_refused_and_nothing_applies(life):
     assert (life.take_told(), life.user.record) == ([], before)
 
 
-def test_a_rest_command_applies_from_the_moment_that_it_was_told(life):
+def test_a_rest_command_applies_after_its_retry_time(life):
     spend_budget(life)
     life.wait(7.0)
     [refused] = life.patch(intent=AWAY)
@@ -277,7 +250,7 @@ def test_a_connection_that_stays_as_it_is_takes_back_its_state_and_no_other(life
     assert life.take_statuses() == [ONLINE]
 
 
-def test_what_is_taken_back_altogether_waits_no_more(life):
+def test_a_fully_reverted_change_is_no_longer_pending(life):
     spend_budget(life)
     life.say(1, intent=ONLINE)
     life.patch(intent=DND)
@@ -453,7 +426,7 @@ def test_if_the_last_device_goes_first_status_and_activity_lapse_and_the_text_is
     assert (view.status, view.custom_status, view.activity) == (ONLINE, "hi", None)
 
 
-def test_what_waits_for_a_connection_that_ended_applies_without_its_state(life):
+def test_a_pending_change_of_an_ended_connection_applies_without_its_state(life):
     spend_budget(life)
     life.say(1, intent=ONLINE, state=State.IDLE)
     life.end(1)
@@ -497,7 +470,7 @@ def test_the_hidden_budget_is_dropped_on_becoming_visible(life):
     assert life.user.self_view.custom_status == "more 4"
 
 
-def test_what_is_done_in_secret_does_not_use_up_the_budget_of_the_open(life):
+def test_changes_while_hidden_do_not_use_the_visible_budget(life):
     life.say(1, appear_offline=True)
     for number in range(4):
         life.patch(custom_status=Text(f"{number}"))
@@ -548,11 +521,3 @@ def test_a_waiting_text_is_kept_unseen_when_the_sweep_hides_its_user():
     life.wait(100.0)
     [told, _] = life.take_told()
     assert (told.view.custom_status, told.view.activity) == ("last", None)
-
-
-def test_the_end_of_an_unknown_connection_leaves_what_waits(life):
-    spend_budget(life)
-    life.say(1, intent=ONLINE)
-    life.do(Ended(ConnectionId(99), Ending.CLEAN))
-    life.wait(20.0)
-    assert life.take_statuses() == [ONLINE]

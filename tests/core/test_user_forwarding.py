@@ -38,7 +38,7 @@ def test_the_same_status_again_is_a_repeat_without_a_version(life, radio):
     assert (life.view.version, len(life.records)) == (version, stored)
 
 
-def test_without_forwarding_the_same_status_tells_nobody(life, radio):
+def test_without_forwarding_a_repeated_status_publishes_nothing(life, radio):
     life.say(radio, intent=ONLINE)
     assert life.take_told() == []
 
@@ -57,12 +57,12 @@ def test_nothing_is_forwarded_while_hidden(life, radio, hide):
     assert forward(life, radio, OFF) == []
 
 
-def test_hiding_is_told_once_however_often_it_is_said(life, radio):
+def test_repeated_hiding_is_published_once(life, radio):
     assert forward(life, radio, OFF) == [(OFF, False, False)]
     assert forward(life, radio, OFF) == []
 
 
-def test_what_only_the_flag_hides_is_not_forwarded(life, radio):
+def test_a_status_hidden_by_the_flag_is_not_forwarded(life, radio):
     life.say(radio, appear_offline=True)
     life.take_told()
     assert forward(life, radio, DND) == []
@@ -85,7 +85,7 @@ def test_repeats_count_against_the_rate_of_change_and_wait_for_it(life, radio):
     assert told.is_repeat
 
 
-def test_a_repeat_that_waits_is_told_with_the_change_that_comes_to_it(life, radio):
+def test_a_pending_repeat_is_published_with_the_next_change(life, radio):
     for _ in range(6):
         forward(life, radio, ONLINE)
     life.say(radio, intent=DND)

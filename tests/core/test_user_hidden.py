@@ -66,7 +66,7 @@ def test_the_users_own_devices_see_the_real_thing(life, how):
     assert (view.status, view.custom_status, view.activity) == (OFF, "secret", "also")
 
 
-def test_from_hidden_to_gone_nothing_is_told(life):
+def test_from_hidden_to_gone_nothing_is_published(life):
     life.say(1, appear_offline=True)
     life.take_told()
     frozen = life.view
@@ -75,7 +75,7 @@ def test_from_hidden_to_gone_nothing_is_told(life):
 
 
 @pytest.mark.parametrize("how", HIDE)
-def test_on_becoming_visible_the_current_values_are_told_once(life, how):
+def test_on_becoming_visible_the_current_values_are_published_once(life, how):
     life.say(1, **how)
     life.say(1, custom_status=Text("new"), activity=Text("secret"))
     life.do(Claimed(100.0, "Alice"))
@@ -151,7 +151,7 @@ def test_a_status_that_ends_while_the_flag_is_set_ends_in_secret(life):
     assert (life.take_told(), life.user.self_view.intent) == ([], ONLINE)
 
 
-def test_a_hidden_newcomer_is_never_told_of(life):
+def test_a_hidden_newcomer_is_never_published(life):
     newcomer = Life()
     newcomer.connect(intent=OFF)
     newcomer.say(1, custom_status=HI)
@@ -165,13 +165,13 @@ def test_a_bot_that_keeps_setting_a_text_cannot_tell_gone_from_hidden(life):
     life.take_told()
     for number in range(5):
         life.patch(custom_status=Text(f"{number}"))
-        life.patch(activity=CHESS)  # refused, of which others hear nothing either
+        life.patch(activity=CHESS)  # refused, and not published either
     assert life.take_told() == []
     life.connect()
     assert [told.view.custom_status for told in life.take_told()] == ["4"]
 
 
-def test_what_an_administrator_does_is_told_of_hidden_and_gone_alike(life):
+def test_administration_is_published_alike_for_hidden_and_gone_users(life):
     life.say(1, intent=OFF)
     life.do(Introduced("Alice"))
     assert [told.view.username for told in life.take_told()] == ["alice", "Alice"]
@@ -197,7 +197,7 @@ def unreadable() -> Life:
 
 @pytest.mark.parametrize("kind", ["sealed", "unreadable"])
 @pytest.mark.parametrize("wish", [None, ONLINE, DND])
-def test_who_may_have_been_hidden_stays_hidden_whatever_connects(request, kind, wish):
+def test_a_user_that_may_have_been_hidden_stays_hidden(request, kind, wish):
     life = request.getfixturevalue(kind)
     life.connect("phone", intent=wish)
     life.connect("laptop", state=State.ONLINE)

@@ -16,7 +16,7 @@ def actual(**fields) -> ActualState:
     return attrs.evolve(same, **fields)
 
 
-def test_what_is_as_others_see_it_is_not_told():
+def test_an_unchanged_view_is_not_published():
     assert advance(VISIBLE, actual(), 1_500.0) == []
 
 
@@ -29,7 +29,7 @@ def test_what_is_as_others_see_it_is_not_told():
         {"activity": None},
     ],
 )
-def test_a_visible_users_changes_are_told_one_by_one(fields):
+def test_each_change_of_a_visible_user_is_published(fields):
     assert advance(VISIBLE, actual(**fields), 1_500.0) == [attrs.evolve(VISIBLE, **fields)]
 
 
@@ -54,11 +54,11 @@ def test_going_hidden_freezes_all_but_status_activity_and_last_seen():
     "fields",
     [{"username": "Ally"}, {"custom_status": B}, {"custom_status": None}, {"activity": A}],
 )
-def test_nothing_that_is_done_while_hidden_is_told(fields):
+def test_nothing_done_while_hidden_is_published(fields):
     assert advance(HIDDEN, actual(status=Status.OFFLINE, **fields), 1_500.0) == []
 
 
-def test_on_becoming_visible_the_current_values_are_told_once():
+def test_on_becoming_visible_the_current_values_are_published_once():
     now = actual(username="Ally", custom_status=B, custom_status_until=None, activity=None)
     shown = PublicView(UserId("alice"), "Ally", Status.DND, B, None, None, 7, None)
     assert advance(HIDDEN, now, 1_500.0) == [shown]

@@ -5,14 +5,15 @@ import os
 import select
 import time
 
-from wire_client import TEXT, WireClient, frame, parse_frame, percentile
+from wire import FINAL, TEXT, masked_frame, parse_frame
+from wire_client import WireClient, percentile
 
 IS_FULL = os.environ.get("PRESENCE_TEST_SCALE") == "full"
 COUNT = 100 if IS_FULL else 20
 BEAT_EVERY = 0.01
 CHANGE_EVERY = 0.1
 LAST_ANSWERS_WITHIN = 10.0
-HEARTBEAT = frame(TEXT, b'{"op":"HEARTBEAT"}')
+HEARTBEAT = masked_frame(FINAL | TEXT, b'{"op":"HEARTBEAT"}')
 ACK = b'{"op":"HEARTBEAT_ACK"}'
 
 
@@ -39,7 +40,7 @@ class Waits:
 
 
 class Bystanders:
-    """*count* users in one server; the first one changes, the others are told.
+    """*count* users in one server; the first one changes, the others get its events.
 
     The load is open: beats and changes are sent at fixed moments, whether or
     not the former ones were answered, so a stall counts with all that waits.

@@ -4,137 +4,18 @@ import faulthandler
 import json
 import os
 import signal
-import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from recording_client import RecordingClient
 
 READY_WITHIN = 60.0
 STOP_WITHIN = 60.0
-EVENT_WITHIN = 10.0
-
-
-class RecordingClient:
-    """A user's WebSocket: a thread keeps every message and the time at which it came.
-
-    Made, it has its READY. It answers pings; it sends nothing by itself.
-    """
-
-    def __init__(self, url):
-        opening = connect(
-            url, proxy=None, compression=None, ping_interval=None, max_queue=None, close_timeout=3
-        )
-        self._socket = opening.__enter__()  # open beyond a block: `close` or `reset` ends it
-        self._news = threading.Condition()
-        self.frames = []
-        self.came_at = []
-        self.close_code = None
-        self._reader = threading.Thread(target=self._record, daemon=True)
-        self._reader.start()
-        self.wait_for(lambda frames: frames)
-
-    def _record(self):
-        with suppress(ConnectionClosed):
-            while True:
-                message = self._socket.recv()
-                with self._news:
-                    self.came_at.append(time.monotonic())
-                    self.frames.append(json.loads(message))
-                    self._news.notify_all()
-        with self._news:
-            self.close_code = self._socket.close_code
-            self._news.notify_all()
-
-    @property
-    def is_open(self):
-        return self.close_code is None
-
-    @property
-    def self_view(self):
-        """What READY said of the user itself."""
-        return self.frames[0]["d"]["user"]
-
-    @property
-    def told(self):
-        """All after READY, without versions; `told_of` has them."""
-        return [_without_versions(frame) for frame in self.frames[1:]]
-
-    def told_of(self, user):
-        """(version, status) of each event about another user, in order."""
-        events = []
-        for frame in list(self.frames[1:]):
-            data = frame.get("d", {})
-            if data.get("user_id") == user and "v" in frame:
-                events.append((frame["v"], data["status"]))
-            elif data.get("member", {}).get("user_id") == user:
-                events.append((data["member"]["version"], data["member"]["status"]))
-        return events
-
-    def wait_for(self, is_there, within=EVENT_WITHIN):
-        """Wait until *is_there*, asked with all frames, says yes; returns its answer.
-
-        Raises ConnectionError where the connection ends first.
-        """
-        with self._news:
-            self._news.wait_for(lambda: is_there(self.frames) or not self.is_open, within)
-            answer = is_there(self.frames)
-            if not answer and not self.is_open:
-                raise ConnectionError(f"closed with {self.close_code}")
-            assert answer, f"not within {within} s, but: {self.frames[-20:]}"
-            return answer
-
-    def wait_closed(self, within=EVENT_WITHIN):
-        """Wait for the end of the connection; returns the close code (1006: there was none)."""
-        with self._news:
-            assert self._news.wait_for(lambda: self.close_code is not None, within)
-            return self.close_code
-
-    def send(self, message, **options):
-        self._socket.send(message, **options)
-
-    def set(self, status, **fields):
-        """Send a PRESENCE_UPDATE."""
-        self.send(json.dumps({"op": "PRESENCE_UPDATE", "d": {"status": status, **fields}}))
-
-    def beat(self, within=EVENT_WITHIN):
-        """Send a HEARTBEAT and wait for its answer: all that was sent before has been heard."""
-        before = sum(frame["op"] == "HEARTBEAT_ACK" for frame in self.frames)
-        self.send('{"op": "HEARTBEAT"}')
-        self.wait_for(
-            lambda frames: sum(frame["op"] == "HEARTBEAT_ACK" for frame in frames) > before, within
-        )
-
-    def close(self, code=1000):
-        """Say goodbye."""
-        self._socket.close(code)
-        self.wait_closed()
-
-    def reset(self):
-        """End the connection with a TCP reset, as a crash of the client's machine may."""
-        linger = struct.pack("ii", 1, 0)
-        with suppress(OSError):  # it was closed before
-            self._socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._socket.socket.close()  # first, for the library would say goodbye to TCP
-        self._socket.close_socket()
-        self.wait_closed()
-
-
-def _without_versions(value):
-    if isinstance(value, dict):
-        versions = ("v", "version")
-        return {
-            key: _without_versions(inner) for key, inner in value.items() if key not in versions
-        }
-    return [_without_versions(inner) for inner in value] if isinstance(value, list) else value
 
 
 class ServerProcess:

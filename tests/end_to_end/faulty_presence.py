@@ -73,6 +73,7 @@ def crash_if_wanted(what):
 
 true_react, User.react = User.react, react
 true_write, FdTable.write_to_all = FdTable.write_to_all, write_to_all
+# Private: a fault in the middle of the timer has no other way in.
 true_tell_due, Timer._tell_due = Timer._tell_due, tell_due
 
 wiring.QUARANTINE_AFTER = float(os.environ.get("QUARANTINE_AFTER", wiring.QUARANTINE_AFTER))

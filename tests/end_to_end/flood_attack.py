@@ -12,7 +12,8 @@ import threading
 import time
 from collections import Counter
 
-from wire_client import CLOSE, CONTINUATION, PING, TEXT, WireClient, frame, parse_frame
+from wire import CLOSE, CONTINUATION, FINAL, PING, TEXT, masked_frame, parse_frame
+from wire_client import WireClient
 
 PIECES = 400
 """Frames that go out in one write."""
@@ -20,12 +21,12 @@ PIECES = 400
 TOLERATED_FOR = 5.0
 """Seconds after the end of the attack at which a flood that was never ended gives up."""
 
-OPENING = frame(TEXT, b"", is_final=False)
+OPENING = masked_frame(TEXT)
 FLOODS = {
-    "empty_fragments": (OPENING, frame(CONTINUATION, b"", is_final=False)),
-    "one_byte_fragments": (OPENING, frame(CONTINUATION, b"x", is_final=False)),
-    "pings": (b"", frame(PING, b"ping")),
-    "texts": (b"", frame(TEXT, b'{"op":"HEARTBEAT"}')),
+    "empty_fragments": (OPENING, masked_frame(CONTINUATION)),
+    "one_byte_fragments": (OPENING, masked_frame(CONTINUATION, b"x")),
+    "pings": (b"", masked_frame(FINAL | PING, b"ping")),
+    "texts": (b"", masked_frame(FINAL | TEXT, b'{"op":"HEARTBEAT"}')),
     "declared_huge": (bytes([0x81, 0xFF]) + (2**63 - 1).to_bytes(8, "big") + bytes(4), b"x" * 100),
     "declared_too_huge": (bytes([0x82, 0xFF]) + b"\xff" * 8 + bytes(4), b"x" * 100),
 }
@@ -34,7 +35,7 @@ HEADER_BYTES = 10_000_000
 
 
 class Attacker:
-    """One client that floods, is thrown out and comes back *pause* seconds later."""
+    """One client that floods, is disconnected and comes back *pause* seconds later."""
 
     def __init__(self, port, kind, number, ends_at, pause):
         self._port = port
@@ -84,8 +85,8 @@ def close_code(client):
     client.received += read_rest(client.socket)
     position = 0
     while (found := parse_frame(client.received, position)) is not None:
-        opcode, payload, position = found
-        if opcode == CLOSE:
+        first, payload, position = found
+        if first == FINAL | CLOSE:
             return int.from_bytes(payload[:2], "big")
     return "none"
 

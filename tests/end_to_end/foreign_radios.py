@@ -1,4 +1,4 @@
-"""Radios made of programs and libraries of others, as their users would put them together.
+"""VoicePing clients made of foreign programs and libraries, as their users would build them.
 
 Each comes in as a user of its own and says one status. A thread keeps what it
 is told, in `told`, in the form in which it gets to see it: what it is to be
@@ -18,9 +18,8 @@ from pathlib import Path
 
 import msgpack
 import pytest
-from pipe_client import status_line
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from line_client import status_line
+from recording_client import RecordingSocket
 
 TOLD_WITHIN = 10.0
 INSTALLED_WITHIN = 120.0
@@ -37,7 +36,7 @@ def array(user, code):
 
 
 class Radio:
-    """What all have in common; `reset` ends it without a goodbye."""
+    """The common part; `reset` ends it without a close frame."""
 
     def __init__(self, server):
         self.told = []
@@ -75,7 +74,7 @@ class Radio:
 
 
 class ProgramRadio(Radio):
-    """A program that is told what to say on its standard input, and prints what it is told."""
+    """A program that sends its standard input and prints what it receives."""
 
     def _start(self, command, environment=(), **options):
         self._program = subprocess.Popen(
@@ -109,7 +108,7 @@ class ProgramRadio(Radio):
 
 
 class NcRadio(ProgramRadio):
-    """What a person types into `nc`, whose lines end with LF, or with CR LF where *options* say."""
+    """Lines typed into `nc`, which end with LF, or with CR LF where *options* say so."""
 
     frame = staticmethod(status_line)
 
@@ -178,35 +177,15 @@ class SocketRadio(Radio):
 
     def __init__(self, server, path, **options):
         super().__init__(server)
-        self.close_code = None
         url = f"ws://127.0.0.1:{server.port}{path}"
-        # Open beyond a block: `reset` ends it.
-        self.socket = connect(url, proxy=None, **options).__enter__()
-        self._start_keeping(self._keep)
+        self.socket = RecordingSocket(url, lambda frame: self._note(self.told, frame), **options)
+        self.wait_closed = self.socket.wait_closed
+        self.reset = self.socket.reset
+        server.clients.append(self)  # so that it ends with the test
 
     def send(self, message):
         self.sent.append(message)
         self.socket.send(message)
-
-    def _keep(self):
-        with suppress(ConnectionClosed):
-            while True:
-                self._note(self.told, self.socket.recv())
-        with self._news:
-            self.close_code = self.socket.close_code
-            self._news.notify_all()
-
-    def wait_closed(self):
-        """Wait for the end; the close code."""
-        with self._news:
-            assert self._news.wait_for(lambda: self.close_code is not None, TOLD_WITHIN)
-            return self.close_code
-
-    def reset(self):
-        with suppress(OSError):  # it was closed before
-            self.socket.socket.close()
-        self.socket.close_socket()
-        self._keeper.join()
 
 
 class ArrayRadio(SocketRadio):

@@ -1,4 +1,4 @@
-"""Floods the pipe: `pipe_flood.py PORT USER KIND SECONDS`; reads nothing of what it is told.
+"""Floods the pipe: `pipe_flood.py PORT USER KIND SECONDS`; reads nothing.
 
 Thrown out, it comes back at once. Prints over how many connections the kernels took how many lines.
 """

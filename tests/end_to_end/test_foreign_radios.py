@@ -17,7 +17,7 @@ from foreign_radios import (
     find_nc,
     install_node_packages,
 )
-from pipe_client import BUSY, OFFLINE, ONLINE, PipeClient, status_line
+from line_client import BUSY, OFFLINE, ONLINE, LineClient, status_line
 from wire_client import WireClient
 
 GRACE_AFTER = 1.0
@@ -61,7 +61,7 @@ def go_busy(server, open_radio, browser, pipe, wire):
     one = open_radio(server, "1", BUSY)
     wait_shown(browser, "1", "dnd")
     two.wait_told("1", BUSY)
-    pipe.wait_told(status_line("1", BUSY))
+    pipe.wait_line(status_line("1", BUSY))
     pipe.forget()
     while wire.next_frame() != (2, USER_1_IS_BUSY):
         pass
@@ -87,7 +87,7 @@ def do_much_unseen(server, browser):
     """Whatever the invisible one does then, its departure included, is not to be seen."""
     browser.set("offline", custom_status="Unseen", activity="Unseen")
     browser.beat()
-    with PipeClient(server, "70000") as hidden:
+    with LineClient(server, "70000") as hidden:
         hidden.send("voiceping:70000", "|0|5|70000|0|0|")
         hidden.catch_up()
         hidden.vanish()
@@ -100,7 +100,7 @@ def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serv
     with serving(grace_after=GRACE_AFTER) as server:
         browser, other = server.client("70000"), server.client("70001")
         with (
-            PipeClient(server, "3") as pipe,
+            LineClient(server, "3") as pipe,
             WireClient(server.port, "/voiceping?user=4") as wire,
         ):
             radios = go_busy(server, open_radio, browser, pipe, wire)
@@ -110,7 +110,7 @@ def test_a_radio_and_a_browser_see_each_other_and_nobody_sees_the_invisible(serv
             server.client("70000")
             for radio in radios:
                 radio.wait_told("70000", ONLINE)
-            pipe.wait_told(status_line("70000", ONLINE))
+            pipe.wait_line(status_line("70000", ONLINE))
             wire.wait_bytes(array("70000", ONLINE))
 
             story = [
@@ -143,7 +143,7 @@ def without_name(status, headers, body, user):
 def test_user_1_is_busy_in_the_six_bytes_that_are_published(serving, open_radio):
     with serving() as server:
         two = open_radio(server, "2", ONLINE)
-        with PipeClient(server, "3"):
+        with LineClient(server, "3"):
             one = open_radio(server, "1", BUSY)
             two.wait_told("1", BUSY)
         assert one.wait_sent() == USER_1_IS_BUSY
@@ -156,7 +156,7 @@ def test_our_ping_names_the_user_to_node(serving, node_packages):
         assert radio.wait_ping() == "voiceping:1"
 
 
-def test_a_line_from_a_shell_script_is_heard_and_answered(serving):
+def test_a_line_from_a_shell_script_is_answered(serving):
     with serving(grace_after=GRACE_AFTER) as server:
         browser = server.client("7")
         done = subprocess.run(
@@ -171,7 +171,7 @@ def test_a_line_from_a_shell_script_is_heard_and_answered(serving):
         wait_shown(browser, "1", "offline")
 
 
-def test_what_a_person_mistypes_is_passed_over(serving):
+def test_mistyped_lines_are_ignored(serving):
     with serving() as server:
         browser = server.client("7")
         radio = NcRadio(server, "1", ONLINE)
@@ -190,14 +190,14 @@ def test_the_last_device_to_log_in_replaces_the_others(serving):
         browser, own_page = server.client("7"), server.client("1")
         old = ArrayRadio(server, "1", BUSY, "phone")
         wait_shown(browser, "1", "dnd")
-        with PipeClient(server, "3") as pipe:
+        with LineClient(server, "3") as pipe:
             assert pipe.received.count(status_line("1", BUSY)) == 1
             ArrayRadio(server, "1", BUSY, "desk")
             assert old.wait_closed() == REPLACED
             *fields, text = msgpack.unpackb(old.told[-1])
             assert (fields, type(text)) == ([1, 9, 0, 1], str)
             browser.set("dnd")
-            pipe.wait_told(status_line("7", BUSY))
+            pipe.wait_line(status_line("7", BUSY))
             assert status_line("1", OFFLINE) not in pipe.received
         assert {status for _, status in browser.told_of("1")} == {"online", "dnd"}
         assert own_page.is_open

@@ -79,7 +79,7 @@ class Load(threading.Thread):
 
 
 class Story:
-    """What is expected of the users over all kills."""
+    """The expected state of the users over all kills."""
 
     def __init__(self, server):
         self.server = server
@@ -244,7 +244,7 @@ class Story:
 
 
 def check_row(row, meta):
-    """What holds for every row that one change has written, and none that two have."""
+    """Check invariants of a row that exactly one change has written."""
     assert row["status"] in (*STATUSES, "offline")
     assert row["intent"] in (*STATUSES, "offline")
     assert row["former_intent"] in (*STATUSES, "offline")

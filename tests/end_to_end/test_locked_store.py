@@ -1,4 +1,4 @@
-"""Another program holds the database: presence is told on, and stored afterwards."""
+"""Another program locks the database: presence is still published, and stored afterwards."""
 
 import sqlite3
 import subprocess
@@ -83,13 +83,13 @@ def wait_stored(database, rows, within):
 
 
 def change_sleeper(server, **body):
-    """What the request is answered with: status, whether it is persisted, and the body."""
+    """The answer to the request: status, whether it is persisted, and the body."""
     status, headers, view = server.request("PATCH", "/users/@me", user="sleeper", body=body)
     return status, headers[PERSISTED], view
 
 
 def seen_by_newcomer(server):
-    """The status of each member in the snapshot of one who comes now."""
+    """The status of each member in the snapshot of a newcomer."""
     newcomer = server.client("newcomer")
     (everyone,) = newcomer.frames[0]["d"]["servers"]
     return {each["user_id"]: each["status"] for each in everyone["members"]}

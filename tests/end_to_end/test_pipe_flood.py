@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from pipe_client import BUSY, ONLINE, PipeClient, status_line
+from line_client import BUSY, ONLINE, LineClient, status_line
 from pipe_flood import FLOODS
 from wire_client import percentile, resident_bytes
 
@@ -23,7 +23,7 @@ LONGEST_WAIT = 5.0
 @pytest.mark.parametrize("settings", [{}, {"max_frames_per_second": 0}], ids=["limits", "none"])
 def test_a_flood_of_lines_delays_no_other_radio_and_is_not_kept(serving, settings, subtests):
     with serving(max_presence_changes=0, **settings) as server, ExitStack() as stack:
-        radios = [stack.enter_context(PipeClient(server, str(2 + i))) for i in range(RADIOS)]
+        radios = [stack.enter_context(LineClient(server, str(2 + i))) for i in range(RADIOS)]
         calm = waits(*radios, seconds=SECONDS / 4)
         print(f"\nbefore: {told(calm)}")
         for kind in FLOODS:
@@ -55,7 +55,7 @@ def waits(speaker, *listeners, seconds):
         began_at = time.monotonic()
         speaker.say(code)
         for listener in listeners:
-            listener.wait_told(status_line(speaker.user, code))
+            listener.wait_line(status_line(speaker.user, code))
             found.append(time.monotonic() - began_at)
             listener.forget()
         code = ONLINE if code == BUSY else BUSY

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from foreign_radios import ArrayRadio
-from pipe_client import BUSY, OFFLINE, ONLINE, PipeClient, status_line
+from line_client import BUSY, OFFLINE, ONLINE, LineClient, status_line
 from wire_client import ready_members, wait_until
 
 GRACE_AFTER = 2.0
@@ -35,20 +35,20 @@ def half_close(pipe):
     pipe.socket.shutdown(socket.SHUT_WR)
 
 
-@pytest.mark.parametrize("end", [PipeClient.vanish, hang_up, half_close])
+@pytest.mark.parametrize("end", [LineClient.vanish, hang_up, half_close])
 def test_a_radio_that_is_lost_goes_offline_after_the_grace_and_not_before(serving, end):
     with serving(grace_after=GRACE_AFTER) as server:
         browser = server.client("7")
-        with PipeClient(server, "1") as radio, PipeClient(server, "3") as other:
+        with LineClient(server, "1") as radio, LineClient(server, "3") as other:
             radio.say(BUSY)
             wait_shown(browser, "1", "dnd")
-            other.wait_told(status_line("1", BUSY))
+            other.wait_line(status_line("1", BUSY))
             other.forget()
 
             # It is back in time: nobody has noticed.
             end(radio)
             time.sleep(GRACE_AFTER / 2)
-            with PipeClient(server, "1") as again:
+            with LineClient(server, "1") as again:
                 time.sleep(GRACE_AFTER)
                 assert statuses_of(browser, "1") == ["online", "dnd"]
 
@@ -58,30 +58,17 @@ def test_a_radio_that_is_lost_goes_offline_after_the_grace_and_not_before(servin
                 after = browser.came_at[-1] - lost_at
                 print(f"\nseen after {after:.3f} s, grace {GRACE_AFTER} s")
                 assert GRACE_AFTER <= after < GRACE_AFTER + NOTICED_WITHIN
-            other.wait_told(status_line("1", OFFLINE))
+            other.wait_line(status_line("1", OFFLINE))
             other.catch_up()
             assert other.received == status_line("1", OFFLINE)
 
 
-def test_a_radio_that_says_offline_and_hangs_up_is_gone_at_once(serving):
-    with serving() as server:
-        browser = server.client("7")
-        with PipeClient(server, "1") as radio:
-            radio.say(BUSY)
-            radio.say(OFFLINE)
-            wait_shown(browser, "1", "offline")
-        wait_until(lambda: server.metric("presence_open_connections") == 1)
-        # What was chosen by hand went with the last device, so this is no invisible one.
-        with PipeClient(server, "1"):
-            wait_shown(browser, "1", "online")
-
-
 def test_a_stop_ends_the_pipes_and_publishes_nothing(serving):
     with serving(max_frames_per_second=0) as server:
-        pipes = [PipeClient(server, str(number)) for number in range(1, PIPES + 1)]
+        pipes = [LineClient(server, str(number)) for number in range(1, PIPES + 1)]
         pipes[0].say(BUSY)
         for pipe in pipes[1:]:
-            pipe.wait_told(status_line("1", BUSY))
+            pipe.wait_line(status_line("1", BUSY))
         for pipe in pipes:
             pipe.catch_up()
             pipe.forget()
@@ -107,18 +94,18 @@ def test_a_stop_ends_the_pipes_and_publishes_nothing(serving):
 
         # Who comes back to the next process is as it was.
         server.start()
-        with PipeClient(server, "3") as other, PipeClient(server, "1"):
-            other.wait_told(status_line("1", BUSY))
+        with LineClient(server, "3") as other, LineClient(server, "1"):
+            other.wait_line(status_line("1", BUSY))
             assert other.received == status_line("1", BUSY)
 
 
 def test_radios_are_offline_after_a_kill_until_they_are_back(serving):
     with serving() as server:
-        with PipeClient(server, "1") as pipe, PipeClient(server, "3") as other:
+        with LineClient(server, "1") as pipe, LineClient(server, "3") as other:
             pipe.say(BUSY)
             ArrayRadio(server, "2", BUSY)
             for user in ("1", "2"):
-                other.wait_told(status_line(user, BUSY))
+                other.wait_line(status_line(user, BUSY))
             wait_until(lambda: server.metric("presence_unsaved_records") == 0)
             server.kill()
 
@@ -126,9 +113,9 @@ def test_radios_are_offline_after_a_kill_until_they_are_back(serving):
         browser = server.client("7")
         members = ready_members(browser.frames[0])
         assert [members[user]["status"] for user in ("1", "2", "3")] == ["offline"] * 3
-        with PipeClient(server, "3") as other:
+        with LineClient(server, "3") as other:
             assert other.received == status_line("7", ONLINE)
-            with PipeClient(server, "1"):
+            with LineClient(server, "1"):
                 wait_shown(browser, "1", "dnd")
             ArrayRadio(server, "2", BUSY)
             wait_shown(browser, "2", "dnd")

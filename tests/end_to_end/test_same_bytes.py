@@ -1,4 +1,4 @@
-"""Who is hidden looks like who is gone: two histories, the same bytes for everybody else.
+"""A hidden user looks like a gone one: two histories, the same bytes for everybody else.
 
 Both runs have the same public history on a fresh server. In the first one
 *dora* is really gone for a while; in the others she is connected meanwhile and
@@ -15,7 +15,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from wire_client import PING, TEXT, InvalidInput, WireClient, frame, wait_until
+from wire import FINAL, PING, TEXT, masked_frame
+from wire_client import InvalidInput, WireClient, wait_until
 
 SETTINGS = {
     "grace_after": 3,
@@ -142,7 +143,7 @@ class Stage:
     # -- what everybody does -----------------------------------------------------------------
 
     def come(self, user):
-        """Connect one of those who are told, and keep all that it gets."""
+        """Connect one of the observers, and keep all that it gets."""
         client = WireClient(self.server.port, f"/ws?user={user}")
         client.wait_ready()
         self._open[f"socket {len(self._open)} of {user}"] = client
@@ -354,7 +355,7 @@ class Hidden:
             huge.socket.sendall(bytes([0x81, 0xFF]) + b"\x7f" * 8 + bytes(4))
             assert huge.wait_end() == 1009
         with self.connect(stage, "laptop") as pinging:
-            pinging.socket.sendall(frame(PING) * 200)
+            pinging.socket.sendall(masked_frame(FINAL | PING) * 200)
             assert pinging.wait_end() == 4008
 
     def break_limits(self, stage):

@@ -1,4 +1,4 @@
-"""Three users and what each of their connections is told, from the first frame to the last."""
+"""All frames that each connection of three users gets, from the first to the last."""
 
 import time
 
@@ -6,7 +6,7 @@ GRACE_AFTER = 1.0
 
 
 def changed(user, status, custom_status=None, activity=None):
-    """What others are told of a change."""
+    """The event of a change, for others."""
     data = {
         "user_id": user,
         "status": status,
@@ -17,7 +17,7 @@ def changed(user, status, custom_status=None, activity=None):
 
 
 def appeared(user, status="online"):
-    """What others are told of a user who was never seen before."""
+    """The event of a new user, for others."""
     member = {
         "user_id": user,
         "username": user,
@@ -44,7 +44,7 @@ def self_view(user, status, custom_status=None, activity=None, intent=None):
 
 
 def own(user, *arguments, **fields):
-    """What a user's own connections are told."""
+    """The event of a change, for the user's own connections."""
     data = {"user_id": user} | self_view(user, *arguments, **fields)
     return {"op": "DISPATCH", "t": "PRESENCE_UPDATE", "d": data}
 
@@ -111,7 +111,7 @@ def change_statuses_and_texts(server, carol, tab, phone, desk, lap):
 
 
 def be_invisible(carol, tab, phone, desk, lap):
-    """What is changed meanwhile is seen with the next visible status."""
+    """Changes made meanwhile are shown with the next visible status."""
     tab.set("offline")
     settle(carol, desk, lap, on=changed("alice", "offline", "Set by a bot"))
     phone.set("offline", custom_status="Unseen", activity="Unseen")
@@ -157,7 +157,7 @@ def be_lost(carol, desk, lap):
     assert GRACE_AFTER <= after_reset < GRACE_AFTER + 0.5
 
 
-def test_every_connection_of_three_users_is_told_exactly_what_happened(serving):
+def test_every_connection_of_three_users_gets_exactly_its_events(serving):
     with serving(grace_after=GRACE_AFTER, max_presence_changes=0) as server:
         carol = server.client("carol")
         assert members(carol) == [("carol", "online", None)]

@@ -54,7 +54,7 @@ def is_told_itself(message, number):
     return "intent" in data and (data["custom_status"] or "").startswith(f"{number} ")
 
 
-def test_a_stuck_listener_gets_the_newest_of_each_user_once_it_reads_again(serving):
+def test_a_stuck_client_that_reads_again_gets_the_newest_of_each_user(serving):
     with (
         serving(write_blocked_after=60, **NO_LIMITS) as server,
         WireClient(server.port, "/ws?user=stuck", receive_buffer=SMALL_BUFFER) as stuck,
@@ -93,7 +93,7 @@ def versions(messages):
     return found
 
 
-def test_a_listener_that_stays_stuck_is_closed_and_its_user_offline_after_grace(serving):
+def test_a_client_that_stays_stuck_is_closed_and_its_user_offline_after_the_grace(serving):
     blocked_after, grace_after = 1.5, 1.0
     times = {"write_blocked_after": blocked_after, "grace_after": grace_after}
     with (
@@ -129,7 +129,7 @@ ROUNDS = 200 if IS_FULL else 40
 GROWTH_AT_MOST = 4 << 20
 
 
-def test_stuck_listeners_bind_no_more_memory_however_much_changes(serving):
+def test_stuck_clients_hold_bounded_memory(serving):
     with serving(write_blocked_after=600, everyone_server="false", **NO_LIMITS) as server:
         # Each publisher alone in a server of its own, the stuck ones in all of them.
         names = [f"publisher{number:03}" for number in range(CHURNING)]
@@ -172,7 +172,7 @@ def target(server, user, servers):
     return f"/ws?token={answer['token']}"
 
 
-def test_stuck_listeners_do_not_delay_what_others_are_told(serving):
+def test_stuck_clients_do_not_delay_others(serving):
     seconds = 5.0 if IS_FULL else 2.0
     with serving(write_blocked_after=600, **NO_LIMITS) as server, Bystanders(server) as others:
         before = others.measure(seconds)

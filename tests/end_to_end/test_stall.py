@@ -47,7 +47,7 @@ def renew(server, user):
 
 
 def wait_offline(observer, user, since):
-    """Wait until *user* is told to be offline; returns how long after *since* that came."""
+    """Wait until *user* is shown offline; returns how long after *since* that came."""
     observer.wait_for(lambda _: observer.told_of(user)[-1][1] == "offline")
     return observer.came_at[-1] - since
 

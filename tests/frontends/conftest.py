@@ -4,130 +4,30 @@ import json
 import math
 import time
 
-import attrs
-import h11
 import pytest
 import trio
+from http_client import exchange
+from together_client import TogetherClient
 from trio.testing import wait_all_tasks_blocked
-from trio_websocket import ConnectionClosed, wrap_client_stream
+from trio_websocket import wrap_client_stream
+from websocket_client import WebSocketClient
 
 from actors.broadcast import round_pacer
 from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import issue_token
 from presence.config import Config
+from presence.errors import StoreUnavailable
+from presence.frontends.together import routes
 from presence.live.service import PresenceService
 from presence.wiring import open_server
 
 WITHIN = 5.0
 QUIET_AFTER = 0.01
-HEARTBEAT = {"op": "HEARTBEAT"}
 UPGRADE = (
     ("upgrade", "websocket"),
     ("sec-websocket-version", "13"),
     ("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEA=="),
 )
-ACK = {"op": "HEARTBEAT_ACK"}
-
-
-@attrs.frozen
-class Answer:
-    """One HTTP answer; header names in lower case, `date` left out."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def error(self):
-        """The sentence of an error answer."""
-        assert dict(self.headers)["content-type"] == "application/json"
-        assert list(self.json) == ["error"]
-        return self.json["error"]
-
-    def header(self, name):
-        return dict(self.headers).get(name)
-
-
-class Client:
-    """One WebSocket client of the Together gateway."""
-
-    def __init__(self, connection, stream, quiet):
-        self.connection = connection
-        self._stream = stream
-        self._quiet = quiet
-
-    async def receive(self):
-        """The next frame, as JSON."""
-        with trio.fail_after(WITHIN):
-            return json.loads(await self.connection.get_message())
-
-    async def send(self, frame):
-        with trio.fail_after(WITHIN):
-            await self.connection.send_message(
-                frame if isinstance(frame, str | bytes) else json.dumps(frame)
-            )
-
-    async def update(self, **data):
-        """Send a PRESENCE_UPDATE and wait until nothing moves: the next one merges with none."""
-        await self.send({"op": "PRESENCE_UPDATE", "d": data})
-        await self._quiet()
-
-    async def rest(self):
-        """Every frame up to now: waits until nothing moves, then asks for an answer."""
-        await self._quiet()
-        await self.send(HEARTBEAT)
-        frames = []
-        while (frame := await self.receive()) != ACK:
-            frames.append(frame)
-        return frames
-
-    async def presence_of(self, user_id):
-        """The statuses that came since, of another user, in order; skips everything else."""
-        return [
-            frame["d"]["status"]
-            for frame in await self.rest()
-            if frame.get("t") == "PRESENCE_UPDATE" and frame["d"]["user_id"] == user_id
-        ]
-
-    async def self_views(self):
-        """The self views that came since, in order; skips everything else."""
-        return [
-            frame["d"]
-            for frame in await self.rest()
-            if frame.get("t") == "PRESENCE_UPDATE" and "id" in frame["d"]
-        ]
-
-    async def next_of(self, event):
-        """The data of the next frame of this event; skips everything before it."""
-        while (frame := await self.receive()).get("t") != event:
-            pass
-        return frame["d"]
-
-    async def close_code(self):
-        """Wait for the server's goodbye."""
-        with trio.fail_after(WITHIN):
-            while True:
-                try:
-                    await self.connection.get_message()
-                except ConnectionClosed as closed:
-                    return closed.reason and closed.reason.code
-
-    async def leave(self, code=1000):
-        """Say goodbye; a browser's `close()` does so without a code."""
-        await self.connection.aclose(code=code)
-        await self._quiet()
-
-    async def leave_without_code(self):
-        await self.leave(code=None)
-
-    async def vanish(self):
-        """Go without a goodbye."""
-        await trio.aclose_forcefully(self._stream)
-        await self._quiet()
 
 
 class RunningServer:
@@ -170,15 +70,24 @@ class RunningServer:
             fields.append(("content-length", str(len(data))))
         with trio.fail_after(2 * WITHIN):
             async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
-                return await _exchange(stream, method, path, fields, data or b"")
+                return await exchange(stream, method, path, fields, data or b"")
+
+    async def administer(self, method, path, body=None):
+        """Send a request of administration, which must be carried out and stored."""
+        answer = await self.request(method, path, token=self.admin(), body=body)
+        assert (answer.status, answer.body) == (204, b""), answer
+        assert answer.header("presence-persisted") is None
 
     async def patch(self, user, **changes):
         return await self.request("PATCH", "/users/@me", user=user, body=changes)
 
     # -- the gateway -------------------------------------------------------------------------
 
-    async def open(self, resource, **options):
+    async def open(self, resource, *, extra_headers=(), **options):
         """Open a WebSocket that ends with the test."""
+        options["extra_headers"] = [
+            (name.encode(), value.encode()) for name, value in extra_headers
+        ]
         with trio.fail_after(WITHIN):
             return await self._clients.start(self._hold_socket, resource, options)
 
@@ -189,8 +98,14 @@ class RunningServer:
             connection = await wrap_client_stream(
                 nursery, stream, host, resource, message_queue_size=1000, **options
             )
-            task_status.started(Client(connection, stream, self.quiet))
+            task_status.started(TogetherClient(connection, stream, self.quiet))
             await trio.sleep_forever()
+
+    async def open_mute(self, resource):
+        """Open a WebSocket whose client answers nothing; the test ends it."""
+        client = WebSocketClient(await trio.open_tcp_stream("127.0.0.1", self.port))
+        assert (await client.upgrade(resource))[0] == 101
+        return client
 
     async def open_pipe(self):
         """A TCP connection to the pipe's port that ends with the test."""
@@ -228,6 +143,17 @@ class RunningServer:
         assert answer.status != 101
         return answer
 
+    # -- from within -------------------------------------------------------------------------
+
+    @property
+    def store(self):
+        """The store behind the writer, which has no other name: the product never asks for it."""
+        return self.node.writer._store
+
+    def forget_view(self, user):
+        """Drop what was read of a user, which else only eviction does."""
+        self.node.public_views._others.forget(user)
+
     # -- looking -----------------------------------------------------------------------------
 
     async def quiet(self):
@@ -244,7 +170,7 @@ class RunningServer:
                 await trio.sleep(0.01)
 
     async def status_of(self, user, *, seen_by="onlooker"):
-        """What others see of a user, 404 for one they may not see."""
+        """The status that others see of a user, 404 for an invisible one."""
         answer = await self.request("GET", f"/users/{user}", user=seen_by)
         return answer.json["status"] if answer.status == 200 else answer.status
 
@@ -262,29 +188,6 @@ class RunningServer:
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
         return 0.0
-
-
-async def _exchange(stream, method, path, fields, data):
-    client = h11.Connection(h11.CLIENT)
-    await stream.send_all(
-        client.send(h11.Request(method=method, target=path, headers=fields))
-        + client.send(h11.Data(data=data))
-        + client.send(h11.EndOfMessage())
-    )
-    head, body = None, b""
-    while not isinstance(event := client.next_event(), h11.EndOfMessage | h11.ConnectionClosed):
-        if event is h11.NEED_DATA:
-            client.receive_data(await stream.receive_some(65536))
-        elif isinstance(event, h11.Response | h11.InformationalResponse):
-            head = event
-            if head.status_code == 101:
-                break
-        elif isinstance(event, h11.Data):
-            body += bytes(event.data)
-    headers = tuple(
-        (name.decode(), value.decode()) for name, value in head.headers if name != b"date"
-    )
-    return Answer(head.status_code, headers, body)
 
 
 class Life:
@@ -346,3 +249,17 @@ async def start_server(nursery, tmp_path, monkeypatch):
 async def server(start_server):
     """A server with default settings but for the limits that tests run into by accident."""
     return await start_server(max_requests_per_second=0)
+
+
+@pytest.fixture
+def break_store(monkeypatch):
+    """Let each write of a server fail, until `monkeypatch.undo()`."""
+
+    async def write(batch):
+        raise StoreUnavailable("disk full")
+
+    def fail(server):
+        monkeypatch.setattr(routes, "PERSISTED_WITHIN", 0.05)
+        monkeypatch.setattr(server.store, "write", write)
+
+    return fail

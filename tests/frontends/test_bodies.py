@@ -1,4 +1,4 @@
-"""What is looked at before a body is read, and how large a body may be."""
+"""Checks that come before a body is read, and the largest body."""
 
 import pytest
 import trio

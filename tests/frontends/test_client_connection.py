@@ -66,7 +66,7 @@ async def poll(server):
     return Poll(server.service, "alice", NoLane())
 
 
-async def test_it_attaches_its_user_without_a_socket(server, poll):
+async def test_a_connection_without_a_socket_attaches_its_user(server, poll):
     poll.register()
     await poll.arrive()
     assert poll.given == [("welcome", Status.ONLINE)]
@@ -80,7 +80,7 @@ async def test_it_attaches_its_user_without_a_socket(server, poll):
     assert await server.status_of("alice") == "offline"
 
 
-async def test_its_token_ends_it(server):
+async def test_an_expired_token_ends_a_connection_without_a_socket(server):
     poll = Poll(server.service, "alice", NoLane(), ends_in=0.1)
     poll.register()
     await poll.arrive()

@@ -102,7 +102,7 @@ def tell(lane, news, *readers):
 # -- packets ---------------------------------------------------------------------------------
 
 
-def test_of_a_user_only_the_newest_may_wait_under_whatever_key_it_was_told(lane):
+def test_only_the_newest_frame_of_a_user_waits(lane):
     reader = Reader()
     tell(
         lane,
@@ -127,7 +127,7 @@ def test_without_a_removal_all_get_the_very_same_packet(lane):
     assert isinstance(tell(lane, [news], Reader()), FrameBatch)
 
 
-def test_who_still_sees_a_removed_user_is_not_told(lane):
+def test_a_reader_that_still_sees_a_removed_user_gets_no_frame(lane):
     sees, lost = Reader(), Reader(frozenset({"7"}))
     tell(lane, [removed("7")], sees, lost)
     assert (sees.waiting, sees.packets) == ("", 0)
@@ -163,7 +163,7 @@ def test_a_status_behind_a_removal_from_elsewhere_is_the_last_word(lane):
     assert (sees.waiting, lost.waiting) == ("7=2;", "7=0;")
 
 
-def test_who_was_removed_and_came_back_is_there(lane):
+def test_a_user_removed_and_added_again_is_present(lane):
     reader = Reader()
     tell(lane, [removed("7"), MemberAdded(CLUB, view(Status.DND))], reader)
     assert reader.waiting == "7=2;"
@@ -173,7 +173,7 @@ def test_who_was_removed_and_came_back_is_there(lane):
     st.lists(st.tuples(st.sampled_from("789"), st.sampled_from(Status), st.booleans())),
     st.frozensets(st.sampled_from("789")),
 )
-def test_what_waits_is_what_would_have_been_said_one_by_one(steps, out_of_sight):
+def test_one_packet_equals_the_same_changes_one_by_one(steps, out_of_sight):
     lane = SocketLane(VoicePingEncoder(form), FdTable())
     news = [
         removed(user, was=status)
@@ -194,7 +194,7 @@ def test_what_waits_is_what_would_have_been_said_one_by_one(steps, out_of_sight)
 # -- encoding
 
 
-def test_a_frame_is_encoded_once_for_all_who_are_told_and_all_who_come(lane, encoded):
+def test_a_frame_is_encoded_once_for_all_readers_and_newcomers(lane, encoded):
     news = PresenceChanged(view(Status.ONLINE), view(Status.DND))
     for _ in range(3):
         tell(lane, [news], Reader(), Reader())
@@ -205,7 +205,7 @@ def test_a_frame_is_encoded_once_for_all_who_are_told_and_all_who_come(lane, enc
 # -- dialects that name servers --------------------------------------------------------------
 
 
-def test_a_removal_of_a_dialect_that_names_servers_goes_to_all_and_says_who_vanished():
+def test_a_dialect_with_servers_gets_every_removal():
     lane, sees, lost = SocketLane(Plain(), FdTable()), Reader(), Reader(frozenset({"7"}))
     packet = tell(lane, [removed("7"), MemberAdded(CLUB, view(Status.DND))], sees, lost)
     assert sees.waiting == lost.waiting == "-team/7;+club/7;"

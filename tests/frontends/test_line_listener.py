@@ -1,4 +1,4 @@
-"""Who comes in by a line on plain TCP, who does not, and how many."""
+"""Logins by a line on plain TCP: accepted, refused, and how many at a time."""
 
 import socket
 import struct
@@ -22,6 +22,11 @@ MORE = HANDSHAKES_AT_ONCE + 8
 RESET = struct.pack("ii", 1, 0)
 
 
+@pytest.fixture
+async def pipes(open_line_listener):
+    return await open_line_listener()
+
+
 # -- logging in ----------------------------------------------------------------------------------
 
 
@@ -34,8 +39,7 @@ RESET = struct.pack("ii", 1, 0)
         pytest.param(f"token:{LONGEST_TOKEN}\r\n".encode(), id="the longest"),
     ],
 )
-async def test_a_token_lets_its_user_in(open_line_listener, wire):
-    pipes = await open_line_listener()
+async def test_a_token_lets_its_user_in(pipes, wire):
     client = await pipes.connect()
     await client.send(wire, b"|0|5|7|0|2|\n")
     await pipes.wait_until(lambda: pipes.sessions and pipes.sessions[0].lines)
@@ -62,7 +66,7 @@ async def test_a_token_lets_its_user_in(open_line_listener, wire):
         ("\ufffd", "missing"),
     ],
 )
-async def test_who_shows_no_good_token_is_closed_silently(
+async def test_a_connection_without_a_valid_token_is_closed_silently(
     open_line_listener, is_development, line, reason
 ):
     pipes = await open_line_listener(is_development=is_development)
@@ -75,7 +79,7 @@ async def test_who_shows_no_good_token_is_closed_silently(
 
 
 @pytest.mark.parametrize("line", ["voiceping:7", "|0|5|7|0|2|", "0|5|7|0|1"])
-async def test_in_development_mode_the_first_line_says_who_it_is_and_is_heard(
+async def test_in_development_mode_the_first_line_names_the_user_and_is_handled(
     open_line_listener, line
 ):
     pipes = await open_line_listener(is_development=True)
@@ -87,7 +91,7 @@ async def test_in_development_mode_the_first_line_says_who_it_is_and_is_heard(
 
 
 @pytest.mark.parametrize("line", ["voiceping:7", "|0|5|7|0|2|"])
-async def test_elsewhere_nobody_is_who_says_so(open_line_listener, line):
+async def test_outside_development_mode_a_name_is_no_login(open_line_listener, line):
     pipes = await open_line_listener(is_development=False)
     client = await pipes.connect()
     await client.send(f"{line}\n".encode())
@@ -97,8 +101,7 @@ async def test_elsewhere_nobody_is_who_says_so(open_line_listener, line):
 
 
 @pytest.mark.parametrize("first", [b"x" * 513, b"token:" + b"x" * 8187], ids=["513", "token"])
-async def test_a_first_line_too_long_is_not_waited_for(open_line_listener, first):
-    pipes = await open_line_listener()
+async def test_a_first_line_too_long_is_not_waited_for(pipes, first):
     client = await pipes.connect()
     await client.send(first)
     assert await client.wait_end() == b""
@@ -117,7 +120,7 @@ async def test_a_login_that_never_comes_is_cut(open_line_listener, start):
     assert pipes.sessions == []
 
 
-async def test_drops_of_a_login_do_not_make_it_wait_longer(open_line_listener, nursery):
+async def test_bytes_of_a_login_do_not_extend_its_deadline(open_line_listener):
     pipes = await open_line_listener(handshake_after=0.3)
     client = await pipes.connect()
     began_at = trio.current_time()
@@ -127,7 +130,7 @@ async def test_drops_of_a_login_do_not_make_it_wait_longer(open_line_listener, n
     assert pipes.counts == {"login_timed_out": 1}
 
 
-async def test_who_is_logged_in_may_be_silent(open_line_listener):
+async def test_a_silent_client_stays_connected_after_its_login(open_line_listener):
     pipes = await open_line_listener(handshake_after=0.1)
     _, session = await pipes.log_in()
     await trio.sleep(0.3)
@@ -135,8 +138,7 @@ async def test_who_is_logged_in_may_be_silent(open_line_listener):
 
 
 @pytest.mark.parametrize("how", ["end", "reset"])
-async def test_who_leaves_before_the_login_leaves_nothing(open_line_listener, how):
-    pipes = await open_line_listener()
+async def test_a_client_that_leaves_before_its_login_leaves_nothing(pipes, how):
     client = await pipes.connect()
     await client.send(b"token:goo")
     await pipes.wait_until(lambda: pipes.listener.connection_count == 1)
@@ -148,8 +150,7 @@ async def test_who_leaves_before_the_login_leaves_nothing(open_line_listener, ho
     assert pipes.sessions == pipes.crashes == []
 
 
-async def test_a_session_that_crashes_ends_its_connection_only(open_line_listener):
-    pipes = await open_line_listener()
+async def test_a_session_that_crashes_ends_its_connection_only(pipes):
     client, session = await pipes.log_in()
     other, other_session = await pipes.log_in()
     session.lines = None  # nothing can be appended
@@ -173,10 +174,10 @@ async def test_a_session_that_crashes_ends_its_connection_only(open_line_listene
         (SocketTimes(1e6, 1e12), (32_767, 32_767, 3, 2**31 - 1)),
     ],
 )
-async def test_the_kernel_looks_for_clients_that_vanished(open_line_listener, times, options):
+async def test_the_kernel_detects_vanished_clients(open_line_listener, times, options):
     pipes = await open_line_listener(times=times)
     _, session = await pipes.log_in()
-    sock = session.pipe._socket
+    sock = session.pipe._socket  # private: only the kernel tells of these options
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert options == tuple(
@@ -190,7 +191,7 @@ async def test_the_kernel_looks_for_clients_that_vanished(open_line_listener, ti
     )
 
 
-async def test_what_a_platform_lacks_is_left_out(open_line_listener, monkeypatch):
+async def test_missing_socket_options_are_skipped(open_line_listener, monkeypatch):
     monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
     pipes = await open_line_listener()
     _, session = await pipes.log_in()
@@ -212,9 +213,9 @@ async def test_the_connection_over_the_limit_of_its_address_is_closed(open_line_
     await pipes.log_in()
 
 
-async def test_all_doors_count_an_address_together(open_line_listener):
+async def test_all_listeners_count_an_address_together(open_line_listener):
     pipes = await open_line_listener(max_connections_per_address=2)
-    assert pipes.route.addresses.take("127.0.0.1")  # by another door
+    assert pipes.route.addresses.take("127.0.0.1")  # by another listener
     await pipes.log_in()
     assert await (await pipes.connect()).wait_end() == b""
 
@@ -241,7 +242,7 @@ async def test_the_connection_over_the_limit_of_its_user_is_closed(open_line_lis
     await pipes.log_in("good-7")
 
 
-async def test_the_newest_is_closed_where_too_many_have_not_said_who_they_are(open_line_listener):
+async def test_the_newest_connection_is_closed_when_too_many_await_their_login(open_line_listener):
     pipes = await open_line_listener(max_connections_per_address=0)
     await pipes.log_in()
     waiting = [await pipes.connect() for _ in range(MOST_LOGINS)]
@@ -260,7 +261,7 @@ async def test_the_newest_is_closed_where_too_many_have_not_said_who_they_are(op
     await pipes.wait_until(lambda: len(pipes.sessions) == 3)
 
 
-async def test_those_over_the_limit_of_their_address_do_not_crowd_the_logins(
+async def test_connections_over_the_address_limit_do_not_count_as_pending_logins(
     open_line_listener, monkeypatch
 ):
     monkeypatch.setattr(line_listener, "MOST_LOGINS", 2)
@@ -302,7 +303,7 @@ async def come(pipes, count):
     return clients
 
 
-async def test_so_many_come_in_at_a_time_and_the_others_follow(open_line_listener):
+async def test_handshakes_are_limited_and_the_others_follow(open_line_listener):
     slow = Slow()
     pipes = await open_line_listener(serve_session=slow.serve)
     await come(pipes, MORE)
@@ -318,7 +319,7 @@ async def test_so_many_come_in_at_a_time_and_the_others_follow(open_line_listene
     await pipes.wait_until(lambda: len(slow.begun) == MORE)
 
 
-async def test_who_is_refused_or_dawdles_holds_no_place(open_line_listener):
+async def test_refused_and_slow_logins_hold_no_slot(open_line_listener):
     slow = Slow()
     pipes = await open_line_listener(serve_session=slow.serve)
     for wire in (b"token:goo", b"token:bad\n", b"hello\n"):
@@ -328,34 +329,22 @@ async def test_who_is_refused_or_dawdles_holds_no_place(open_line_listener):
     await pipes.wait_until(lambda: len(slow.begun) == HANDSHAKES_AT_ONCE)
 
 
-async def test_those_who_wait_for_a_place_crowd_no_login(open_line_listener, monkeypatch):
+async def test_connections_waiting_for_a_slot_do_not_count_as_pending_logins(
+    open_line_listener, monkeypatch
+):
     monkeypatch.setattr(line_listener, "MOST_LOGINS", 2)
     slow = Slow()
     pipes = await open_line_listener(serve_session=slow.serve)
     for _ in range(MORE):
         await come(pipes, 1)
-        await pipes.wait_until(lambda: not pipes.listener._logins)
+        # Private, here and below: no login is pending any more.
+    await pipes.wait_until(lambda: not pipes.listener._logins)
     slow.finish.set()
     await pipes.wait_until(lambda: len(slow.begun) == MORE)
     assert not pipes.counts
 
 
-@pytest.mark.parametrize("how", ["end", "reset"])
-async def test_those_lost_at_once_end_a_few_at_a_time(open_line_listener, how):
-    slow = Slow()
-    slow.finish.set()
-    pipes = await open_line_listener(serve_session=slow.serve)
-    clients = await come(pipes, MORE)
-    await pipes.wait_until(lambda: len(slow.begun) == MORE)
-    for client in clients:
-        if how == "reset":
-            client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        await client.stream.aclose()
-    await pipes.wait_until(lambda: pipes.listener.connection_count == 0)
-    assert 0 < slow.most_at_once <= HANDSHAKES_AT_ONCE
-
-
-async def test_who_does_not_read_its_last_lines_stands_in_nobodys_way(
+async def test_a_client_that_does_not_read_its_last_lines_blocks_no_other(
     open_line_listener, monkeypatch
 ):
     monkeypatch.setattr(stream, "LAST_CHANCE_AFTER", 60.0)
@@ -371,8 +360,7 @@ async def test_who_does_not_read_its_last_lines_stands_in_nobodys_way(
 # -- stopping ------------------------------------------------------------------------------------
 
 
-async def test_stopping_closes_the_listener_and_those_not_logged_in(open_line_listener):
-    pipes = await open_line_listener()
+async def test_stopping_closes_the_listener_and_those_not_logged_in(pipes):
     _, session = await pipes.log_in()
     stranger = await pipes.connect()
     await pipes.wait_until(lambda: pipes.listener.connection_count == 2)
@@ -385,8 +373,8 @@ async def test_stopping_closes_the_listener_and_those_not_logged_in(open_line_li
         await pipes.connect()
 
 
-async def test_serving_ends_with_the_last_connection(open_line_listener):
-    pipes = await open_line_listener()
+async def test_serving_ends_with_the_last_connection(pipes):
+    # Private: a second listener of the same settings, in a nursery of its own.
     pipes.listener = LineListener(pipes.listener._site, pipes.listener._plan)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
@@ -412,8 +400,7 @@ async def test_a_login_under_way_when_the_server_stops_is_closed(open_line_liste
     assert len(slow.begun) == len(clients)
 
 
-async def test_what_does_not_end_by_itself_is_cancelled_at_the_deadline(open_line_listener):
-    pipes = await open_line_listener()
+async def test_connections_that_do_not_end_are_cancelled_at_the_deadline(pipes):
     (client, _), (slow_client, slow) = await pipes.log_in(), await pipes.log_in(is_slow=True)
     while slow.pipe.statistics().unsent_bytes == 0:
         slow.pipe.push(b"." * 10_000)

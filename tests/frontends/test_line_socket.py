@@ -60,7 +60,7 @@ async def test_a_line_in_segments_of_one_byte_is_one_line(pipes):
     await pipes.wait_until(lambda: session.lines == [STATUS])
 
 
-async def test_a_thousand_lines_in_one_segment_are_heard_in_order(pipes):
+async def test_a_thousand_lines_in_one_segment_arrive_in_order(pipes):
     client, session = await pipes.log_in()
     lines = [f"|0|5|7|0|{n}|" for n in range(1000)]
     await client.send("\r\n".join([*lines, ""]).encode())
@@ -76,7 +76,7 @@ async def test_odd_bytes_make_odd_lines_and_end_nothing(pipes):
     assert session.lines == ["|0|5|\ufffd|", "\x00", STATUS]
 
 
-async def test_a_line_of_512_bytes_is_heard_and_one_of_513_ends_the_connection(pipes):
+async def test_a_line_of_512_bytes_is_read_and_one_of_513_ends_the_connection(pipes):
     client, session = await pipes.log_in()
     await client.send(b"x" * 512 + b"\r\n")
     await pipes.wait_until(lambda: session.lines == ["x" * 512])
@@ -86,7 +86,7 @@ async def test_a_line_of_512_bytes_is_heard_and_one_of_513_ends_the_connection(p
     await pipes.wait_until(lambda: pipes.counts["frame_limit"] == 1)
 
 
-async def test_what_comes_behind_an_endless_line_does_not_take_the_last_words_away(pipes):
+async def test_input_behind_an_endless_line_does_not_lose_pending_output(pipes):
     client, session = await pipes.log_in()
     session.pipe.push(b"last words\n")
     await client.send(b"y" * 100_000)
@@ -95,7 +95,7 @@ async def test_what_comes_behind_an_endless_line_does_not_take_the_last_words_aw
         await client.take(1)
 
 
-async def test_who_sends_far_too_many_lines_is_heard_up_to_there_and_closed(open_line_listener):
+async def test_a_flood_of_lines_is_read_up_to_the_burst_and_closed(open_line_listener):
     pipes = await open_line_listener(max_frames_per_second=1)
     client, session = await pipes.log_in()
     with trio.move_on_after(5):
@@ -126,9 +126,7 @@ async def test_a_flood_takes_turns_with_others(open_line_listener, line, count):
 
 
 @pytest.mark.parametrize("write_bytes", [1024, backlog.WRITE_BYTES])
-async def test_who_stops_sending_is_acted_upon_and_still_gets_what_waits(
-    pipes, write_bytes, monkeypatch
-):
+async def test_a_half_closed_connection_still_gets_pending_lines(pipes, write_bytes, monkeypatch):
     # With small writes the kernel is full where a line ends, which is not the end of all.
     monkeypatch.setattr(backlog, "WRITE_BYTES", write_bytes)
     client, session = await pipes.log_in(is_slow=True)
@@ -152,7 +150,7 @@ async def test_a_reset_is_no_clean_end_either(pipes):
     assert session.pipe.cut_reason == "lost"
 
 
-async def test_what_waits_still_goes_out_when_the_server_ends_the_connection(pipes):
+async def test_pending_lines_are_sent_when_the_server_closes(pipes):
     client, session = await pipes.log_in(is_slow=True)
     filler = fill(session.pipe)
     await trio.testing.wait_all_tasks_blocked()
@@ -177,7 +175,7 @@ async def test_the_session_ends_at_once_even_if_the_client_does_not_read(pipes):
         await pipes.wait_until(lambda: session.end is not None)
 
 
-async def test_lines_that_came_before_the_server_ended_it_are_not_heard_after_that(pipes):
+async def test_lines_are_not_read_after_the_server_closed(pipes):
     client, session = await pipes.log_in()
     send_at_once(client, b"too late\n")
     session.pipe.close_soon(4003)
@@ -185,7 +183,7 @@ async def test_lines_that_came_before_the_server_ended_it_are_not_heard_after_th
     assert session.lines == []
 
 
-async def test_not_even_between_the_turns_of_a_flood(pipes):
+async def test_lines_of_a_flood_are_not_read_after_the_server_closed(pipes):
     client, session = await pipes.log_in()
     send_at_once(client, b"a\n" * LINES_PER_TURN * 4)
     while not session.lines:
@@ -196,7 +194,7 @@ async def test_not_even_between_the_turns_of_a_flood(pipes):
     assert 0 < heard == len(session.lines) < LINES_PER_TURN * 4
 
 
-async def test_a_client_that_keeps_sending_reads_the_last_words_and_the_end(pipes, nursery):
+async def test_a_client_that_keeps_sending_gets_the_last_line_and_the_end(pipes, nursery):
     client, session = await pipes.log_in()
     nursery.start_soon(send_until_broken, client)
     await pipes.wait_until(lambda: len(session.lines) > 3)
@@ -212,7 +210,7 @@ async def send_until_broken(client):
         await client.send_for_ever(b"voiceping:7\n", every=0.001)
 
 
-async def test_who_does_not_read_what_waits_is_cut_after_a_moment(pipes, monkeypatch):
+async def test_a_client_that_does_not_read_is_closed_after_last_chance(pipes, monkeypatch):
     monkeypatch.setattr(stream, "LAST_CHANCE_AFTER", 0.2)
     client, session = await pipes.log_in(is_slow=True)
     fill(session.pipe)
@@ -222,7 +220,9 @@ async def test_who_does_not_read_what_waits_is_cut_after_a_moment(pipes, monkeyp
 
 
 @pytest.mark.parametrize("how", ["end", "reset", "closed", "limit", "slow"])
-async def test_what_has_ended_is_free_at_once_without_the_collector(open_line_listener, how):
+async def test_an_ended_connection_is_freed_without_the_garbage_collector(
+    small_heap, open_line_listener, how
+):
     pipes = await open_line_listener(write_blocked_after=0.2)
     before = set(map(id, open_pipes()))
     gc.collect()

@@ -91,12 +91,12 @@ def test_no_more_is_kept_than_one_line(parts):
     reader = LineReader(NetLimits())
     for part in parts:
         reader.feed(part, 0.0)
-        assert len(reader._partial) <= LOGIN_BYTES + 1
+        assert len(reader._partial) <= LOGIN_BYTES + 1  # private: the memory is the rule
         if reader.violation is not None:
             assert reader._partial == b""
 
 
-def test_after_a_violation_nothing_is_heard():
+def test_after_a_violation_nothing_is_read():
     assert read(LONGEST + b"x", b"\na\n") == ([], TOO_LONG)
 
 
@@ -106,12 +106,12 @@ def test_a_thousand_lines_may_come_in_one_piece():
 
 
 @pytest.mark.parametrize("line", [b"a", b""], ids=["lines", "blank lines"])
-def test_who_floods_is_heard_up_to_the_burst(line):
+def test_a_flood_is_read_up_to_the_burst(line):
     lines, violation = read((line + b"\n") * (LINE_BURST + 1))
     assert (len(lines), violation) == (LINE_BURST if line else 0, TOO_MANY)
 
 
-def test_in_the_long_run_ten_times_the_frame_rate_is_heard():
+def test_in_the_long_run_ten_times_the_frame_rate_is_read():
     reader = LineReader(NetLimits(max_frames_per_second=3))
     reader.feed(b"a\n" * LINE_BURST, 100.0)
     for second in range(101, 110):
@@ -121,6 +121,6 @@ def test_in_the_long_run_ten_times_the_frame_rate_is_heard():
     assert reader.violation == TOO_MANY
 
 
-def test_without_a_frame_rate_any_number_is_heard():
+def test_without_a_frame_rate_any_number_of_lines_is_read():
     lines, violation = read(b"a\n" * 5 * LINE_BURST, max_frames_per_second=0)
     assert (len(lines), violation) == (5 * LINE_BURST, None)

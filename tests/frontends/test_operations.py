@@ -1,4 +1,4 @@
-"""What operators, browsers and monitoring ask for."""
+"""Addresses for operators, browsers and monitoring."""
 
 import re
 
@@ -6,7 +6,6 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from presence.config import Config
-from presence.errors import StoreUnavailable
 from presence.frontends.admin.operations import is_local
 from presence.openapi import openapi_document
 from presence.transport.http.request import Request
@@ -15,7 +14,7 @@ from presence.wiring import build_routes
 PROXY = [("x-forwarded-for", "203.0.113.9")]
 
 
-async def test_it_is_healthy_and_ready(server):
+async def test_a_running_server_is_healthy_and_ready(server):
     health, readiness = [await server.request("GET", path) for path in ("/healthz", "/readyz")]
     assert (health.status, health.json) == (200, {"status": "ok"})
     assert (readiness.status, readiness.json) == (200, {"status": "ready"})
@@ -30,11 +29,10 @@ async def test_while_draining_it_is_healthy_and_not_ready(server):
     server.node.is_draining = False
 
 
-async def test_a_store_that_fails_degrades_it_until_a_write_succeeds(server, monkeypatch):
-    async def write(batch):
-        raise StoreUnavailable("disk full")
-
-    monkeypatch.setattr(server.node.writer._store, "write", write)
+async def test_a_store_that_fails_degrades_it_until_a_write_succeeds(
+    server, monkeypatch, break_store
+):
+    break_store(server)
     await server.connect("alice")
     await server.until(lambda: server.node.writer.is_failing)
     answer = await server.request("GET", "/readyz")
@@ -80,7 +78,7 @@ async def test_metrics_behind_a_proxy_need_an_admin_token(server, header):
         ("", {}, False),
     ],
 )
-async def test_local_is_who_asks_from_this_machine_itself(peer, headers, claim):
+async def test_only_direct_requests_of_this_machine_are_local(peer, headers, claim):
     assert is_local(Request("GET", "/metrics", headers=headers, peer=peer)) is claim
 
 
@@ -116,18 +114,9 @@ async def test_a_page_of_another_origin_gets_none(server):
     assert answer.status == 403
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        ({}, "user is missing"),
-        ({"user": "@me"}, "user is not a valid user id"),
-        ({"user": "alice", "servers": "s1"}, "servers must be a list"),
-        ({"user": "alice", "admin": True}, "admin is not a known key"),
-    ],
-)
-async def test_a_development_token_that_makes_no_sense_is_refused(server, body, problem):
-    answer = await server.request("POST", "/auth/dev-token", body=body)
-    assert (answer.status, answer.error) == (400, problem)
+async def test_a_development_token_that_makes_no_sense_is_refused(server):
+    answer = await server.request("POST", "/auth/dev-token", body={"user": "@me"})
+    assert (answer.status, answer.error) == (400, "user is not a valid user id")
 
 
 # -- the description of the API --------------------------------------------------------------
@@ -173,7 +162,7 @@ async def test_every_route_is_documented(server):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
-async def test_what_is_sent_has_the_documented_type(server, path):
+async def test_answers_have_the_documented_type(server, path):
     document = (await server.request("GET", "/openapi.json")).json
     answer = await server.request("GET", path)
     [documented] = document["paths"][path]["get"]["responses"]["200"]["content"]
@@ -205,12 +194,6 @@ async def test_another_method_is_answered_with_those_that_are(server, method, pa
     assert (answer.status, answer.header("allow")) == (404 if allow is None else 405, allow)
 
 
-async def test_what_is_nowhere_is_not_found(server):
-    for path in ("/", "/users", "/users/", "/nowhere", "/users/alice/"):
-        answer = await server.request("GET", path, user="bob")
-        assert (answer.status, answer.error) == (404, "not found"), path
-
-
 # -- browsers --------------------------------------------------------------------------------
 
 
@@ -239,59 +222,10 @@ async def test_a_page_of_an_allowed_origin_may_read_every_answer(browsed, method
     assert answer.header("vary") == "Origin"
 
 
-async def test_a_page_may_read_the_headers_that_it_needs(browsed):
-    headers = [("origin", "https://app.example")]
-    answer = await browsed.request("GET", "/users/@me", user="alice", headers=headers)
-    exposed = answer.header("access-control-expose-headers").split(", ")
-    assert set(exposed) == {"retry-after", "presence-persisted", "link"}
-
-
-async def test_a_preflight_is_answered_without_a_token(browsed):
-    headers = [
-        ("origin", "https://app.example"),
-        ("access-control-request-method", "PATCH"),
-        ("access-control-request-headers", "authorization, content-type"),
-    ]
-    answer = await browsed.request("OPTIONS", "/users/@me", headers=headers)
-    assert (answer.status, answer.body) == (204, b"")
-    assert dict(answer.headers) == {
-        "cache-control": "no-store",
-        "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-        "access-control-allow-headers": "authorization, content-type",
-        "access-control-max-age": "600",
-        "allow": "GET, HEAD, OPTIONS, PATCH",
-        "access-control-allow-origin": "https://app.example",
-        "access-control-expose-headers": answer.header("access-control-expose-headers"),
-        "vary": "Origin",
-        "connection": "close",
-    }
-
-
-@pytest.mark.parametrize("method", ["GET", "PATCH", "OPTIONS"])
-async def test_a_page_of_another_origin_is_refused(browsed, method):
-    headers = [("origin", "https://evil.example")]
-    answer = await browsed.request(method, "/users/@me", user="alice", headers=headers)
-    assert (answer.status, answer.error) == (403, "origin not allowed")
-    assert answer.header("access-control-allow-origin") is None
-
-
-async def test_the_own_page_and_programs_are_let_in(browsed):
-    for headers in ([], [("origin", f"http://127.0.0.1:{browsed.port}")]):
-        answer = await browsed.request("GET", "/users/@me", user="alice", headers=headers)
-        assert answer.status == 200
-
-
 async def test_in_development_mode_the_host_must_be_this_machine(browsed):
     answer = await browsed.request("GET", "/users/@me", user="alice", host="evil.example")
     assert answer.status == 403
     assert answer.error == "in development mode the host must be this machine"
-
-
-async def test_outside_development_mode_any_host_will_do(start_server):
-    server = await start_server(is_development=False)
-    token = server.token("alice")
-    answer = await server.request("GET", "/users/@me", token=token, host="presence.example")
-    assert answer.status == 200
 
 
 async def test_refusals_and_ends_by_a_limit_are_counted_apart(start_server):

@@ -2,8 +2,6 @@
 
 import pytest
 
-from presence.errors import StoreUnavailable
-
 WRITES = [
     ("PUT", "/servers/s1", None),
     ("DELETE", "/servers/s1", None),
@@ -20,20 +18,7 @@ WRITES = [
 @pytest.fixture
 async def closed(start_server):
     """A server without development mode and without `everyone`."""
-    server = await start_server(is_development=False, everyone_server=False)
-
-    async def administer(method, path, body=None):
-        answer = await server.request(method, path, token=server.admin(), body=body)
-        assert (answer.status, answer.body) == (204, b""), answer
-        assert answer.header("presence-persisted") is None
-
-    server.administer = administer
-    return server
-
-
-async def members_of(server, server_id="s1"):
-    answer = await server.request("GET", f"/servers/{server_id}/members", token=server.admin())
-    return [it["user_id"] for it in answer.json["members"]]
+    return await start_server(is_development=False, everyone_server=False)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [*WRITES, ("GET", "/servers", None)])
@@ -55,7 +40,7 @@ async def test_servers_are_made_renamed_listed_and_deleted(closed):
     assert answer.json == {"servers": [{"id": "s2", "name": "Crew"}]}
 
 
-async def test_members_are_told_of_a_new_name_of_their_server_at_once(closed):
+async def test_members_get_the_new_name_of_their_server_at_once(closed):
     await closed.administer("PUT", "/servers/s1", {"name": "Team"})
     await closed.administer("PUT", "/servers/s1/members/alice")
     alice = await closed.connect_with(closed.token("alice"))
@@ -68,14 +53,14 @@ async def test_members_are_told_of_a_new_name_of_their_server_at_once(closed):
     assert (await alice.rest(), await stranger.rest()) == ([], [])
 
 
-async def test_what_was_administered_outlives_a_crash(start_server):
+async def test_administration_outlives_a_crash(start_server):
     server = await start_server(everyone_server=False)
     for path, body in (
         ("/servers/s1", {"name": "Team"}),
         ("/servers/s1/members/alice", None),
         ("/users/alice", {"username": "Alice"}),
     ):
-        await server.request("PUT", path, token=server.admin(), body=body)
+        await server.administer("PUT", path, body)
     await server.crash()
     server = await start_server(everyone_server=False)
     _, ready = await server.join("alice")
@@ -113,50 +98,12 @@ async def test_members_are_added_and_removed_live(closed):
     assert await bob.rest() == []
 
 
-async def test_deleting_a_server_takes_it_from_everybody(closed):
-    await closed.administer("PUT", "/servers/s1")
-    alice = await closed.connect_with(closed.token("alice", servers=["s1"]))
-    await closed.administer("DELETE", "/servers/s1")
-    assert [(it["t"], it["d"]) for it in await alice.rest()] == [
-        ("SERVER_REMOVE", {"server_id": "s1"})
-    ]
-    answer = await closed.request("GET", "/servers/s1/members", token=closed.token("alice"))
-    assert answer.status == 404
-
-
-async def test_a_list_of_members_replaces_those_made_by_administration(closed):
-    await closed.administer("PUT", "/servers/s1")
-    await closed.connect_with(closed.token("claimed", servers=["s1"]))
-    await closed.administer("PUT", "/servers/s1/members", {"members": ["ann", "bob", "ann"]})
-    assert await members_of(closed) == ["ann", "bob", "claimed"]
-    await closed.administer("PUT", "/servers/s1/members", {"members": ["bob", "zoe"]})
-    assert await members_of(closed) == ["bob", "claimed", "zoe"]
-    await closed.administer("PUT", "/servers/s1/members", {"members": []})
-    assert await members_of(closed) == ["claimed"]
-
-
-async def test_a_claim_takes_nobody_out_whom_an_administrator_put_in(closed):
-    await closed.administer("PUT", "/servers/s1")
-    await closed.administer("PUT", "/servers/s1/members/alice")
-    await closed.connect_with(closed.token("alice", servers=[]))
-    assert await members_of(closed) == ["alice"]
-
-
-async def test_a_member_that_is_new_is_created_and_seen_offline(closed):
-    await closed.administer("PUT", "/servers/s1")
-    await closed.administer("PUT", "/servers/s1/members/alice")
-    answer = await closed.request("GET", "/users/alice", token=closed.admin())
-    assert (answer.json["status"], answer.json["username"]) == ("offline", "alice")
-    assert answer.json["last_seen"] is None
-
-
 async def test_putting_a_user_creates_it_at_once_and_renames_it_live(start_server):
     server = await start_server()
     bob = await server.connect("bob")
 
     async def put(body):
-        answer = await server.request("PUT", "/users/alice", token=server.admin(), body=body)
-        assert answer.status == 204
+        await server.administer("PUT", "/users/alice", body)
 
     await put(None)
     await put({"username": "Alice"})
@@ -205,15 +152,14 @@ async def test_asking_with_an_admin_token_creates_nobody(closed):
         ("POST", "/users/nobody/disconnect", None),
     ],
 )
-async def test_what_does_not_exist_is_not_found(closed, method, path, body):
+async def test_an_unknown_server_or_user_is_not_found(closed, method, path, body):
     answer = await closed.request(method, path, token=closed.admin(), body=body)
     assert (answer.status, answer.error) == (404, "not found")
 
 
 async def test_a_token_that_leaked_before_its_first_use_can_be_revoked(closed):
     token = closed.token("nobody")
-    answer = await closed.request("POST", "/users/nobody/revoke", token=closed.admin())
-    assert answer.status == 204
+    await closed.administer("POST", "/users/nobody/revoke")
 
     answer = await closed.request("GET", "/users/@me", token=token)
     assert answer.status == 401
@@ -226,46 +172,26 @@ async def test_a_token_that_leaked_before_its_first_use_can_be_revoked(closed):
         ("PUT", "/servers/everyone", None, "server id everyone is kept by the server itself"),
         ("DELETE", "/servers/everyone", None, "server id everyone is kept by the server itself"),
         ("PUT", "/servers/s1", {"name": ""}, "name must not be empty or blank"),
-        ("PUT", "/servers/s1", {"name": 5}, "name must be a string or null"),
-        ("PUT", "/servers/s1", {"title": "x"}, "title is not a known key"),
-        ("PUT", "/servers/s1/members", None, "body is not valid JSON"),
         ("PUT", "/servers/s1/members", {}, "members is missing"),
-        ("PUT", "/servers/s1/members", {"members": ["@me"]}, "members is not a valid user id"),
-        (
-            "PUT",
-            "/servers/s1/members",
-            {"members": ["a"] * 10_001},
-            "members has more than 10000 entries",
-        ),
         ("PUT", "/servers/s1/members/07", None, "user id is not a canonical number"),
         ("PUT", "/users/a%20b", None, "user id is not a valid user id"),
         ("PUT", "/users/alice", {"username": " "}, "username must not be empty or blank"),
-        ("PUT", "/users/alice", {"username": "x" * 129}, "username is longer than 128 characters"),
         ("DELETE", "/users/07", None, "user id is not a canonical number"),
     ],
 )
-async def test_what_makes_no_sense_is_named(closed, method, path, body, problem):
+async def test_an_invalid_request_is_refused_with_its_reason(closed, method, path, body, problem):
     await closed.administer("PUT", "/servers/s1")
     answer = await closed.request(method, path, token=closed.admin(), body=body)
     assert answer.status == 400
     assert answer.error.startswith(problem)
 
 
-async def test_a_server_gets_many_new_members_at_once(closed):
-    users = [f"user-{number:05}" for number in range(300)]
-    await closed.administer("PUT", "/servers/s1")
-    await closed.administer("PUT", "/servers/s1/members", {"members": users})
-    assert await members_of(closed) == users[:100]
-
-
-async def test_where_the_store_fails_the_answer_says_so_and_members_are_told(closed, monkeypatch):
+async def test_a_failed_store_is_reported_and_members_get_the_event(
+    closed, monkeypatch, break_store
+):
     await closed.administer("PUT", "/servers/s1")
     alice = await closed.connect_with(closed.token("alice"))
-
-    async def write(batch):
-        raise StoreUnavailable("disk full")
-
-    monkeypatch.setattr(closed.node.writer._store, "write", write)
+    break_store(closed)
     path = "/servers/s1/members/alice"
     answer = await closed.request("PUT", path, token=closed.admin())
     assert (answer.status, answer.header("presence-persisted")) == (204, "false")

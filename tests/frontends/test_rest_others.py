@@ -1,4 +1,4 @@
-"""What REST tells of others, and what it must not tell."""
+"""Other users over REST, and what it must not reveal."""
 
 import re
 from ipaddress import ip_network
@@ -33,7 +33,7 @@ async def test_a_user_has_exactly_this_shape(server):
     }
 
 
-async def test_who_left_has_a_last_seen_in_utc(server):
+async def test_a_user_that_left_has_a_last_seen_in_utc(server):
     alice = await server.connect("alice")
     await alice.leave()
     user = (await ask(server, "/users/alice")).json
@@ -68,11 +68,6 @@ async def test_all_that_one_may_not_see_is_the_same_404_byte_for_byte(start_serv
     assert len(set(answers)) == 1
 
 
-async def test_without_explicit_servers_unknown_and_hidden_are_the_same_404(server):
-    await server.connect("hana", status="offline")
-    assert await ask(server, "/users/hana") == await ask(server, "/users/nobody")
-
-
 async def snapshot_of(server, user):
     """Everything that REST answers to bob about *user*."""
     return [
@@ -99,7 +94,7 @@ async def test_an_invisible_user_is_byte_for_byte_a_gone_one(start_server):
     await server.patch("alice", custom_status="even more", appear_offline=True)
     await server.connect_with(server.token("alice", name="Another", servers=["s1", "s2"]))
     hidden.append(await snapshot_of(server, "alice"))
-    await server.request("POST", "/users/alice/disconnect", token=server.admin())
+    await server.administer("POST", "/users/alice/disconnect")
     await server.patch("alice", appear_offline=False)
     await server.quiet()
     gone = await snapshot_of(server, "alice")
@@ -108,22 +103,6 @@ async def test_an_invisible_user_is_byte_for_byte_a_gone_one(start_server):
     assert {answer.status for answer in gone} == {200}
     assert gone[0].json["status"] == "offline"
     assert (gone[0].json["custom_status"], gone[0].json["activity"]) == ("busy", None)
-
-
-async def test_a_hidden_and_a_gone_user_of_the_same_past_differ_in_name_and_numbers_only(server):
-    for user, last in (("alice", "hide"), ("gregg", "leave")):
-        client = await server.connect(user)
-        await client.update(status="dnd", custom_status="busy")
-        await client.rest()
-        await (client.update(status="offline") if last == "hide" else client.leave())
-        await server.quiet()
-
-    def blurred(answer, user):
-        text = re.sub(rb'"version":\d+|"last_seen":"[^"]*"', b"", answer.body)
-        return answer.status, answer.headers, text.replace(user, b"?")
-
-    one, other = [await ask(server, f"/users/{user}") for user in ("alice", "gregg")]
-    assert blurred(one, b"alice") == blurred(other, b"gregg")
 
 
 async def test_a_claim_of_a_hidden_user_is_not_seen_before_it_is_visible(start_server):
@@ -153,32 +132,9 @@ async def test_many_come_in_the_order_asked_without_those_one_may_not_see(start_
     assert answer.json["users"][0] == single
 
 
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        ({}, "ids is missing"),
-        ({"ids": "alice"}, "ids must be a list"),
-        ({"ids": ["a"] * 501}, "ids has more than 500 entries"),
-        ({"ids": ["07", 7]}, "ids must be a list of strings"),
-        ({"ids": [], "limit": 5}, "limit is not a known key"),
-    ],
-)
-async def test_a_question_that_makes_no_sense_is_refused(server, body, problem):
-    answer = await server.request("POST", "/users/presence", user="bob", body=body)
-    assert (answer.status, answer.error) == (400, problem)
-
-
-async def test_what_cannot_be_an_id_is_left_out_like_whom_one_may_not_see(server):
-    await server.connect("alice")
-    answer = await ask_many(server, ["07", "alice", "@me", "a b", "nobody"])
-    assert answer.status == 200
-    assert [it["id"] for it in answer.json["users"]] == ["alice"]
-
-
-async def test_five_hundred_may_be_asked_at_once(server):
-    await server.connect("alice")
-    answer = await ask_many(server, [f"u{number}" for number in range(499)] + ["alice"])
-    assert [it["id"] for it in answer.json["users"]] == ["alice"]
+async def test_a_question_that_makes_no_sense_is_refused(server):
+    answer = await ask_many(server, ["a"] * 501)
+    assert (answer.status, answer.error) == (400, "ids has more than 500 entries")
 
 
 # -- pages of members ------------------------------------------------------------------------
@@ -223,10 +179,7 @@ async def test_a_page_starts_after_any_id_whether_or_not_it_exists(server):
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("limit=0", "limit must be a number from 1 to 500"),
         ("limit=501", "limit must be a number from 1 to 500"),
-        ("limit=x", "limit must be a number from 1 to 500"),
-        ("limit=", "limit must be a number from 1 to 500"),
         ("after=a%20b", "after is not a valid user id"),
         ("limit=1&limit=2", "limit comes twice in the query"),
     ],
@@ -234,10 +187,6 @@ async def test_a_page_starts_after_any_id_whether_or_not_it_exists(server):
 async def test_a_page_that_makes_no_sense_is_refused(server, query, problem):
     answer = await ask(server, f"/servers/everyone/members?{query}")
     assert (answer.status, answer.error) == (400, problem)
-
-
-async def test_a_page_may_have_500_members(server):
-    assert (await ask(server, "/servers/everyone/members?limit=500")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -248,7 +197,7 @@ async def test_a_page_may_have_500_members(server):
         ("GET", "/servers/everyone/members"),
     ],
 )
-async def test_nobody_is_told_of_others_without_a_token(start_server, method, path):
+async def test_others_are_not_shown_without_a_token(start_server, method, path):
     server = await start_server(is_development=False)
     assert (await server.request(method, path)).status == 401
 
@@ -271,7 +220,7 @@ async def test_by_default_a_burst_of_twenty_requests_of_a_user_is_answered(start
     assert (await ask(server, "/users/bob", user="carl")).status == 404
 
 
-async def test_who_asks_too_often_is_told_when_to_come_back(start_server):
+async def test_too_many_requests_get_429_with_retry_after(start_server):
     server = await start_server(max_requests_per_second=1)
     answers = [await ask(server, "/users/bob") for _ in range(3)]
     assert [answer.status for answer in answers] == [404, 404, 429]
@@ -279,7 +228,7 @@ async def test_who_asks_too_often_is_told_when_to_come_back(start_server):
     assert answers[-1].header("retry-after") == "1"
 
 
-async def test_who_has_no_token_is_counted_by_address(start_server):
+async def test_requests_without_a_token_are_limited_by_address(start_server):
     server = await start_server(is_development=False, max_requests_per_second=1)
     statuses = [(await server.request("GET", "/users/@me")).status for _ in range(3)]
     assert statuses == [401, 401, 429]

@@ -6,9 +6,6 @@ import pytest
 import trio
 import trio.testing
 
-from presence.core.events import REST_DEVICE
-from presence.errors import StoreUnavailable
-
 BARE_SELF = {
     "id": "alice",
     "username": "alice",
@@ -94,14 +91,14 @@ async def test_several_fields_at_once_are_one_change(server):
     ]
 
 
-async def test_own_connections_are_told_like_by_the_gateway(server):
+async def test_own_connections_get_the_change_of_a_patch(server):
     alice = await server.connect("alice")
     await server.patch("alice", custom_status="hello")
     online = BARE_SELF | {"user_id": "alice", "status": "online", "custom_status": "hello"}
     assert await alice.self_views() == [online]
 
 
-async def test_what_is_not_named_stays_and_null_or_blank_clears(server):
+async def test_omitted_fields_stay_and_null_or_blank_clears(server):
     await server.connect("alice")
     await server.patch("alice", status="dnd", custom_status="busy", activity="chess")
     kept = (await server.patch("alice", status="away")).json
@@ -114,45 +111,20 @@ async def test_what_is_not_named_stays_and_null_or_blank_clears(server):
     )
 
 
-async def test_a_text_is_kept_in_nfc_without_zero_width_characters(server):
-    answer = await server.patch("alice", custom_status="cafe\u0301\u200b")
-    assert answer.json["custom_status"] == "caf\u00e9"
-
-
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
         ({"status": "invisible"}, "status must be one of online, away, dnd, offline"),
-        ({"status": None}, "status must be one of online, away, dnd, offline"),
-        ({"status": 1}, "status must be one of online, away, dnd, offline"),
         ({"custom_status": "x" * 129}, "custom_status is longer than 128 characters"),
         ({"activity": "x" * 129}, "activity is longer than 128 characters"),
-        ({"custom_status": 5}, "custom_status must be a string or null"),
-        ({"activity": ["x"]}, "activity must be a string or null"),
-        ({"activity": "a\u0000b"}, "activity holds a character that is not allowed"),
-        ({"until": 60}, "until needs a status"),
         ({"status": "dnd", "until": -1}, "until must lie in the future, at most 365 days ahead"),
-        ({"status": "dnd", "until": "soon"}, "until is not an RFC 3339 time"),
-        (
-            {"custom_status_until": True},
-            "custom_status_until must be a number of seconds, an RFC 3339 time or null",
-        ),
-        ({"appear_offline": "true"}, "appear_offline must be true or false"),
-        ({"appear_offline": None}, "appear_offline must be true or false"),
         ({"lease": 9}, "lease must be a number of seconds from 10 to 14400"),
-        ({"lease": 14401}, "lease must be a number of seconds from 10 to 14400"),
-        ({"lease": "60"}, "lease must be a number of seconds from 10 to 14400"),
-        ({"lease": None}, "lease must be a number of seconds from 10 to 14400"),
         ({"username": "Alice"}, "username is not a known key"),
-        ({"afk": True}, "afk is not a known key"),
         (["dnd"], "body must be a JSON object"),
         (b"{", "body is not valid JSON"),
-        (b"", "body is not valid JSON"),
-        (b'{"status":"dnd","status":"online"}', "body names a key twice"),
-        (b'{"activity":"\\ud800"}', "body is not valid JSON"),
     ],
 )
-async def test_what_is_wrong_is_named_and_nothing_is_applied(server, body, problem):
+async def test_an_invalid_patch_names_its_field_and_applies_nothing(server, body, problem):
     if isinstance(body, dict):  # beside what would be good
         body = {"custom_status": "never", "activity": "never", "appear_offline": True} | body
     answer = await server.request("PATCH", "/users/@me", user="alice", body=body)
@@ -193,17 +165,6 @@ async def test_ends_are_answered_as_times_in_utc(server):
     assert timedelta(seconds=3539) < until - text_until < timedelta(seconds=3541)
 
 
-async def test_what_alters_nothing_is_answered_while_a_change_waits_for_the_rate(server):
-    alice = await server.connect("alice")
-    for status in ("dnd", "away", "dnd", "away", "dnd", "online"):
-        await alice.update(status=status)
-    await alice.rest()
-    assert (await server.patch("alice", status="away")).status == 429
-    for body in ({}, {"status": "dnd"}, {"custom_status": None}):
-        answer = await server.patch("alice", **body)
-        assert (answer.status, answer.json["status"]) == (200, "dnd")
-
-
 # -- the lease of those without a connection -------------------------------------------------
 
 
@@ -218,14 +179,6 @@ async def test_naming_a_status_attaches_for_the_length_of_the_lease(start_server
     assert await me(server) == BARE | {"custom_status": "bot"}
 
 
-async def test_a_text_alone_does_not_attach(server):
-    bob = await server.connect("bob")
-    answer = await server.patch("alice", custom_status="hello", activity=None)
-    assert answer.json == BARE | {"custom_status": "hello"}
-    assert await bob.rest() == []
-    assert await server.status_of("alice") == 404
-
-
 async def test_an_activity_that_nothing_would_keep_is_refused_and_creates_nobody(server):
     body = {"custom_status": "never", "activity": "chess", "appear_offline": True}
     answer = await server.patch("alice", **body)
@@ -235,30 +188,6 @@ async def test_an_activity_that_nothing_would_keep_is_refused_and_creates_nobody
     )
     assert await me(server) == BARE
     assert await server.node.writer.read_user("alice") is None
-
-
-async def test_an_activity_with_a_status_or_a_device_is_kept(server):
-    assert (await server.patch("alice", status="dnd", activity="chess")).json["activity"] == "chess"
-    await server.connect("carl")
-    assert (await server.patch("carl", activity="poker")).json["activity"] == "poker"
-
-
-async def test_any_patch_renews_the_lease_that_lives(start_server):
-    server = await start_server(lease_after=0.8, max_requests_per_second=0)
-    await server.patch("alice", status="online")
-    for _ in range(4):
-        await trio.sleep(0.3)
-        assert (await server.patch("alice")).json["status"] == "online"
-    await server.wait_status("alice", "offline")
-
-
-async def test_a_lease_lasts_up_to_the_end_of_its_status_where_that_is_later(start_server):
-    server = await start_server(lease_after=0.2)
-    bob = await server.connect("bob")
-    began_at = trio.current_time()
-    await server.patch("alice", status="dnd", until=0.7)
-    assert (await bob.next_of("PRESENCE_UPDATE"))["status"] == "offline"
-    assert 0.7 <= trio.current_time() - began_at < 4
 
 
 def seconds_left(server, answer):
@@ -282,37 +211,6 @@ async def test_the_answer_says_until_when_the_lease_holds(server):
         assert await me(server) == answer.json
 
 
-async def test_a_renewal_alone_is_no_event_for_the_own_connections(server):
-    await server.patch("alice", status="dnd")
-    alice = await server.connect("alice")
-    assert (await server.patch("alice", lease=3600)).json["lease_until"] is not None
-    assert await alice.self_views() == []
-
-
-async def test_a_wish_for_a_lease_makes_none(server):
-    assert (await server.patch("alice", lease=3600)).json == BARE
-    await server.connect("bob")
-    answer = await server.patch("bob", status="dnd", lease=3600)
-    assert answer.json["lease_until"] is None
-
-
-async def test_who_has_a_connection_gets_no_lease(start_server):
-    server = await start_server(lease_after=0.2)
-    alice, bob = await server.connect("alice"), await server.connect("bob")
-    await server.patch("alice", status="dnd")
-    await alice.leave()
-    assert await bob.presence_of("alice") == ["dnd", "offline"]
-
-
-async def test_a_lease_keeps_the_user_shown_when_its_last_connection_goes(server):
-    bob = await server.connect("bob")
-    await server.patch("alice", status="dnd")
-    alice = await server.connect("alice")
-    await alice.leave()
-    assert await bob.presence_of("alice") == []
-    assert await server.status_of("alice") == "dnd"
-
-
 @pytest.mark.parametrize("end", ["stop", "crash"])
 async def test_a_lease_outlives_a_restart_with_the_time_that_was_left(start_server, end):
     server = await start_server()
@@ -326,23 +224,10 @@ async def test_a_lease_outlives_a_restart_with_the_time_that_was_left(start_serv
     )
 
 
-async def test_no_client_can_name_the_device_that_the_lease_belongs_to(server):
-    await server.patch("alice", status="online")
-    for state in ("idle", "offline"):
-        alice = await server.connect("alice", device="rest", state=state)
-        assert await server.status_of("alice") == "online"
-        await alice.leave()
-    assert await server.status_of("alice") == "online"
-    answer = await server.refusal(f"/ws?user=alice&device={REST_DEVICE}")
-    assert answer.status == 400
-
-
 # -- too much at once ------------------------------------------------------------------------
 
 
-async def test_what_waits_for_one_user_is_bounded_and_others_do_not_wait(
-    start_server, monkeypatch, nursery
-):
+async def test_commands_waiting_for_one_user_are_bounded(start_server, monkeypatch, nursery):
     """While its actor waits for the disk, a hundred commands wait for it."""
     server = await start_server(max_requests_per_second=0, max_presence_changes=0)
     may_read = hold_reads_of(server, "alice", monkeypatch)
@@ -366,7 +251,7 @@ async def test_what_waits_for_one_user_is_bounded_and_others_do_not_wait(
 
 def hold_reads_of(server, user, monkeypatch):
     """Have the store keep those who read *user* waiting until the event that is returned."""
-    store, may_read = server.node.writer._store, trio.Event()
+    store, may_read = server.store, trio.Event()
     read_user = store.read_user
 
     async def read_late(user_id):
@@ -390,11 +275,11 @@ async def test_an_answer_comes_after_the_commit(start_server):
 
 
 async def test_where_the_store_fails_the_answer_says_so_and_the_broadcast_goes_on(
-    server, monkeypatch
+    server, monkeypatch, break_store
 ):
     bob = await server.connect("bob")
     await server.connect("alice")
-    break_store(server, monkeypatch)
+    break_store(server)
     answer = await server.patch("alice", status="dnd")
 
     assert (answer.status, answer.header("presence-persisted")) == (200, "false")
@@ -403,10 +288,3 @@ async def test_where_the_store_fails_the_answer_says_so_and_the_broadcast_goes_o
     monkeypatch.undo()
     answer = await server.patch("alice", status="away")
     assert (answer.status, answer.header("presence-persisted")) == (200, None)
-
-
-def break_store(server, monkeypatch):
-    async def write(batch):
-        raise StoreUnavailable("disk full")
-
-    monkeypatch.setattr(server.node.writer._store, "write", write)

@@ -53,7 +53,7 @@ def make_session(server):
     return make
 
 
-async def test_it_comes_and_goes(server, make_session, nursery):
+async def test_a_session_attaches_and_detaches_its_user(server, make_session, nursery):
     session, socket = make_session()
     nursery.start_soon(session.run)
     await server.quiet()
@@ -67,7 +67,7 @@ async def test_it_comes_and_goes(server, make_session, nursery):
     assert await server.status_of("alice") == "offline"
 
 
-async def test_who_waits_for_a_slow_store_makes_room_for_others(
+async def test_a_session_waiting_for_the_store_releases_its_slot(
     server, make_session, nursery, monkeypatch
 ):
     is_back = trio.Event()
@@ -181,7 +181,7 @@ async def test_the_snapshot_of_a_joined_server_takes_what_waits_of_its_members_a
 # -- silence ---------------------------------------------------------------------------------
 
 
-async def test_it_is_pinged_in_time_and_cut_when_silent(server, make_session, nursery):
+async def test_a_session_is_pinged_and_cut_when_silent(make_session, nursery):
     session, socket = make_session(times=SocketTimes(ping_every=0.1, lost_after=0.35))
     began_at = trio.current_time()
     nursery.start_soon(session.run)
@@ -200,7 +200,7 @@ async def test_after_a_stall_a_silent_socket_gets_one_more_chance(server, make_s
     nursery.start_soon(session.run)
     await server.quiet()
     socket.last_received_at -= 100
-    session._watch_silence(stalled=True)
+    session._watch_silence(stalled=True)  # private: the callback of its timer
     assert socket.stream.cuts == []
     with trio.fail_after(5):
         while not socket.stream.cuts:  # noqa: ASYNC110 - plain state of another task

@@ -55,7 +55,7 @@ def status(code):
         pytest.param("texts", [], GOODBYE, None, "clean", id="a WebSocket that said goodbye"),
     ],
 )
-async def test_which_end_is_a_goodbye(
+async def test_only_an_end_after_explicit_offline_or_a_close_frame_is_clean(
     server, make_session, nursery, form, says, end, cut_reason, ending
 ):
     session, socket = make_session(form)
@@ -69,7 +69,7 @@ async def test_which_end_is_a_goodbye(
     assert server.counted("presence_connections_ended", ending=ending) == 1
 
 
-async def test_who_said_offline_and_breaks_a_limit_said_no_goodbye(server, make_session, nursery):
+async def test_a_violated_limit_is_no_clean_end(server, make_session, nursery):
     session, socket = make_session()
     nursery.start_soon(session.run)
     await socket.say.send(status(0))
@@ -84,7 +84,7 @@ async def test_who_said_offline_and_breaks_a_limit_said_no_goodbye(server, make_
     ("reason", "ending"),
     [(reason, "clean" if reason is EndReason.REPLACED else "lost") for reason in EndReason],
 )
-async def test_only_who_is_replaced_is_not_missed(server, make_session, nursery, reason, ending):
+async def test_only_a_replaced_session_ends_clean(server, make_session, nursery, reason, ending):
     session, socket = make_session()
     nursery.start_soon(session.run)
     await server.quiet()
@@ -96,7 +96,7 @@ async def test_only_who_is_replaced_is_not_missed(server, make_session, nursery,
     assert socket.closes[0][1] == reason.value
 
 
-async def test_who_was_told_to_end_is_not_heard_any_more(server, make_session, nursery):
+async def test_an_ended_session_ignores_input(server, make_session, nursery):
     session, _ = make_session()
     nursery.start_soon(session.run)
     await server.quiet()
@@ -112,7 +112,7 @@ async def test_who_was_told_to_end_is_not_heard_any_more(server, make_session, n
     ] == [0, 0]
 
 
-async def test_who_gives_way_says_why_once(server, make_session):
+async def test_a_replaced_session_sends_its_reason_once(server, make_session):
     session, socket = make_session()
     session.give_way()
     session.give_way()
@@ -120,7 +120,7 @@ async def test_who_gives_way_says_why_once(server, make_session):
     assert socket.closes == [(4003, "replaced by another login")]
 
 
-async def test_within_the_frame_rate_a_status_is_acted_upon_before_the_next_is_heard(
+async def test_within_the_frame_rate_a_status_applies_before_the_next_is_read(
     server, make_session, nursery
 ):
     session, _ = make_session()
@@ -134,7 +134,7 @@ async def test_within_the_frame_rate_a_status_is_acted_upon_before_the_next_is_h
 # -- the pipe --------------------------------------------------------------------------------
 
 
-async def test_a_pipe_is_always_spoken_to_in_lines(server, make_session, nursery):
+async def test_a_pipe_always_gets_lines(server, make_session, nursery):
     session, socket = make_session()
     nursery.start_soon(session.run)
     await server.quiet()
@@ -164,7 +164,7 @@ async def test_without_times_nobody_watches_for_silence(server, make_session, nu
     socket.last_received_at -= 10_000
     nursery.start_soon(session.run)
     await server.quiet()
-    session._watch_silence()
+    session._watch_silence()  # private: the callback of its timer
     assert (socket.stream.cuts, socket.pings) == ([], [])
     assert not server.node.timer.cancel(("silence", session.connection))
 
@@ -185,9 +185,7 @@ async def test_a_session_has_slots_only(make_session):
 # -- what waits for a slow client ------------------------------------------------------------
 
 
-async def test_of_another_user_only_the_newest_status_waits_and_of_oneself_apart(
-    make_session,
-):
+async def test_only_the_newest_status_of_another_user_waits(make_session):
     session, socket = make_session()
     for before, after in [("offline", "online"), ("online", "dnd")]:
         views = [PublicView(UserId("8"), "8", Status(status)) for status in (before, after)]

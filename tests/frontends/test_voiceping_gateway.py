@@ -1,4 +1,4 @@
-"""What the gateway reads out of an upgrade."""
+"""Token, device and subprotocol of an upgrade."""
 
 import math
 
@@ -43,7 +43,7 @@ def upgrade(path="/voiceping", offered=None, **headers):
         (upgrade("/x", offered="t"), False),
     ],
 )
-def test_which_upgrades_are_its_own(gateway, request_, takes):
+def test_the_gateway_takes_its_path_or_a_token_header(gateway, request_, takes):
     assert gateway.takes(request_) is takes
 
 
@@ -99,7 +99,7 @@ def test_the_device_of_the_token_goes_before_all_others(gateway, request_):
 
 
 @pytest.mark.parametrize("request_", [upgrade(device_id="a b"), upgrade(offered="o,d/e")])
-def test_what_is_no_device_is_refused(gateway, request_):
+def test_an_invalid_device_is_refused(gateway, request_):
     with pytest.raises(InvalidInput):
         gateway.connect_params_of(request_, SEVEN)
 
@@ -118,5 +118,5 @@ def test_what_is_no_device_is_refused(gateway, request_):
     ],
 )
 @pytest.mark.parametrize("path", ["/voiceping", "/x"])
-def test_which_subprotocol_is_answered(gateway, path, offered, chosen):
+def test_the_chosen_subprotocol_is_text_or_the_first(gateway, path, offered, chosen):
     assert gateway.subprotocol_of(upgrade(path, offered, token="t")) == chosen

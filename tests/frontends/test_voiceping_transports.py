@@ -1,4 +1,4 @@
-"""What a radio can do and hears: the same cases over the pipe, texts and MessagePack."""
+"""Every case of a VoicePing client over the pipe, in texts and in MessagePack."""
 
 import pytest
 from radio import open_radio
@@ -42,14 +42,14 @@ def pair(radio):
 # -- coming and going ------------------------------------------------------------------------
 
 
-async def test_who_logs_in_is_online_to_all_others(server, radio):
+async def test_a_login_is_online_to_all_others(server, radio):
     seven = await radio("7")
     await radio("70000")
     assert await seven.statuses() == [("70000", ONLINE)]
     assert await server.status_of("7") == "online"
 
 
-async def test_a_newcomer_gets_everybody_who_is_not_offline_but_itself(radio):
+async def test_a_newcomer_gets_all_present_users_but_itself(radio):
     seven, ada, _ = await radio("7"), await radio("ada"), await radio("8")
     await seven.say(BUSY)
     await ada.say(OFFLINE)
@@ -57,7 +57,7 @@ async def test_a_newcomer_gets_everybody_who_is_not_offline_but_itself(radio):
     assert sorted(await newcomer.statuses()) == [("7", BUSY), ("8", ONLINE)]
 
 
-async def test_who_vanishes_is_offline_when_the_grace_is_over(radio):
+async def test_a_vanished_client_is_offline_after_the_grace(radio):
     seven, eight = await radio("7"), await radio("8")
     await eight.vanish()
     assert await seven.statuses() == [("8", ONLINE), ("8", OFFLINE)]
@@ -117,7 +117,7 @@ async def test_a_hidden_user_is_as_good_as_gone(server, radio, pair):
     assert await server.status_of("8") == "offline"
 
 
-async def test_a_hidden_user_hears_of_others(pair):
+async def test_a_hidden_user_gets_events_of_others(pair):
     seven, eight = await pair()
     await eight.say(OFFLINE)
     await seven.say(BUSY)
@@ -192,23 +192,20 @@ async def test_a_repeat_is_no_event_of_browsers(server, radio):
 # -- who sees whom ---------------------------------------------------------------------------
 
 
-async def test_only_members_of_a_common_server_hear_and_are_listed(start_server, transport):
+async def test_only_members_of_a_common_server_get_events_and_are_listed(start_server, transport):
     server = await start_server(pipe_port=0, everyone_server=False, max_requests_per_second=0)
     for group, members in {"red": ("7", "8"), "blue": ("9",)}.items():
         for user in members:
             path = f"/servers/{group}/members/{user}"
-            await server.request("PUT", f"/servers/{group}", token=server.admin(), body={})
-            answer = await server.request("PUT", path, token=server.admin())
-            assert answer.status == 204
+            await server.administer("PUT", f"/servers/{group}", {})
+            await server.administer("PUT", path)
     seven, eight, nine = [await open_radio(server, transport, user) for user in ("7", "8", "9")]
     await eight.say(BUSY)
     assert await seven.statuses() == [("8", ONLINE), ("8", BUSY)]
     assert await nine.statuses() == []
 
 
-async def test_who_loses_sight_of_a_user_gets_offline_and_who_gains_it_a_status(
-    start_server, transport
-):
+async def test_losing_sight_sends_offline_and_gaining_it_a_status(start_server, transport):
     server = await start_server(pipe_port=0, everyone_server=False, max_requests_per_second=0)
 
     async def put(method, path):

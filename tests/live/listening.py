@@ -1,4 +1,4 @@
-"""Dialects and connections for tests of a living node: what is told becomes lists of lines."""
+"""Dialects and connections for tests of a living node: events become lists of lines."""
 
 import trio
 
@@ -64,8 +64,8 @@ PLAIN = Plain()
 NUMBERS = Numbers()
 
 
-class FakeListener:
-    """A connection that notes what it is told, and believes it as a client would.
+class FakeSubscriber:
+    """A connection that notes its events, and believes them as a client would.
 
     `told` are pairs of the virtual time and a line, `values` of the time and
     the whole value. What no client may ever be told goes to `wrong`.

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import trio
-from listening import PLAIN, FakeListener, say
+from listening import PLAIN, FakeSubscriber, say
 from trio.testing import wait_all_tasks_blocked
 
 from presence.adapters.store_memory import MemoryStore
@@ -120,7 +120,7 @@ class Living:
     async def connect(
         self, user_id, device=None, *, state=None, intent=None, dialect=PLAIN, **claims
     ):
-        """Open a connection and wait for what it gets first, and for what others hear of it."""
+        """Open a connection and wait until it and the others have their events."""
         subscriber = self.start_connecting(user_id, device, state=state, dialect=dialect, **claims)
         await self.arrive(subscriber, state, intent)
         await wait_all_tasks_blocked()
@@ -128,7 +128,7 @@ class Living:
 
     def start_connecting(self, user_id, device=None, *, state=None, dialect=PLAIN, **claims):
         """A connection that the directory knows, and its user not yet."""
-        subscriber = FakeListener(self, self.claims(user_id, **claims), device, dialect)
+        subscriber = FakeSubscriber(self, self.claims(user_id, **claims), device, dialect)
         self.subscribers.append(subscriber)
         self.service.register(subscriber, state)
         return subscriber
@@ -167,7 +167,7 @@ class Living:
         return Claims(user_id, float("inf"), issued_at, servers=servers, name=name)
 
     async def views(self, *user_ids):
-        """What others get of users now, as lines."""
+        """The public views of users, as lines."""
         return [say(view) for view in await self.node.public_views.views(user_ids)]
 
     async def settle(self):
@@ -184,7 +184,7 @@ class Living:
         await wait_all_tasks_blocked()
 
     def take_all(self):
-        """What each connection was told since this was last asked."""
+        """The events of each connection since the last call."""
         return [subscriber.take() for subscriber in self.subscribers]
 
     # -- what must hold whenever nothing changes any more ------------------------------------

@@ -56,7 +56,7 @@ def test_connection_ids_are_never_used_twice():
     assert [connections.new_connection() for _ in range(3)] == [1, 2, 3]
 
 
-def test_only_who_has_its_snapshot_is_told_more_and_survives_a_crash():
+def test_only_welcomed_connections_get_events_and_survive_a_crash():
     one, two = Ending(1), Ending(2, device="laptop")
     connections = directory_of(one, two)
     assert connections.welcome(two)
@@ -64,7 +64,7 @@ def test_only_who_has_its_snapshot_is_told_more_and_survives_a_crash():
     assert connections.live("ada") == [LiveConnection(2, "laptop", State.IDLE)]
 
 
-def test_who_is_over_before_its_snapshot_is_not_welcome():
+def test_a_connection_that_ended_before_its_snapshot_is_not_welcomed():
     one = Ending(1)
     connections = directory_of(one)
     connections.remove(one)
@@ -72,7 +72,7 @@ def test_who_is_over_before_its_snapshot_is_not_welcome():
     assert not connections.welcome(one)
 
 
-def test_who_was_told_to_end_no_longer_belongs_to_the_life_of_its_user():
+def test_an_ended_connection_no_longer_belongs_to_its_user():
     one, two, other = Ending(1), Ending(2), Ending(3, "bob")
     connections = directory_of(one, two, other)
     connections.welcome(one)
@@ -116,7 +116,7 @@ def test_the_pings_of_a_device_are_kept_with_each_of_its_connections():
     ]
 
 
-def test_what_is_handled_before_an_end_is_heard_is_kept_too():
+def test_events_handled_before_an_end_are_kept():
     one = Ending(1)
     connections = directory_of(one)
     connections.welcome(one)

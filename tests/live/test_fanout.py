@@ -1,4 +1,4 @@
-"""Who is told what: one audience per change, each connection once."""
+"""Delivery of changes: one audience per change, each connection once."""
 
 from functools import reduce
 
@@ -24,7 +24,7 @@ BOB = PublicView("bob", "bob")
 # Whole nodes ------------------------------------------------------------------------------
 
 
-async def test_who_shares_several_servers_is_told_once(store, autojump_clock):
+async def test_a_subscriber_of_several_servers_gets_each_change_once(store, autojump_clock):
     async with open_living(store, everyone_server=False) as living:
         both = ("chess", "go")
         ada = await living.connect("ada", servers=both)
@@ -47,7 +47,7 @@ async def test_who_shares_several_servers_is_told_once(store, autojump_clock):
         await living.check_beliefs()
 
 
-async def test_a_dialect_is_told_only_what_it_has_an_event_for(living, autojump_clock):
+async def test_a_dialect_gets_only_changes_it_has_an_event_for(living, autojump_clock):
     ada = await living.connect("ada", dialect=NUMBERS)
     bob = await living.connect("bob")
     await living.settle()
@@ -72,9 +72,7 @@ async def test_a_change_that_is_overtaken_while_it_waits_is_not_lost_to_any_dial
     assert living.node.fanout.broadcaster.statistics().offers == 3
 
 
-async def test_a_status_that_is_said_again_goes_to_dialects_that_repeat_it_and_to_no_other(
-    living, autojump_clock
-):
+async def test_a_repeated_status_goes_only_to_dialects_that_repeat(living, autojump_clock):
     ada, eve = await living.connect("ada", dialect=NUMBERS), await living.connect("eve")
     bob = await living.connect("bob")
     late = await living.connect("ada", dialect=NUMBERS)
@@ -87,7 +85,7 @@ async def test_a_status_that_is_said_again_goes_to_dialects_that_repeat_it_and_t
     assert bob.take() == ["SELF dnd (dnd)"]
 
 
-async def test_who_came_after_the_last_change_hears_what_is_said_again(living, autojump_clock):
+async def test_a_later_subscriber_gets_repeats(living, autojump_clock):
     bob = await living.connect("bob")
     ada = await living.connect("ada", dialect=NUMBERS)
     living.take_all()
@@ -96,7 +94,7 @@ async def test_who_came_after_the_last_change_hears_what_is_said_again(living, a
     assert ada.take() == ["bob 1"]
 
 
-async def test_nothing_is_said_again_of_who_is_hidden(living, autojump_clock):
+async def test_repeats_of_a_hidden_user_are_not_sent(living, autojump_clock):
     ada, bob = await living.connect("ada", dialect=NUMBERS), await living.connect("bob")
     living.command(bob, intent=OFFLINE)
     await living.settle()
@@ -183,7 +181,7 @@ def repeat(fanout, view):
     fanout.publish_presence(PresenceChanged(view, view, is_forwarded=True), BOTH)
 
 
-async def test_an_addition_stands_for_the_status_to_all_who_get_it(fanout, versions):
+async def test_an_addition_replaces_the_status_event(fanout, versions):
     in_both, in_chess, in_go = Notes(), Notes(), Notes()
     fanout.subscribe(in_both, [CHESS, GO])
     fanout.subscribe(in_chess, [CHESS])
@@ -195,7 +193,7 @@ async def test_an_addition_stands_for_the_status_to_all_who_get_it(fanout, versi
     assert (in_chess.lines, in_go.lines) == (["bob online"], ["+go bob online"])
 
 
-async def test_a_new_name_is_told_in_every_server_and_nothing_else(fanout, versions):
+async def test_a_new_name_is_sent_in_every_server(fanout, versions):
     reader = Notes()
     fanout.subscribe(reader, [CHESS, GO])
     named = attrs.evolve(BOB, username="Bob", version=versions.next())
@@ -204,9 +202,7 @@ async def test_a_new_name_is_told_in_every_server_and_nothing_else(fanout, versi
     assert reader.lines == ["+chess bob=Bob offline", "+go bob=Bob offline"]
 
 
-async def test_who_came_between_two_changes_is_told_the_newer_even_if_it_undoes_the_older(
-    fanout, versions
-):
+async def test_a_subscriber_between_two_changes_gets_the_newer(fanout, versions):
     early, late = Notes(NUMBERS), Notes(NUMBERS)
     fanout.subscribe(early, [CHESS])
     online = attrs.evolve(BOB, status=ONLINE)
@@ -219,7 +215,7 @@ async def test_who_came_between_two_changes_is_told_the_newer_even_if_it_undoes_
     assert early.lines == ["bob 1"]
 
 
-async def test_who_came_after_a_change_is_not_told_of_it(fanout, versions):
+async def test_a_subscriber_after_a_change_does_not_get_it(fanout, versions):
     late = Notes()
     become(fanout, versions, BOB, ONLINE)
     fanout.subscribe(late, [CHESS])
@@ -227,7 +223,7 @@ async def test_who_came_after_a_change_is_not_told_of_it(fanout, versions):
     assert late.lines == []
 
 
-async def test_three_changes_at_once_are_told_if_any_step_has_an_event(fanout, versions):
+async def test_merged_changes_are_sent_if_any_step_has_an_event(fanout, versions):
     reader = Notes(NUMBERS)
     fanout.subscribe(reader, [CHESS])
     view = attrs.evolve(BOB, status=ONLINE)
@@ -279,7 +275,7 @@ async def test_a_change_that_no_server_sees_replaces_none_that_waits(fanout, ver
     assert reader.lines == ["bob online"]
 
 
-async def test_of_who_vanished_it_is_told_how_it_was_seen(fanout, versions):
+async def test_a_removal_carries_the_last_seen_view(fanout):
     reader = Notes()
     told = []
     reader.dialect = type("Asking", (), {"encode": lambda self, news: told.append(news)})()
@@ -310,7 +306,7 @@ def test_merged_announcements_say_the_newest_from_each_view_that_a_listener_may_
     assert (merged.key, merged.version, merged.update) == ("bob", 3, steps[2].update)
 
 
-def test_of_additions_and_removals_the_newest_holds():
+def test_the_newest_of_additions_and_removals_holds():
     added = Announcement(MemberAdded(CHESS, BOB), 1)
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id), 2)
     assert added.key == removed.key != Announcement(MemberAdded(EVERYONE, BOB), 3).key
@@ -328,7 +324,7 @@ def test_of_additions_and_removals_the_newest_holds():
         ([DND, ONLINE, DND], "bob 2"),  # who came in between saw it online
     ],
 )
-def test_merged_additions_are_told_if_they_are_news_from_any_step(befores, told):
+def test_merged_additions_are_sent_if_any_step_has_an_event(befores, told):
     views = [each and attrs.evolve(BOB, status=each) for each in befores]
     busy = attrs.evolve(BOB, status=DND, version=9)
     first, *others = [
@@ -338,7 +334,7 @@ def test_merged_additions_are_told_if_they_are_news_from_any_step(befores, told)
     assert (merged.frame(COUNTING) or b"").decode() == (told or "")
 
 
-def test_who_was_removed_and_added_again_is_told_as_seen_from_before_the_removal():
+def test_a_user_removed_and_added_again_is_compared_with_the_view_before():
     busy, offline = attrs.evolve(BOB, status=DND, version=1), attrs.evolve(BOB, version=3)
     removed = Announcement(MemberRemoved(CHESS, BOB.user_id, busy), 2)
     again = removed.merged_with(Announcement(MemberAdded(CHESS, offline, offline), 4))

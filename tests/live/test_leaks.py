@@ -1,4 +1,4 @@
-"""Nobody can tell a hidden user from one who is gone: two runs, the same to every observer.
+"""A hidden user cannot be told from a gone one: two runs, the same for every observer.
 
 In the one run Eve goes; in the other she hides at that moment and goes on with
 a secret life. What observers are told, when, and what they are answered must
@@ -198,7 +198,7 @@ async def begin_unknown(living, is_hidden):
 
 
 async def live_through(begin, steps, is_hidden):
-    """What observers are told and answered in one of the two runs, and after a restart."""
+    """The events and answers of the observers in one of the two runs, and after a restart."""
     store = FaultyStore()
     before = await live_one_run(store, begin, steps, is_hidden)
     async with open_living(store) as living:
@@ -235,7 +235,7 @@ async def live_one_run(store, begin, steps, is_hidden):
 
 
 def moment_and_subject(told):
-    """There is no order between what is told of different users at one moment."""
+    """The order of events of different users at one moment is left open."""
     told_at, value = told
     match value:
         case PresenceChanged(view=view) | MemberAdded(view=view):
@@ -261,14 +261,14 @@ def run(begin, steps, is_hidden):
 @pytest.mark.slow
 @settings(settings.get_profile("live"), max_examples=150)
 @given(STEPS)
-def test_who_hides_cannot_be_told_from_who_went(steps):
+def test_a_hidden_user_cannot_be_told_from_a_gone_one(steps):
     assert run(begin_in_the_open, steps, True) == run(begin_in_the_open, steps, False)
 
 
 @pytest.mark.slow
 @settings(settings.get_profile("live"), max_examples=75)
 @given(STEPS)
-def test_who_was_never_seen_cannot_be_told_from_who_never_was(steps):
+def test_a_user_that_was_never_visible_cannot_be_told_from_an_unknown_one(steps):
     assert run(begin_unknown, steps, True) == run(begin_unknown, steps, False)
 
 

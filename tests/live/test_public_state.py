@@ -64,7 +64,7 @@ class Replica:
 
 
 def seen(public_views):
-    """Who is not offline in each server, and how."""
+    """The present members of each server with their statuses."""
     return [sorted(map(say, public_views.present_in([each]))) for each in (CHESS, GO, EVERYONE)]
 
 

@@ -1,4 +1,4 @@
-"""What frontends may ask for and do, whatever protocol they speak."""
+"""The service that frontends of every protocol use."""
 
 import attrs
 import pytest
@@ -79,7 +79,7 @@ async def test_members_are_for_members_and_administrators(clubs):
             await members(claims, server, "", 10)
 
 
-async def test_the_list_of_users_holds_those_whom_the_caller_sees(clubs):
+async def test_the_list_of_users_holds_only_visible_users(clubs):
     assert await clubs.service.user_ids(clubs.claims("ada"), 0, 10) == ["ada", "bob", "carl"]
     assert await clubs.service.user_ids(clubs.claims("ada"), 1, 1) == ["bob"]
     assert await clubs.service.user_ids(clubs.claims("zoe"), 0, 10) == ["zoe"]

@@ -1,4 +1,4 @@
-"""Who counts as one client, and how often somebody may ask."""
+"""Addresses that share one limit, and rates of requests."""
 
 from ipaddress import ip_network
 
@@ -44,7 +44,7 @@ def test_the_client_behind_a_peer(peer, forwarded_for, client):
         ("not an address: really", "not an address: really"),
     ],
 )
-def test_who_counts_as_one(client, group):
+def test_addresses_that_share_one_limit(client, group):
     assert address_group(client) == group
 
 
@@ -70,7 +70,10 @@ def test_no_count_is_left_when_everybody_is_gone():
         addresses.take("1.1.1.1")
     for _ in range(5):
         addresses.release("1.1.1.1")
-    assert (addresses.count_of("1.1.1.1"), len(addresses._counts)) == (0, 0)
+    assert (addresses.count_of("1.1.1.1"), len(addresses._counts)) == (
+        0,
+        0,
+    )  # private: a leak shows nowhere else
 
 
 def test_a_limit_of_zero_is_off():
@@ -108,7 +111,7 @@ def test_memory_is_bounded_and_the_busy_are_forgotten_last():
     assert rates.take("busy", 5.0) is not None
 
 
-def test_who_could_start_a_whole_burst_anew_is_forgotten_before_the_busy():
+def test_addresses_with_a_full_burst_are_forgotten_before_busy_ones():
     rates = RequestRates(10, 20, max_keys=10)
     for _ in range(20):
         rates.take("busy", 0.0)

@@ -8,16 +8,16 @@ from presence.transport.concurrency_gate import ConcurrencyGate
 
 
 @pytest.fixture
-def turnstile():
+def gate():
     return ConcurrencyGate(slots=2)
 
 
-async def enter_all(turnstile, nursery, names):
+async def enter_all(gate, nursery, names):
     """Have them come one after another; returns the list of those inside, as it grows."""
     inside = []
 
     async def enter(name):
-        await turnstile.enter(name)
+        await gate.enter(name)
         inside.append(name)
 
     for name in names:
@@ -26,41 +26,41 @@ async def enter_all(turnstile, nursery, names):
     return inside
 
 
-async def test_the_others_wait_in_order_of_arrival(turnstile, nursery):
-    inside = await enter_all(turnstile, nursery, "abcd")
-    assert (inside, turnstile.waiting) == (["a", "b"], 2)
+async def test_the_others_wait_in_order_of_arrival(gate, nursery):
+    inside = await enter_all(gate, nursery, "abcd")
+    assert (inside, gate.waiting) == (["a", "b"], 2)
     for gone, waiting in (("b", 1), ("a", 0)):
-        turnstile.leave(gone)
+        gate.leave(gone)
         await trio.testing.wait_all_tasks_blocked()
-        assert turnstile.waiting == waiting
+        assert gate.waiting == waiting
     assert inside == ["a", "b", "c", "d"]
 
 
-async def test_a_place_is_given_back_once(turnstile, nursery):
-    inside = await enter_all(turnstile, nursery, "abcd")
+async def test_a_slot_is_released_once(gate, nursery):
+    inside = await enter_all(gate, nursery, "abcd")
     for _ in range(3):
-        turnstile.leave("a")
-        turnstile.leave("never inside")
+        gate.leave("a")
+        gate.leave("never inside")
     await trio.testing.wait_all_tasks_blocked()
     assert inside == ["a", "b", "c"]
 
 
-async def test_who_is_inside_takes_no_second_place(turnstile, nursery):
-    assert await enter_all(turnstile, nursery, "aaab") == ["a", "a", "a", "b"]
+async def test_a_holder_takes_no_second_slot(gate, nursery):
+    assert await enter_all(gate, nursery, "aaab") == ["a", "a", "a", "b"]
 
 
-async def test_who_gives_up_waiting_has_no_place_and_keeps_nobody_out(turnstile, nursery):
-    inside = await enter_all(turnstile, nursery, "ab")
+async def test_a_cancelled_waiter_holds_no_slot(gate, nursery):
+    inside = await enter_all(gate, nursery, "ab")
     with trio.move_on_after(0.01) as waiting:
-        await turnstile.enter("c")
+        await gate.enter("c")
     assert waiting.cancelled_caught
-    turnstile.leave("c")
-    turnstile.leave("a")
-    inside += await enter_all(turnstile, nursery, "de")
+    gate.leave("c")
+    gate.leave("a")
+    inside += await enter_all(gate, nursery, "de")
     assert inside == ["a", "b", "d"]
 
 
-async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
+async def test_teardowns_go_before_handshakes(nursery):
     teardown_gate = ConcurrencyGate(slots=1)
     handshake_gate = ConcurrencyGate(slots=2, behind=teardown_gate)
     outside = await enter_all(teardown_gate, nursery, "ab")
@@ -71,7 +71,7 @@ async def test_whoever_waits_to_leave_goes_before_all_who_come(nursery):
     assert (outside, sorted(inside), handshake_gate.waiting) == (["a", "b"], ["c", "d"], 1)
 
 
-async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
+async def test_a_waiter_cancelled_before_teardowns_finish_holds_no_slot(nursery):
     teardown_gate = ConcurrencyGate(slots=1)
     handshake_gate = ConcurrencyGate(slots=1, behind=teardown_gate)
     await enter_all(teardown_gate, nursery, "ab")
@@ -82,7 +82,7 @@ async def test_who_gives_up_before_the_others_left_has_no_place(nursery):
     assert await enter_all(handshake_gate, nursery, "d") == ["d"]
 
 
-async def test_who_gave_up_waiting_to_leave_keeps_nobody_out(nursery):
+async def test_a_cancelled_teardown_blocks_no_handshake(nursery):
     teardown_gate = ConcurrencyGate(slots=1)
     handshake_gate = ConcurrencyGate(slots=1, behind=teardown_gate)
     await enter_all(teardown_gate, nursery, "a")

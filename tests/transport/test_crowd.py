@@ -6,6 +6,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from wire import masked_frame, upgrade_request
 
 from presence.transport.concurrency_gate import HANDSHAKES_AT_ONCE, TEARDOWNS_AT_ONCE
 from presence.transport.http.request import error_response
@@ -13,6 +14,8 @@ from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import ACCEPTS_PER_TURN
 from presence.transport.websocket.frames import text_frame
 from presence.transport.websocket.upgrade import Admitted
+
+pytestmark = pytest.mark.usefixtures("quick_end")
 
 MORE = HANDSHAKES_AT_ONCE + 8
 RESET = struct.pack("ii", 1, 0)
@@ -58,28 +61,26 @@ def route():
     return Slow()
 
 
-async def come(listener, upgrade_head, count):
+async def come(listener, count):
     clients = [await listener.connect() for _ in range(count)]
     for client in clients:
-        await client.send(upgrade_head())
+        await client.send(upgrade_request())
     return clients
 
 
-async def come_in(listener, route, upgrade_head):
+async def come_in(listener, route):
     """More than there are places for come, arrive and listen."""
     route.finish.set()
-    clients = await come(listener, upgrade_head, MORE)
+    clients = await come(listener, MORE)
     await listener.wait_until(lambda: len(route.begun) == MORE)
     for client in clients:
         await client.answer()
     return clients
 
 
-async def test_so_many_are_worked_on_at_a_time_and_the_others_follow(
-    open_http_listener, route, upgrade_head
-):
+async def test_handshakes_are_limited_and_the_others_follow(open_http_listener, route):
     listener = await open_http_listener(route=route)
-    await come(listener, upgrade_head, MORE)
+    await come(listener, MORE)
     await listener.wait_until(lambda: listener.listener.connection_count == MORE)
     await listener.wait_until(lambda: len(route.begun) == HANDSHAKES_AT_ONCE)
     await trio.testing.wait_all_tasks_blocked(0.05)
@@ -90,44 +91,42 @@ async def test_so_many_are_worked_on_at_a_time_and_the_others_follow(
     await listener.wait_until(lambda: len(route.begun) == MORE)
 
 
-async def test_requests_are_answered_while_newcomers_wait(open_http_listener, route, upgrade_head):
+async def test_requests_are_answered_while_handshakes_wait(open_http_listener, route):
     listener = await open_http_listener(route=route)
-    await come(listener, upgrade_head, MORE)
+    await come(listener, MORE)
     await listener.wait_until(lambda: len(route.begun) == HANDSHAKES_AT_ONCE)
     client = await listener.connect()
     await client.send(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await client.answer())[0] == 200
 
 
-async def test_who_is_refused_or_dawdles_or_listens_holds_no_place(
-    open_http_listener, route, upgrade_head
-):
+async def test_refused_slow_and_open_connections_hold_no_handshake_slot(open_http_listener, route):
     listener = await open_http_listener(route=route)
-    for head in (b"GET /ws HT", upgrade_head("/nowhere")):
+    for head in (b"GET /ws HT", upgrade_request("/nowhere")):
         for client in [await listener.connect() for _ in range(MORE)]:
             await client.send(head)
     route.finish.set()
-    await come(listener, upgrade_head, 3 * ACCEPTS_PER_TURN)
+    await come(listener, 3 * ACCEPTS_PER_TURN)
     await listener.wait_until(lambda: len(route.begun) == 3 * ACCEPTS_PER_TURN)
 
 
-async def test_a_session_that_crashes_gives_its_place_back(open_http_listener, route, upgrade_head):
+async def test_a_crashed_session_releases_its_slot(open_http_listener, route):
     listener = await open_http_listener(route=route)
     route.crashes = True
-    for client in await come(listener, upgrade_head, MORE):
+    for client in await come(listener, MORE):
         assert await client.wait_end()
     route.crashes = False
-    await come(listener, upgrade_head, 1)
+    await come(listener, 1)
     await listener.wait_until(lambda: len(route.begun) == 1)
     await listener.wait_until(lambda: len(listener.crashes) == MORE)
 
 
 @pytest.mark.parametrize("how", ["reset", "goodbye"])
-async def test_those_lost_at_once_end_a_few_at_a_time(
-    open_http_listener, route, upgrade_head, masked_frame, how
+async def test_connections_lost_at_once_are_torn_down_a_few_at_a_time(
+    open_http_listener, route, how
 ):
     listener = await open_http_listener(route=route)
-    clients = await come_in(listener, route, upgrade_head)
+    clients = await come_in(listener, route)
     for client in clients:
         if how == "reset":
             sock = client.stream.socket
@@ -142,11 +141,9 @@ async def test_those_lost_at_once_end_a_few_at_a_time(
         assert route.most_at_once <= HANDSHAKES_AT_ONCE
 
 
-async def test_those_who_are_slow_to_read_their_last_words_keep_nobody_from_leaving(
-    open_http_listener, route, upgrade_head
-):
+async def test_slow_readers_of_close_frames_block_no_teardown(open_http_listener, route):
     listener = await open_http_listener(route=route, max_unsent_bytes=1000)
-    await come_in(listener, route, upgrade_head)
+    await come_in(listener, route)
     for socket in route.begun:
         while socket.stream.push(text_frame(b"x" * 60_000)):
             pass
@@ -155,28 +152,28 @@ async def test_those_who_are_slow_to_read_their_last_words_keep_nobody_from_leav
     assert listener.listener.connection_count == MORE
 
 
-async def test_those_who_are_gone_while_they_wait_for_the_disk_keep_nobody_out(
-    open_http_listener, route, upgrade_head
+async def test_clients_lost_while_waiting_for_the_store_block_no_handshake(
+    open_http_listener, route
 ):
     listener = await open_http_listener(route=route)
-    clients = await come(listener, upgrade_head, HANDSHAKES_AT_ONCE)
+    clients = await come(listener, HANDSHAKES_AT_ONCE)
     await listener.wait_until(lambda: len(route.begun) == HANDSHAKES_AT_ONCE)
     for socket in route.begun:
         socket.release_handshake_slot()
     for client in clients:
         await client.stream.aclose()
     await trio.testing.wait_all_tasks_blocked(0.05)
-    await come(listener, upgrade_head, 1)
+    await come(listener, 1)
     await listener.wait_until(lambda: len(route.begun) == HANDSHAKES_AT_ONCE + 1)
 
 
-async def test_whoever_comes_waits_for_those_who_leave(open_http_listener, route, upgrade_head):
+async def test_handshakes_wait_for_teardowns(open_http_listener, route):
     listener = await open_http_listener(route=route)
     route.farewell = trio.Event()
-    for client in await come_in(listener, route, upgrade_head):
+    for client in await come_in(listener, route):
         await client.stream.aclose()
     await listener.wait_until(lambda: route.ending == TEARDOWNS_AT_ONCE)
-    [newcomer] = await come(listener, upgrade_head, 1)
+    [newcomer] = await come(listener, 1)
     await listener.wait_until(lambda: listener.listener.connection_count == MORE + 1)
     await trio.testing.wait_all_tasks_blocked(0.05)
     assert len(route.begun) == MORE

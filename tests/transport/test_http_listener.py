@@ -28,9 +28,7 @@ async def test_an_address_that_is_not_ours_is_named(host):
         await open_listener(host, 1234)
 
 
-async def test_a_port_can_be_taken_again_at_once(open_http_listener):
-    listener = await open_http_listener()
-    client = await listener.connect()
+async def test_a_port_can_be_taken_again_at_once(listener, client):
     await client.send(GET)
     await client.answer()
     listener.listener.stop_accepting()
@@ -61,7 +59,7 @@ async def test_the_connection_over_the_limit_of_its_address_is_refused(open_http
     assert (await again.answer())[0] == 200
 
 
-async def test_who_forges_a_forwarded_address_is_counted_all_the_same(open_http_listener):
+async def test_a_forged_forwarded_address_is_ignored(open_http_listener):
     listener = await open_http_listener(max_connections_per_address=1)
     client = await listener.connect()
     status, _, _ = await client.upgrade("/ws", "X-Forwarded-For: 9.9.9.9")
@@ -134,7 +132,7 @@ async def test_stopping_closes_the_listener_and_idle_connections_but_no_request(
         await listener.connect()
 
 
-async def test_what_does_not_end_by_itself_is_cancelled_at_the_deadline(open_http_listener):
+async def test_connections_that_do_not_end_are_cancelled_at_the_deadline(open_http_listener):
     async def answer(request):
         await trio.sleep_forever()
 
@@ -170,10 +168,7 @@ async def test_accepting_goes_on_after_file_descriptors_ran_out(open_http_listen
     assert (await client.answer())[0] == 200
 
 
-async def test_a_peer_that_left_before_it_was_accepted_is_passed_over(
-    open_http_listener, monkeypatch
-):
-    listener = await open_http_listener()
+async def test_a_peer_that_left_before_it_was_accepted_is_passed_over(listener, monkeypatch):
     accept, failures = socket.socket.accept, [errno.ECONNABORTED, errno.EPROTO]
 
     def accept_or_fail(listener):

@@ -41,7 +41,7 @@ def reads(table):
 
 
 async def ask_all(reads, keys):
-    """What each of *keys* was answered, asked one right after the other."""
+    """The answers for *keys*, asked one right after the other."""
     answers = {}
 
     async def ask(key):
@@ -57,7 +57,7 @@ async def ask_all(reads, keys):
     return answers
 
 
-async def test_those_who_come_during_a_read_share_the_next(reads, table, autojump_clock):
+async def test_questions_during_a_read_share_the_next_read(reads, table, autojump_clock):
     assert await ask_all(reads, "abcx") == {"a": 1, "b": 2, "c": 3, "x": None}
     assert table.reads == [["a"], ["b", "c", "x"]]
 
@@ -75,7 +75,9 @@ async def test_a_row_without_sense_is_an_error_of_its_own_reader_only(reads, tab
     assert await ask_all(reads, "abc") == {"a": 1, "b": Nonsense, "c": 3}
 
 
-async def test_what_the_store_raises_all_raise_who_asked_with_it(reads, table, autojump_clock):
+async def test_an_error_of_the_store_reaches_every_reader_of_the_batch(
+    reads, table, autojump_clock
+):
     table.is_away = True
     assert await ask_all(reads, "abc") == {"a": Away, "b": Away, "c": Away}
     assert len(table.reads) == 2

@@ -2,7 +2,6 @@
 
 import contextlib
 import sqlite3
-from typing import Any
 
 import attrs
 import pytest
@@ -23,7 +22,7 @@ counts = st.integers(0, 2**63 - 1)
 statuses = st.sampled_from(Status)
 
 
-def public_views() -> st.SearchStrategy[PublicView]:
+def public_views():
     return st.builds(
         PublicView,
         user_id=ids,
@@ -37,18 +36,18 @@ def public_views() -> st.SearchStrategy[PublicView]:
     )
 
 
-def records() -> st.SearchStrategy[Record]:
+def records():
     return bare_records().flatmap(with_leases)
 
 
-def with_leases(record: Record) -> st.SearchStrategy[Record]:
+def with_leases(record):
     """*record* with leases of some of its devices."""
     devices = sorted(record.device_states)
     ends = st.dictionaries(st.sampled_from(devices), times) if devices else st.just({})
     return ends.map(lambda lease_ends: attrs.evolve(record, lease_ends=lease_ends))
 
 
-def bare_records() -> st.SearchStrategy[Record]:
+def bare_records():
     return st.builds(
         Record,
         view=public_views(),
@@ -63,8 +62,8 @@ def bare_records() -> st.SearchStrategy[Record]:
         appear_offline=st.booleans(),
         forced_hidden=st.booleans(),
         attached_in=st.none() | counts,
-        device_states=st.dictionaries(devices, st.sampled_from(State), max_size=20),
-        awaited_states=st.dictionaries(devices, st.sampled_from(State), max_size=20),
+        device_states=st.dictionaries(devices, st.sampled_from(State), max_size=3),
+        awaited_states=st.dictionaries(devices, st.sampled_from(State), max_size=3),
         claims_at=times,
         named_at=times,
     )
@@ -79,12 +78,12 @@ RECORD = Record(
 
 
 @given(records())
-def test_a_record_comes_back_as_it_was(record: Record) -> None:
+def test_a_record_comes_back_as_it_was(record):
     assert record_of(row_of(record)) == record
 
 
 @given(records())
-def test_the_public_view_is_read_from_the_public_columns_alone(record: Record) -> None:
+def test_the_public_view_is_read_from_the_public_columns_alone(record):
     public = {
         field: row_of(record)[field]
         for field in attrs.asdict(record.view) | {"id": 0}
@@ -93,7 +92,7 @@ def test_the_public_view_is_read_from_the_public_columns_alone(record: Record) -
     assert view_of(public) == record.view
 
 
-def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
+def test_a_hidden_user_and_a_gone_one_have_equal_public_columns():
     gone = Record(
         PublicView(UserId("ada"), "Ada", version=7, last_seen=3.0), "Ada", is_announced=True
     )
@@ -200,7 +199,7 @@ def test_nothing_public_tells_a_hidden_user_from_one_who_is_gone() -> None:
         ("named_at", 1),
     ],
 )
-def test_a_value_that_we_cannot_have_written_is_never_guessed_at(column: str, value: Any) -> None:
+def test_a_value_that_we_cannot_have_written_is_never_guessed_at(column, value):
     with pytest.raises(UnreadableRow, match=column if column != "id" else "id"):
         record_of(row_of(RECORD) | {column: value})
 
@@ -209,20 +208,20 @@ def test_a_value_that_we_cannot_have_written_is_never_guessed_at(column: str, va
     st.sampled_from(sorted(row_of(RECORD))),
     st.none() | st.integers() | st.text() | st.floats() | st.binary(),
 )
-def test_any_value_in_any_column_gives_a_record_or_unreadable(column: str, value: Any) -> None:
+def test_any_value_in_any_column_gives_a_record_or_unreadable(column, value):
     row = row_of(RECORD) | {column: value}
     with contextlib.suppress(UnreadableRow):
         assert row_of(record_of(row))[column] == value or column.endswith(("_states", "_ends"))
 
 
-def test_the_bare_view_keeps_only_a_version_that_makes_sense() -> None:
+def test_the_bare_view_keeps_only_a_version_that_makes_sense():
     row = row_of(RECORD) | {"username": None}
     assert bare_view(row) == PublicView(UserId("ada"), "ada", version=7)
     assert bare_view(row | {"version": "x"}) == PublicView(UserId("ada"), "ada")
 
 
 @given(records())
-def test_sqlite_gives_each_row_back_as_it_took_it(record: Record) -> None:
+def test_sqlite_gives_each_row_back_as_it_took_it(record):
     row = row_of(record)
     database = sqlite3.connect(":memory:")
     kept = database.execute(f"SELECT {', '.join('?' * len(row))}", list(row.values())).fetchone()

@@ -1,7 +1,6 @@
 """From every older schema to the present one."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
 
 import pytest
 from sqlite_utils.db import Database
@@ -13,23 +12,23 @@ from presence.errors import DataUnusable
 
 
 @pytest.fixture
-def db() -> Iterator[Database]:
+def db():
     database = Database(memory=True)
     yield database
     database.close()
 
 
-def add_colour(db: Database) -> None:
+def add_colour(db):
     table(db, "users").add_column("colour", str)
 
 
-def fail_half_way(db: Database) -> None:
+def fail_half_way(db):
     table(db, "users").add_column("half", str)
     raise sqlite3.OperationalError("disk full")
 
 
 @pytest.mark.parametrize("version", range(len(MIGRATIONS) + 1))
-def test_every_older_version_becomes_what_a_new_database_is(db: Database, version: int) -> None:
+def test_every_older_version_becomes_what_a_new_database_is(db, version):
     new = Database(memory=True)
     migrate(new)
     migrate(db, MIGRATIONS[:version])
@@ -39,7 +38,7 @@ def test_every_older_version_becomes_what_a_new_database_is(db: Database, versio
     new.close()
 
 
-def test_rows_outlive_a_migration(db: Database) -> None:
+def test_rows_outlive_a_migration(db):
     migrate(db)
     db.execute("INSERT INTO users (id, username, own_name) VALUES ('ada', 'Ada', 'Ada')")
     migrate(db, [*MIGRATIONS, add_colour])
@@ -48,7 +47,7 @@ def test_rows_outlive_a_migration(db: Database) -> None:
     assert row == {"id": "ada", "username": "Ada", "status": "offline", "colour": None}
 
 
-def test_memberships_stay_as_they_are_when_they_come_to_lie_by_server(db: Database) -> None:
+def test_memberships_stay_as_they_are_when_they_come_to_lie_by_server(db):
     rows = {
         ("ada", "go", 1, 0, 0),
         ("ada", "chess", 0, 1, 1),
@@ -71,7 +70,7 @@ def test_memberships_stay_as_they_are_when_they_come_to_lie_by_server(db: Databa
     assert set(db.execute(f"SELECT {columns} FROM memberships").fetchall()) == rows
 
 
-def test_a_user_of_before_there_were_leases_has_none(db: Database) -> None:
+def test_a_user_of_before_there_were_leases_has_none(db):
     migrate(db, MIGRATIONS[:2])
     db.execute("INSERT INTO users (id, username, own_name) VALUES ('ada', 'Ada', 'Ada')")
     db.conn.commit()
@@ -81,7 +80,7 @@ def test_a_user_of_before_there_were_leases_has_none(db: Database) -> None:
     assert "users_leased" in names_of_indexes(db)
 
 
-def test_a_migration_that_fails_leaves_the_version_before_it(db: Database) -> None:
+def test_a_migration_that_fails_leaves_the_version_before_it(db):
     with pytest.raises(sqlite3.OperationalError):
         migrate(db, [*MIGRATIONS, add_colour, fail_half_way])
     assert read_schema_version(db) == len(MIGRATIONS) + 1
@@ -89,7 +88,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(db: Database) -> No
     assert "half" not in table(db, "users").columns_dict
 
 
-def test_a_schema_from_the_future_is_refused_untouched(db: Database) -> None:
+def test_a_schema_from_the_future_is_refused_untouched(db):
     migrate(db, [*MIGRATIONS, add_colour])
     with pytest.raises(DataUnusable, match="written by a newer presence server"):
         migrate(db)
@@ -97,7 +96,7 @@ def test_a_schema_from_the_future_is_refused_untouched(db: Database) -> None:
 
 
 @pytest.mark.parametrize("poison", ["DELETE FROM meta", "UPDATE meta SET schema_version = 'one'"])
-def test_a_database_that_does_not_tell_its_version_is_refused(db: Database, poison: str) -> None:
+def test_a_database_that_does_not_tell_its_version_is_refused(db, poison):
     migrate(db)
     db.execute(poison)
     with pytest.raises(DataUnusable, match="does not say which schema version"):
@@ -105,9 +104,7 @@ def test_a_database_that_does_not_tell_its_version_is_refused(db: Database, pois
 
 
 @pytest.mark.parametrize("act", [begin_run, read_startup_state])
-def test_a_start_never_reads_the_rows_that_it_leaves_alone(
-    db: Database, act: Callable[[Database, float], object]
-) -> None:
+def test_a_start_never_reads_the_rows_that_it_leaves_alone(db, act):
     migrate(db)
     db.register_function(lambda: 1, name="next_version")
     asked: list[str] = []
@@ -122,7 +119,7 @@ def test_a_start_never_reads_the_rows_that_it_leaves_alone(
     assert [plan for plan in plans if not is_frugal(plan)] == []
 
 
-def test_a_start_after_which_most_users_are_offline_keeps_every_index(db: Database) -> None:
+def test_a_start_after_which_most_users_are_offline_keeps_every_index(db):
     migrate(db)
     indexes = names_of_indexes(db)
     online = [(f"user{n}", "online") for n in range(1500)]
@@ -140,7 +137,7 @@ def test_a_start_after_which_most_users_are_offline_keeps_every_index(db: Databa
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_memberships_are_read_in_the_order_in_which_they_lie(db: Database) -> None:
+def test_memberships_are_read_in_the_order_in_which_they_lie(db):
     migrate(db)
     asked: list[str] = []
     db.conn.set_trace_callback(asked.append)
@@ -151,11 +148,11 @@ def test_memberships_are_read_in_the_order_in_which_they_lie(db: Database) -> No
     assert plan[3] == "SCAN memberships"
 
 
-def names_of_indexes(db: Database) -> set[str]:
+def names_of_indexes(db):
     return {index.name for index in table(db, "users").indexes}
 
 
-def is_frugal(plan: str) -> bool:
+def is_frugal(plan):
     return "COVERING INDEX" in plan or plan in (
         "SCAN users USING INDEX users_not_offline",
         "SCAN users USING INDEX users_leased",

@@ -1,6 +1,4 @@
-"""What a start reads of the memberships: all that make sense, and of the others nothing."""
-
-from collections.abc import Mapping
+"""The memberships that a start reads: valid rows whole, invalid ones not at all."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +15,12 @@ Key = tuple[str | bytes, str | bytes]
 Columns = tuple[object, object, object]
 
 
-def read(db: Database) -> MembershipTable:
+def read(db):
     return read_startup_state(db, 1000.0).memberships
 
 
-def read_back(rows: Mapping[Key, Columns]) -> MembershipTable:
-    """What a start makes of *rows*: by user and server, the three columns with the reasons."""
+def read_back(rows):
+    """The memberships read from *rows*: by user and server, the three columns with the reasons."""
     database = Database(memory=True)
     migrate(database)
     database.conn.executemany(
@@ -35,8 +33,8 @@ def read_back(rows: Mapping[Key, Columns]) -> MembershipTable:
     return memberships
 
 
-def granted(rows: Mapping[Key, Columns]) -> set[MembershipRow]:
-    """What *rows* grant: a reason is a 1, an id is a text of one line."""
+def granted(rows):
+    """The memberships that *rows* grant: a reason is a 1, an id is a text of one line."""
     made = {
         MembershipRow(UserId(user_id), ServerId(server_id), *(each == 1 for each in columns))
         for (user_id, server_id), columns in rows.items()
@@ -56,7 +54,7 @@ POISON = st.sampled_from([b"ada", b"\xff", b"", "ada\nbob", "\n", "\nada", "ada\
 
 
 @given(st.dictionaries(st.tuples(USERS, SERVERS), FLAGS))
-def test_every_membership_is_read_with_its_reasons(rows: dict[Key, Columns]) -> None:
+def test_every_membership_is_read_with_its_reasons(rows):
     assert read_back(rows) == MembershipTable(granted(rows))
 
 
@@ -66,18 +64,16 @@ def test_every_membership_is_read_with_its_reasons(rows: dict[Key, Columns]) -> 
         st.tuples(POISON, SERVERS) | st.tuples(USERS, POISON), FLAGS | NOT_QUITE_FLAGS, min_size=1
     ),
 )
-def test_rows_that_make_no_sense_grant_nothing_and_take_nothing_from_others(
-    rows: dict[Key, Columns], poisoned: dict[Key, Columns]
-) -> None:
+def test_rows_that_make_no_sense_grant_nothing_and_take_nothing_from_others(rows, poisoned):
     assert read_back(rows | poisoned) == MembershipTable(granted(rows))
 
 
-def test_thousands_of_servers_are_all_read() -> None:
+def test_thousands_of_servers_are_all_read():
     rows: dict[Key, Columns] = {(f"user{n % 7}", f"server{n}"): (1, 0, 0) for n in range(2500)}
     assert read_back(rows) == MembershipTable(granted(rows))
 
 
-def test_an_id_of_two_lines_shifts_no_other_row() -> None:
+def test_an_id_of_two_lines_shifts_no_other_row():
     memberships = read_back(
         {
             ("ada", CHESS): (1, 0, 0),
@@ -94,6 +90,6 @@ def test_an_id_of_two_lines_shifts_no_other_row() -> None:
     }
 
 
-def test_a_server_where_nobody_has_a_reason_has_no_members() -> None:
+def test_a_server_where_nobody_has_a_reason_has_no_members():
     memberships = read_back({("ada", CHESS): (0, 0, 0), ("bob", CHESS): (0, "yes", 2)})
     assert vars(memberships) == vars(MembershipTable())

@@ -7,9 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -37,39 +34,37 @@ ADA, BOB = UserId("ada"), UserId("bob")
 HIDDEN = Record(PublicView(ADA, "Ada", version=1), "Ada", is_announced=True, appear_offline=True)
 
 
-def record_of(user_id: UserId, text: str, **changes: Any) -> Record:
+def record_of(user_id, text, **changes):
     view = PublicView(user_id, user_id, Status.ONLINE, Text(text), version=1)
     return attrs.evolve(Record(view, user_id, is_announced=True), **changes)
 
 
-def batch_of(*records: Record, at: float = 900.0) -> Batch:
+def batch_of(*records, at=900.0):
     return Batch(at, users={record.view.user_id: record for record in records})
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
+def directory(tmp_path):
     return tmp_path / "data"
 
 
 @pytest.fixture
-def made(directory: Path) -> Path:
+def made(directory):
     """The data directory, there before the first start."""
     directory.mkdir()
     return directory
 
 
-def names_in(directory: Path, pattern: str = "*") -> list[str]:
+def names_in(directory, pattern="*"):
     return sorted(path.name for path in directory.glob(pattern))
 
 
-def mode_of(path: Path) -> int:
+def mode_of(path):
     return path.stat().st_mode & 0o777
 
 
 @contextlib.asynccontextmanager
-async def run_in(
-    directory: Path, now: float = 1000.0
-) -> AsyncIterator[tuple[SqliteStore, StartupState]]:
+async def run_in(directory, now=1000.0):
     """One run of the server, ended in order where the store lets it."""
     store = SqliteStore(directory)
     startup = await store.open(now)
@@ -82,7 +77,7 @@ async def run_in(
 
 
 @contextlib.contextmanager
-def other_program(directory: Path) -> Iterator[sqlite3.Connection]:
+def other_program(directory):
     connection = sqlite3.connect(directory / "presence.db", isolation_level=None)
     try:
         yield connection
@@ -90,14 +85,14 @@ def other_program(directory: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def edit(directory: Path, sql: str, *values: object) -> None:
+def edit(directory, sql, *values):
     """Poison a row by hand."""
     with other_program(directory) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute(sql, values)
 
 
-def writer_over(store: SqliteStore, failures: list[str]) -> Writer:
+def writer_over(store, failures):
     return Writer(
         store,
         wall=lambda: 900.0,
@@ -109,7 +104,7 @@ def writer_over(store: SqliteStore, failures: list[str]) -> Writer:
 # The directory --------------------------------------------------------------------------
 
 
-async def test_directory_and_file_are_for_the_owner_alone(directory: Path) -> None:
+async def test_directory_and_file_are_for_the_owner_alone(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         modes = {name: mode_of(directory / name) for name in names_in(directory)}
@@ -122,14 +117,14 @@ async def test_directory_and_file_are_for_the_owner_alone(directory: Path) -> No
     }
 
 
-async def test_a_file_that_others_may_read_is_closed_to_them(directory: Path) -> None:
+async def test_a_file_that_others_may_read_is_closed_to_them(directory):
     async with run_in(directory):
         (directory / "presence.db").chmod(0o644)
     async with run_in(directory):
         assert mode_of(directory / "presence.db") == 0o600
 
 
-async def test_a_second_server_on_the_same_directory_is_refused(directory: Path) -> None:
+async def test_a_second_server_on_the_same_directory_is_refused(directory):
     async with run_in(directory) as (store, _):
         with pytest.raises(DataUnusable, match=f"another presence server .*{directory}"):
             await SqliteStore(directory).open(1000.0)
@@ -138,20 +133,20 @@ async def test_a_second_server_on_the_same_directory_is_refused(directory: Path)
         assert startup.epoch == 2
 
 
-async def test_a_directory_that_is_a_file_is_named_with_the_reason(tmp_path: Path) -> None:
+async def test_a_directory_that_is_a_file_is_named_with_the_reason(tmp_path):
     (tmp_path / "data").write_text("I am a file")
     with pytest.raises(DataUnusable, match=f"{tmp_path / 'data'} cannot be used: File exists"):
         await SqliteStore(tmp_path / "data").open(1000.0)
 
 
-async def test_a_database_that_cannot_be_opened_is_named_with_the_reason(directory: Path) -> None:
+async def test_a_database_that_cannot_be_opened_is_named_with_the_reason(directory):
     (directory / "presence.db").mkdir(parents=True)
     with pytest.raises(DataUnusable, match=r"presence\.db cannot be used: unable to open"):
         await SqliteStore(directory).open(1000.0)
 
 
 @pytest.fixture
-def read_only(made: Path) -> Iterator[Path]:
+def read_only(made):
     """A directory into which this process may not write; root is somebody else meanwhile."""
     made.chmod(0o500)
     user_id = os.geteuid()
@@ -161,12 +156,12 @@ def read_only(made: Path) -> Iterator[Path]:
     os.seteuid(user_id)
 
 
-async def test_a_read_only_directory_is_named_with_the_reason(read_only: Path) -> None:
+async def test_a_read_only_directory_is_named_with_the_reason(read_only):
     with pytest.raises(DataUnusable, match=f"{read_only} cannot be used: Permission denied"):
         await SqliteStore(read_only).open(1000.0)
 
 
-async def test_a_start_under_the_lock_of_another_program_is_refused(directory: Path) -> None:
+async def test_a_start_under_the_lock_of_another_program_is_refused(directory):
     async with run_in(directory):
         pass
     with other_program(directory) as other:
@@ -177,7 +172,7 @@ async def test_a_start_under_the_lock_of_another_program_is_refused(directory: P
         assert startup.epoch == 2
 
 
-async def test_a_database_of_something_else_is_left_alone(made: Path) -> None:
+async def test_a_database_of_something_else_is_left_alone(made):
     with other_program(made) as other:
         other.execute("CREATE TABLE photos (id)")
     with pytest.raises(DataUnusable, match=r"presence\.db cannot be used: .* not made by"):
@@ -185,7 +180,7 @@ async def test_a_database_of_something_else_is_left_alone(made: Path) -> None:
     assert not names_in(made, "*corrupt*")
 
 
-async def test_a_database_of_a_newer_server_is_left_alone(directory: Path) -> None:
+async def test_a_database_of_a_newer_server_is_left_alone(directory):
     async with run_in(directory):
         pass
     edit(directory, "UPDATE meta SET schema_version = 99")
@@ -194,8 +189,8 @@ async def test_a_database_of_a_newer_server_is_left_alone(directory: Path) -> No
     assert not names_in(directory, "*corrupt*")
 
 
-async def test_a_database_of_the_first_version_keeps_its_memberships(made: Path) -> None:
-    def row(user_id: UserId, server_id: str, *, by_admin: bool) -> MembershipRow:
+async def test_a_database_of_the_first_version_keeps_its_memberships(made):
+    def row(user_id, server_id, *, by_admin):
         return MembershipRow(user_id, ServerId(server_id), by_admin, not by_admin)
 
     old = [row(ADA, "go", by_admin=True), row(ADA, "chess", by_admin=False),
@@ -213,7 +208,7 @@ async def test_a_database_of_the_first_version_keeps_its_memberships(made: Path)
         assert startup.memberships == MembershipTable([old[0], changed, old[2]])
 
 
-async def test_start_numbers_that_make_no_sense_stop_the_start(directory: Path) -> None:
+async def test_start_numbers_that_make_no_sense_stop_the_start(directory):
     async with run_in(directory):
         pass
     edit(directory, "UPDATE meta SET start_number = 'many'")
@@ -221,7 +216,7 @@ async def test_start_numbers_that_make_no_sense_stop_the_start(directory: Path) 
         await SqliteStore(directory).open(1000.0)
 
 
-async def test_the_public_columns_are_those_of_the_source(directory: Path) -> None:
+async def test_the_public_columns_are_those_of_the_source(directory):
     async with run_in(directory):
         pass
     with other_program(directory) as other:
@@ -234,7 +229,7 @@ async def test_the_public_columns_are_those_of_the_source(directory: Path) -> No
             other.execute("UPDATE users SET status = NULL")
 
 
-async def test_any_name_of_a_directory_will_do(tmp_path: Path) -> None:
+async def test_any_name_of_a_directory_will_do(tmp_path):
     odd = tmp_path / "a?b#c%41 'd\"é"
     async with run_in(odd) as (store, _):
         await store.write(batch_of(HIDDEN))
@@ -243,7 +238,7 @@ async def test_any_name_of_a_directory_will_do(tmp_path: Path) -> None:
     assert names_in(tmp_path) == [odd.name]
 
 
-async def test_a_disk_too_full_for_a_new_database_is_named_with_the_reason(made: Path) -> None:
+async def test_a_disk_too_full_for_a_new_database_is_named_with_the_reason(made):
     with (
         files_limited_to(5000),
         pytest.raises(DataUnusable, match=r"presence\.db cannot be used: disk I/O error"),
@@ -256,7 +251,7 @@ async def test_a_disk_too_full_for_a_new_database_is_named_with_the_reason(made:
 # Rows poisoned by hand ------------------------------------------------------------------
 
 
-async def test_a_row_that_makes_no_sense_is_unreadable_and_shown_bare(directory: Path) -> None:
+async def test_a_row_that_makes_no_sense_is_unreadable_and_shown_bare(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(record_of(ADA, "hi"), record_of(BOB, "ho")))
         edit(directory, "UPDATE users SET status = 'busy', version = 7 WHERE id = 'ada'")
@@ -269,7 +264,7 @@ async def test_a_row_that_makes_no_sense_is_unreadable_and_shown_bare(directory:
         assert await store.read_user(BOB) == record_of(BOB, "ho")
 
 
-async def test_a_poisoned_truth_is_unreadable_but_leaves_the_public_view(directory: Path) -> None:
+async def test_a_poisoned_truth_is_unreadable_but_leaves_the_public_view(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         edit(directory, "UPDATE users SET device_states = '{' WHERE id = 'ada'")
@@ -279,7 +274,7 @@ async def test_a_poisoned_truth_is_unreadable_but_leaves_the_public_view(directo
 
 
 @pytest.mark.parametrize("poison", ["lease_ends = '{'", "intent = 'busy'"])
-async def test_no_lease_shows_a_user_whose_row_makes_no_sense(directory: Path, poison: str) -> None:
+async def test_no_lease_shows_a_user_whose_row_makes_no_sense(directory, poison):
     phone = DeviceId("phone")
     leased = record_of(
         ADA, "hi", device_states={phone: State.ONLINE}, lease_ends={phone: 5000.0}, attached_in=1
@@ -292,7 +287,7 @@ async def test_no_lease_shows_a_user_whose_row_makes_no_sense(directory: Path, p
         assert (await store.read_views([ADA]))[ADA].status is Status.OFFLINE
 
 
-async def test_a_user_of_whom_it_is_unclear_whether_he_is_shown_is_not(directory: Path) -> None:
+async def test_a_user_with_an_unreadable_announced_column_is_not_shown(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         edit(directory, "UPDATE users SET is_shown = 'yes' WHERE id = 'ada'")
@@ -300,7 +295,7 @@ async def test_a_user_of_whom_it_is_unclear_whether_he_is_shown_is_not(directory
         assert await store.read_announced_ids("", 10) == []
 
 
-async def test_poisoned_side_tables_grant_nothing_and_stop_no_start(directory: Path) -> None:
+async def test_poisoned_side_tables_grant_nothing_and_stop_no_start(directory):
     chess = ServerId("chess")
     membership = MembershipRow(ADA, chess, by_admin=True, by_claim=False, by_shown_claim=False)
     batch = attrs.evolve(
@@ -331,29 +326,29 @@ async def test_poisoned_side_tables_grant_nothing_and_stop_no_start(directory: P
 # Broken files ---------------------------------------------------------------------------
 
 
-def break_header(path: Path) -> None:
+def break_header(path):
     with path.open("r+b") as file:
         file.write(b"this is no database, it only has that name")
 
 
-def break_first_page(path: Path) -> None:
+def break_first_page(path):
     with path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * 3000)
 
 
-def break_tables(path: Path) -> None:
+def break_tables(path):
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
 
 
-def truncate(path: Path) -> None:
+def truncate(path):
     os.truncate(path, 0)
 
 
 @pytest.mark.parametrize("breaking", [break_header, break_first_page, break_tables, truncate])
-async def test_a_broken_file_is_moved_aside_for_ever(directory: Path, breaking: object) -> None:
+async def test_a_broken_file_is_moved_aside_for_ever(directory, breaking):
     assert callable(breaking)
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
@@ -372,7 +367,7 @@ async def test_a_broken_file_is_moved_aside_for_ever(directory: Path, breaking: 
         assert await store.read_user(ADA) == HIDDEN
 
 
-async def test_a_second_broken_file_does_not_replace_the_first(directory: Path) -> None:
+async def test_a_second_broken_file_does_not_replace_the_first(directory):
     for _ in range(2):
         async with run_in(directory, now=0.0):
             pass
@@ -385,21 +380,21 @@ async def test_a_second_broken_file_does_not_replace_the_first(directory: Path) 
     ]
 
 
-async def test_a_log_without_its_database_is_never_played_into_a_new_one(made: Path) -> None:
+async def test_a_log_without_its_database_is_never_played_into_a_new_one(made):
     (made / "presence.db-wal").write_bytes(b"what a crash while moving aside left")
     async with run_in(made, now=0.0) as (_, startup):
         assert startup.was_moved_aside
     assert names_in(made, "*corrupt*") == ["presence.db.corrupt-19700101T000000Z-wal"]
 
 
-async def test_a_half_made_database_of_a_crash_is_no_broken_one(made: Path) -> None:
+async def test_a_half_made_database_of_a_crash_is_no_broken_one(made):
     (made / "presence.db.new").write_bytes(b"half")
     async with run_in(made) as (_, startup):
         assert not startup.was_moved_aside
     assert names_in(made) == ["presence.db", "presence.lock"]
 
 
-async def test_damage_met_while_running_is_looked_for_at_the_next_start(directory: Path) -> None:
+async def test_damage_met_while_running_is_looked_for_at_the_next_start(directory):
     gone = attrs.evolve(HIDDEN.view, custom_status=Text("x" * 100))
     names = [UserId(f"user{n:05}") for n in range(2000)]
     many = [attrs.evolve(HIDDEN, view=attrs.evolve(gone, user_id=name)) for name in names]
@@ -415,7 +410,7 @@ async def test_damage_met_while_running_is_looked_for_at_the_next_start(director
         assert startup.was_moved_aside
 
 
-def spoil_leaf(path: Path, text: bytes) -> None:
+def spoil_leaf(path, text):
     """Break a page that holds rows with *text* and that nothing but these rows needs."""
     edit(path.parent, "VACUUM")  # or what is left of text might lie in pages of other tables
     whole = path.read_bytes()
@@ -424,7 +419,7 @@ def spoil_leaf(path: Path, text: bytes) -> None:
     path.write_bytes(whole[:leaf] + b"\xff" * 4096 + whole[leaf + 4096 :])
 
 
-async def test_damage_that_was_none_keeps_the_file(directory: Path) -> None:
+async def test_damage_that_was_none_keeps_the_file(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
     (directory / "presence.db.damaged").touch()
@@ -434,7 +429,7 @@ async def test_damage_that_was_none_keeps_the_file(directory: Path) -> None:
     assert not names_in(directory, "*damaged")
 
 
-async def test_a_database_deleted_while_in_use_is_restored_whole(directory: Path) -> None:
+async def test_a_database_deleted_while_in_use_is_restored_whole(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         assert await store.read_user(ADA) == HIDDEN
@@ -455,7 +450,7 @@ async def test_a_database_deleted_while_in_use_is_restored_whole(directory: Path
         assert (await store.read_views([BOB]))[BOB].custom_status == "ho"
 
 
-async def test_a_deleted_database_waits_for_a_place_to_be_restored(directory: Path) -> None:
+async def test_a_deleted_database_waits_for_a_place_to_be_restored(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         (directory / "presence.db").unlink()
@@ -470,7 +465,7 @@ async def test_a_deleted_database_waits_for_a_place_to_be_restored(directory: Pa
         assert await store.read_user(ADA) == HIDDEN
 
 
-async def test_a_database_replaced_while_in_use_is_put_away(directory: Path) -> None:
+async def test_a_database_replaced_while_in_use_is_put_away(directory):
     async with run_in(directory, now=0.0) as (store, _):
         await store.write(batch_of(HIDDEN))
         (directory / "intruder").write_bytes(b"a backup, perhaps")
@@ -488,7 +483,7 @@ async def test_a_database_replaced_while_in_use_is_put_away(directory: Path) -> 
 # Locks and disks ------------------------------------------------------------------------
 
 
-async def test_reads_go_on_while_another_program_holds_the_lock(directory: Path) -> None:
+async def test_reads_go_on_while_another_program_holds_the_lock(directory):
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
         with other_program(directory) as other:
@@ -503,9 +498,7 @@ async def test_reads_go_on_while_another_program_holds_the_lock(directory: Path)
         assert await store.read_user(BOB) == record_of(BOB, "hi")
 
 
-async def test_rows_are_right_soon_after_a_lock_is_released(
-    directory: Path, nursery: trio.Nursery
-) -> None:
+async def test_rows_are_right_soon_after_a_lock_is_released(directory, nursery):
     told: list[str] = []
     async with run_in(directory) as (store, _):
         writer = writer_over(store, told)
@@ -523,7 +516,7 @@ async def test_rows_are_right_soon_after_a_lock_is_released(
         writer.close()
 
 
-def test_a_full_disk_fails_the_write_and_the_same_connection_goes_on(directory: Path) -> None:
+def test_a_full_disk_fails_the_write_and_the_same_connection_goes_on(directory):
     with filled_handle(directory) as (handle, db):
         db.execute("PRAGMA max_page_count = 1")  # at once raised to the present size
         with pytest.raises(StoreUnavailable, match="full"), handle.lend() as lent:
@@ -534,7 +527,7 @@ def test_a_full_disk_fails_the_write_and_the_same_connection_goes_on(directory: 
             table(lent, "servers").insert({"id": "big", "name": "x" * 100_000})
 
 
-def test_after_other_failures_of_the_disk_the_database_is_opened_anew(directory: Path) -> None:
+def test_after_other_failures_of_the_disk_the_database_is_opened_anew(directory):
     with filled_handle(directory) as (handle, db):
         db.execute("PRAGMA query_only = ON")  # what SQLite says of a read-only disk
         with pytest.raises(StoreUnavailable, match="readonly"), handle.lend() as lent:
@@ -544,14 +537,14 @@ def test_after_other_failures_of_the_disk_the_database_is_opened_anew(directory:
             assert lent is not db
 
 
-def test_a_mistake_of_ours_is_not_taken_for_trouble_with_the_disk(directory: Path) -> None:
+def test_a_mistake_of_ours_is_not_taken_for_trouble_with_the_disk(directory):
     with filled_handle(directory) as (handle, _), pytest.raises(sqlite3.IntegrityError):  # noqa: SIM117
         with handle.lend() as lent:
             lent.execute("INSERT INTO users (id, username, own_name) VALUES ('a', 'A', NULL)")
 
 
 @contextlib.contextmanager
-def filled_handle(directory: Path) -> Iterator[tuple[Handle, Database]]:
+def filled_handle(directory):
     directory.mkdir()
     file = DatabaseFile(directory / "presence.db")
     file.prepare(0.0, migrate)
@@ -563,7 +556,7 @@ def filled_handle(directory: Path) -> Iterator[tuple[Handle, Database]]:
 
 
 @contextlib.contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
+def files_limited_to(size):
     """As on a disk that fails: what goes beyond *size* bytes of any file cannot be written."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -573,7 +566,7 @@ def files_limited_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_batch_that_the_disk_refuses_is_not_there_in_part(directory: Path) -> None:
+async def test_a_batch_that_the_disk_refuses_is_not_there_in_part(directory):
     many = [record_of(UserId(f"user{n}"), "x" * 128) for n in range(5000)]
     async with run_in(directory) as (store, _):
         await store.write(batch_of(HIDDEN))
@@ -584,7 +577,7 @@ async def test_a_batch_that_the_disk_refuses_is_not_there_in_part(directory: Pat
         assert len(await store.read_announced_ids("", 9000)) == 5001
 
 
-async def test_a_write_that_has_begun_is_finished_although_cancelled(directory: Path) -> None:
+async def test_a_write_that_has_begun_is_finished_although_cancelled(directory):
     many = [record_of(UserId(f"user{n}"), "x") for n in range(2000)]
     async with run_in(directory) as (store, _):
         async with trio.open_nursery() as nursery:
@@ -617,7 +610,7 @@ trio.run(main)
 """
 
 
-def test_after_a_kill_what_was_acknowledged_is_there_and_nothing_is_torn(directory: Path) -> None:
+def test_after_a_kill_what_was_acknowledged_is_there_and_nothing_is_torn(directory):
     acked = 0
     for round_number in range(5):
         child = subprocess.Popen(
@@ -635,7 +628,7 @@ def test_after_a_kill_what_was_acknowledged_is_there_and_nothing_is_torn(directo
         trio.run(check_after_kill, directory, acked)
 
 
-async def check_after_kill(directory: Path, acked: int) -> None:
+async def check_after_kill(directory, acked):
     async with run_in(directory) as (store, startup):
         views = await store.read_views([ADA, BOB])
         written = {int(view.custom_status or "0") for view in views.values()}

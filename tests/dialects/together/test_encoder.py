@@ -1,4 +1,4 @@
-"""What the gateway sends of its own accord, framed as the transport wants it."""
+"""Frames that the gateway sends unasked, in the form of the transport."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What Together sends: gateway frames and REST bodies, to the byte."""
+"""Gateway frames and REST bodies of Together, to the byte."""
 
 import json
 import re
@@ -156,7 +156,7 @@ def dispatch(event, data):
         ),
     ],
 )
-def test_what_is_sent_is_fixed_to_the_byte(sent, expected):
+def test_each_frame_is_fixed_to_the_byte(sent, expected):
     assert sent == expected.encode()
 
 
@@ -169,7 +169,7 @@ def test_a_server_encoded_once_gives_the_same_frames():
     assert b"".join(chunks) == outbound.server_add(SMALL)
 
 
-def test_when_a_public_text_ends_is_told_to_nobody_else():
+def test_the_end_of_a_public_text_is_not_sent_to_others():
     frames = [
         outbound.presence_update(ALICE),
         outbound.server_fragment(SMALL),

@@ -6,6 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from poison import POISON, is_good_list
 
 from presence.core.types import Status
 from presence.core.user.patch import EMPTY_PATCH, UNSET, PresencePatch
@@ -107,7 +108,7 @@ def test_a_patch_becomes_a_change(body, change):
     assert patch(body) == change
 
 
-def test_a_patch_speaks_of_no_connection():
+def test_a_patch_concerns_no_connection():
     assert patch({"status": "online"}).state is UNSET
 
 
@@ -338,30 +339,18 @@ READERS = {
 }
 CASES = [(read, field) for read, fields in READERS.values() for field in fields.split()]
 FIELDS = [field for _, field in CASES]
-POISON = {
-    "lone high surrogate": r'"\ud800"',
-    "surrogate in a list": r'["\udfff"]',
-    "NaN": "NaN",
-    "1e999": "1e999",
-    "5,000 digits": "9" * 5000,
-    "depth 100,000": "[" * 100_000 + "]" * 100_000,
-    "depth 900": DEEP,
-    "129 characters": json.dumps("x" * 129),
-    "bidi control": r'"\u202e"',
-    "bidi in a list": r'["\u202e",7]',
-    "null character": r'"\u0000"',
-    "large integer": "18446744073709551616",
-    "object": '{"true":true}',
-}
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
 @pytest.mark.parametrize(("read", "field"), CASES, ids=FIELDS)
 def test_poison_in_any_field_is_refused(read, field, poison):
-    required = {"until": '"status":"away",', "servers": '"user":"alice",'}
-    body = "{" + required.get(field, "") + f'"{field}":{poison}' + "}"
+    required = {"until": b'"status":"away",', "servers": b'"user":"alice",'}
+    body = b'{%s"%s": %s}' % (required.get(field, b""), field.encode(), poison)
+    is_list = field in {"ids", "members", "servers"}
+    if is_list and is_good_list(body, takes_any_text=field == "ids"):
+        return
     with pytest.raises(InvalidInput) as refusal:
-        read(body.encode())
+        read(body)
     assert refusal.value.field in {field, "body"}
 
 
@@ -388,13 +377,13 @@ def problem_of(read, body):
 
 
 @given(BODIES)
-def test_whatever_comes_nothing_but_a_refusal_is_raised(body):
+def test_any_body_is_read_or_refused(body):
     for read, _ in READERS.values():
         assert problem_of(read, body).isprintable()
 
 
 @given(st.dictionaries(st.text(st.characters(codec=None)), st.text(st.characters(codec=None))))
-def test_whatever_the_query_says_nothing_but_a_refusal_is_raised(query):
+def test_any_query_is_read_or_refused(query):
     try:
         page = parse_page(query)
     except InvalidInput:

@@ -36,7 +36,7 @@ def test_the_same_key_in_another_object_is_another_key(source):
     "source",
     ["NaN", "-Infinity", "1e999", "9" * 5000, r'"\ud800"', '"\ud800"', "01", "", "[" * 1024, "[1"],
 )
-def test_what_is_no_json_is_refused(source):
+def test_invalid_json_is_refused(source):
     with pytest.raises(InvalidInput, match=r"^body is not valid JSON$"):
         load_json(source)
 

@@ -68,7 +68,7 @@ NO_END = "until must be a number of seconds, an RFC 3339 time or null"
         ("2025-06-15T16:00:00." + "1" * 5000 + "Z", NO_TIME),
     ],
 )
-def test_what_is_no_end_is_refused(raw, problem):
+def test_an_invalid_end_is_refused(raw, problem):
     with pytest.raises(InvalidInput) as refusal:
         parse_end(raw, NOW, "until")
     assert str(refusal.value) == problem

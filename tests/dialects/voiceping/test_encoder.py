@@ -43,7 +43,7 @@ def test_a_change_is_a_frame_where_the_number_is_another_one(encoder, before, af
 
 
 @pytest.mark.parametrize("status", Status)
-def test_what_a_client_said_itself_is_a_frame_even_if_it_is_no_update(encoder, status):
+def test_a_forwarded_status_is_a_frame_even_if_it_repeats(encoder, status):
     update = PresenceChanged(view(status), view(status), is_forwarded=True)
     assert encoder.encode(update) == f"7={CODES[status]};".encode()
 
@@ -64,7 +64,7 @@ def test_texts_are_no_frame(encoder):
         pytest.param(Status.DND, Status.OFFLINE, b"7=0;", id="another name and gone"),
     ],
 )
-def test_a_member_who_is_added(encoder, before, after, frame):
+def test_an_added_member_is_a_frame_unless_offline(encoder, before, after, frame):
     known = None if before is None else view(before)
     assert encoder.encode(MemberAdded(TEAM, view(after), known)) == frame
 
@@ -73,7 +73,7 @@ def test_a_member_who_is_added(encoder, before, after, frame):
     ("was", "frame"),
     [(Status.ONLINE, b"7=0;"), (Status.DND, b"7=0;"), (Status.OFFLINE, None)],
 )
-def test_a_member_who_is_removed_is_offline_if_it_was_not_before(encoder, was, frame):
+def test_a_removed_member_is_offline_unless_it_was_before(encoder, was, frame):
     assert encoder.encode(MemberRemoved(TEAM, UserId("7"), view(was))) == frame
 
 
@@ -84,7 +84,7 @@ def test_a_server_with_another_name_is_no_frame(encoder):
 # -- encoding --------------------------------------------------------------------------------
 
 
-def test_all_who_are_present_are_said_in_one_piece(encoder):
+def test_all_present_users_are_encoded_in_one_piece(encoder):
     present = [view(Status.AWAY), view(Status.DND, "8"), view(Status.ONLINE, "ada")]
     assert encoder.present(present) == b"7=1;8=2;ada=1;"
     assert encoder.present([]) == b""

@@ -1,4 +1,4 @@
-"""What VoicePing clients say: commands in all forms, and what is dropped for which reason."""
+"""Frames of VoicePing clients: commands in all forms, and dropped frames with their reasons."""
 
 import re
 
@@ -60,7 +60,7 @@ def test_the_frames_of_the_documents():
     [(0, OFFLINE), (1, ONLINE), (2, BUSY), ("0", OFFLINE), ("1", ONLINE), ("2", BUSY)],
     ids=repr,
 )
-def test_a_status_sets_the_intent_and_is_told_to_others(write, channel_type, payload, command):
+def test_a_status_sets_the_intent_and_is_forwarded(write, channel_type, payload, command):
     assert read(write(channel_type, 5, 7, 0, payload)) == command
     assert read(write(channel_type, 5, "7", 0, payload)) == command
 
@@ -108,7 +108,7 @@ def test_a_payload_that_is_no_status_is_dropped(write, payload):
 
 
 @pytest.mark.parametrize("payload", [True, False, 0.0, 1.0, 2.0, None, b"2", b""], ids=repr)
-def test_what_only_equals_a_status_is_none(payload):
+def test_a_value_that_merely_equals_a_status_is_dropped(payload):
     assert read(pack(0, 5, 7, 0, payload)) == BAD_STATUS
 
 
@@ -127,7 +127,7 @@ def test_an_unknown_message_type_is_malformed(write, message_type):
 
 @BOTH_FORMS
 @pytest.mark.parametrize("message_type", ROUTER_TYPES)
-def test_what_is_for_the_voice_router_is_ignored(write, message_type):
+def test_frames_for_the_voice_router_are_ignored(write, message_type):
     assert read(write(0, message_type, 7, 0, "x")) == Ignored(message_type)
     assert read(write(1, message_type, 8, 9, "m-1", 5)) == Ignored(message_type)
 
@@ -150,7 +150,7 @@ def test_what_is_for_the_voice_router_is_ignored(write, message_type):
         pytest.param("|0|17|7|8|a|b|c|d|\n", Ignored(17), id="a text with pipes"),
     ],
 )
-def test_whatever_the_voice_router_would_take_is_never_bad(message, command):
+def test_frames_of_the_voice_router_are_never_bad(message, command):
     assert read(message) == command
 
 
@@ -270,7 +270,7 @@ def test_a_control_frame_holds_the_same_ping(user_id, text, command):
 
 
 @pytest.mark.parametrize("text", ["VOICEPING:7", " voiceping:7", "voiceping", "voicepin:7", ":7"])
-def test_what_does_not_begin_like_a_ping_is_none(text):
+def test_a_text_without_the_ping_prefix_is_no_ping(text):
     assert read(text) == MALFORMED
     assert read_control(text.encode(), "7") is None
 
@@ -322,7 +322,7 @@ def test_a_ping_in_a_binary_message_is_malformed(message):
         ("", None),
     ],
 )
-def test_the_first_line_says_who_is_there(line, user_id):
+def test_the_first_line_names_the_user(line, user_id):
     assert claimed_user(line) == user_id
 
 
@@ -367,7 +367,7 @@ NEAR_ARRAY = mutated(b"\x95\x00\x05\x07\x00\x02", st.binary(max_size=4))
 NEAR_PING = mutated("voiceping:7", st.text("70:\n-", max_size=3) | st.text())
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(st.text() | NEAR_TEXT | NEAR_PING)
 def test_any_text_is_a_command_and_changes_nothing_but_ones_own_status(text):
     command = read(text)
@@ -377,7 +377,7 @@ def test_any_text_is_a_command_and_changes_nothing_but_ones_own_status(text):
     assert isinstance(command, Ping) == (text == "voiceping:7")
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(st.binary() | NEAR_ARRAY)
 def test_any_bytes_are_a_command_and_change_nothing_but_ones_own_status(data):
     command = read(data)
@@ -387,7 +387,7 @@ def test_any_bytes_are_a_command_and_change_nothing_but_ones_own_status(data):
     assert isinstance(command, SetStatus) == is_own_status(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary() | NEAR_PING.map(lambda text: text.encode(errors="surrogatepass")))
 def test_any_control_payload_is_a_ping_a_drop_or_nothing(payload):
     command = read_control(payload, "7")
@@ -397,9 +397,9 @@ def test_any_control_payload_is_a_ping_a_drop_or_nothing(payload):
     assert (command is None) == (not payload.startswith(b"voiceping:"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text() | NEAR_TEXT | NEAR_PING)
-def test_whoever_a_first_line_names_is_believed_by_it(line):
+def test_the_user_of_a_first_line_may_send_it(line):
     user_id = claimed_user(line)
 
     assert user_id is None or isinstance(read_message(line, user_id), Ping | SetStatus)

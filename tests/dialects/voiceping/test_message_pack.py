@@ -68,7 +68,7 @@ def test_longer_forms_of_the_same_values_read_alike(hexed):
 
 
 @pytest.mark.parametrize("to", [0, -1, 8, "8", "", None, True, 1.5, b"x"], ids=repr)
-def test_whatever_scalar_stands_in_to_is_accepted(to):
+def test_any_scalar_recipient_is_accepted(to):
     frame = decode_array(wire(0, 5, 7, to, 2))
 
     assert attrs.evolve(frame, recipient="0") == status_frame("7", 2)
@@ -119,7 +119,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
-def test_what_is_not_one_array_of_scalars_is_malformed(data):
+def test_anything_but_one_array_of_scalars_is_malformed(data):
     with pytest.raises(Malformed):
         decode_array(data)
 
@@ -176,20 +176,19 @@ def test_the_types_are_read_whatever_follows_them(data, types):
     assert peek_array(data) == types
 
 
-@settings(deadline=None)
 @given(FRAMES)
-def test_what_is_written_reads_back_the_same(frame):
+def test_an_encoded_frame_decodes_to_itself(frame):
     assert decode_array(encode_array(frame)) == frame
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(FRAMES, st.binary(min_size=1))
 def test_nothing_can_ride_behind_a_frame(frame, rider):
     with pytest.raises(Malformed):
         decode_array(encode_array(frame) + rider)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(SCALARS)
 def test_no_payload_smuggles_a_second_frame(payload):
     data = encode_array(Frame(1, 26, "0", "7", payload))
@@ -199,7 +198,7 @@ def test_no_payload_smuggles_a_second_frame(payload):
     assert [*reader] == [[1, 26, 0, 7, payload]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary() | st.binary(max_size=8).map(lambda rest: b"\x95\x00\x05" + rest))
 def test_any_bytes_are_a_frame_or_malformed(data):
     try:

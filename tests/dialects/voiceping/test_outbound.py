@@ -1,4 +1,4 @@
-"""What VoicePing clients are told: codes, ids, pings and the user list."""
+"""Output to VoicePing clients: codes, ids, pings and the user list."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_every_status_has_a_code_and_a_name(status, code, name):
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
-def test_what_a_client_chose_comes_back_as_the_same_code(code):
+def test_a_chosen_status_comes_back_as_the_same_code(code):
     assert code_of(intent_of(code)) == code
 
 

@@ -128,20 +128,18 @@ def test_a_payload_without_a_form_between_pipes_is_left_empty(payload):
     ["|", "\n", "\r", "\x00", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\ud800", "\u00a0"],
     ids=ascii,
 )
-def test_what_could_begin_another_frame_becomes_a_question_mark(char):
+def test_characters_that_could_begin_a_frame_become_question_marks(char):
     assert encode_text(connection_ack("7", f"a{char}b")) == b"|1|26|0|7|a?b|"
     hostile = Frame(0, 5, f"7{char}", f"{char}0", "2", message_id=f"m{char}")
 
     assert encode_text(hostile) == b"|0|5|7?|?0|m?|2|"
 
 
-@settings(deadline=None)
 @given(FRAMES)
-def test_what_is_written_reads_back_the_same(frame):
+def test_an_encoded_frame_decodes_to_itself(frame):
     assert decode_text(encode_text(frame).decode()) == frame
 
 
-@settings(deadline=None)
 @given(FRAMES)
 def test_missing_outer_pipes_change_nothing(frame):
     text = encode_text(frame).decode()
@@ -158,7 +156,7 @@ SMUGGLED = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(SMUGGLED)
 @example("x|\n|0|5|8|0|0|")
 @example("x|\r|0|5|8|0|0|")
@@ -174,7 +172,7 @@ def test_no_payload_smuggles_a_second_frame(payload):
     assert len(read.payload) == len(payload)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text() | st.text("|0157\n", max_size=20))
 def test_any_text_is_a_frame_or_malformed(text):
     try:

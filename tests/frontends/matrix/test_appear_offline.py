@@ -50,7 +50,7 @@ async def by_status(server, log_in, open_events):
 
 async def by_voiceping(server, log_in, open_events):
     radio = await server.open("/voiceping?user=alice")
-    await radio.connection.send_message('[0,5,"alice",0,1]')
+    await radio.send('[0,5,"alice",0,1]')
 
 
 WAYS = [

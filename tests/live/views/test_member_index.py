@@ -16,7 +16,7 @@ def expected(members, count):
 
 
 @given(st.dictionaries(IDS, st.booleans()), STEPS, st.integers(0, 10))
-def test_those_not_offline_come_first_each_part_by_id(members, steps, count):
+def test_present_members_come_first_each_part_by_id(members, steps, count):
     member_index = MemberIndex(members, {key for key, is_visible in members.items() if is_visible})
     for user_id, what in steps:
         if what == "gone":
@@ -40,7 +40,7 @@ def test_beyond_what_is_known_only_those_not_offline_are_listed():
     assert member_index.first(10) == ["y", "a", "b", "c"]
 
 
-def test_it_says_whether_more_would_have_to_be_known():
+def test_the_index_says_whether_it_needs_more_ids():
     member_index = MemberIndex(["a", "c"], {"x"}, known_up_to="c")
     assert (member_index.reaches(3), member_index.reaches(4)) == (True, False)
     assert MemberIndex(["a"], set()).reaches(100)

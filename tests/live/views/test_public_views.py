@@ -59,7 +59,7 @@ def memberships():
     return Memberships({CHESS: "Chess club"}, rows, has_everyone=True)
 
 
-def roster_of(reader, memberships, *, large_threshold=250, capacity=100):
+def public_views_of(reader, memberships, *, large_threshold=250, capacity=100):
     return PublicViews(
         reader,
         memberships,
@@ -71,7 +71,7 @@ def roster_of(reader, memberships, *, large_threshold=250, capacity=100):
 
 @pytest.fixture
 def public_views(reader, memberships):
-    return roster_of(reader, memberships)
+    return public_views_of(reader, memberships)
 
 
 async def snapshot(public_views, server_id=CHESS):
@@ -86,32 +86,32 @@ def ids(views):
 # Views ------------------------------------------------------------------------------------
 
 
-async def test_views_come_in_the_order_asked_without_those_who_are_not_shown(public_views):
+async def test_views_come_in_the_order_asked_without_unannounced_users(public_views):
     views = await public_views.views(["dora", "nobody", "ada", "dora"])
     assert views == [view_of("dora"), view_of("ada"), view_of("dora")]
 
 
-async def test_what_was_read_once_is_in_the_table(public_views, reader):
+async def test_a_view_is_read_once(public_views, reader):
     await public_views.views(["ada"])
     await public_views.views(["ada", "bob"])
     assert reader.reads == [["ada"], ["bob"]]
 
 
 async def test_the_least_used_is_evicted_and_read_again(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=2)
+    public_views = public_views_of(reader, memberships, capacity=2)
     for asked in (["ada"], ["bob"], ["ada"], ["carl"], ["ada"], ["bob"]):
         assert ids(await public_views.views(asked)) == asked
     assert reader.reads == [["ada"], ["bob"], ["carl"], ["bob"]]
 
 
 async def test_a_question_of_more_than_the_table_holds_is_answered_whole(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=1)
+    public_views = public_views_of(reader, memberships, capacity=1)
     wanted = ["ada", "bob", "carl", "dora"]
     assert ids(await public_views.views(wanted)) == wanted
 
 
-async def test_who_is_visible_is_never_evicted(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=1)
+async def test_a_visible_user_is_never_evicted(reader, memberships):
+    public_views = public_views_of(reader, memberships, capacity=1)
     public_views.put(online("ada"), is_first=False)
     public_views.put(online("bob"), is_first=False)
     await public_views.views(["carl", "dora"])
@@ -121,7 +121,7 @@ async def test_who_is_visible_is_never_evicted(reader, memberships):
 
 
 async def test_the_user_s_own_actor_leaves_no_trace_of_having_asked(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=2)
+    public_views = public_views_of(reader, memberships, capacity=2)
     await public_views.views(["ada"])
     await public_views.views(["bob"])
     assert public_views.peek("ada") == view_of("ada")
@@ -168,7 +168,7 @@ async def test_a_snapshot_has_those_not_offline_first_then_by_id(public_views):
 
 
 async def test_a_large_server_is_cut_but_counts_all(reader, memberships):
-    public_views = roster_of(reader, memberships, large_threshold=2)
+    public_views = public_views_of(reader, memberships, large_threshold=2)
     public_views.put(online("carl"), is_first=False)
     for server_id, count in ((CHESS, 3), (EVERYONE, 4)):
         taken = await snapshot(public_views, server_id)
@@ -180,7 +180,7 @@ async def test_a_large_server_is_cut_but_counts_all(reader, memberships):
 
 
 async def test_a_server_just_at_the_threshold_is_not_large(reader, memberships):
-    public_views = roster_of(reader, memberships, large_threshold=3)
+    public_views = public_views_of(reader, memberships, large_threshold=3)
     assert not (await snapshot(public_views)).is_large
     assert (await snapshot(public_views, EVERYONE)).is_large
 
@@ -208,7 +208,7 @@ async def test_no_task_runs_between_a_snapshot_and_what_follows(
     assert all(shown == latest for shown, latest in taken)
 
 
-async def test_who_comes_and_goes_while_ids_are_read_is_counted_as_it_is_then(
+async def test_changes_while_ids_are_read_are_counted(
     public_views, reader, nursery, autojump_clock
 ):
     reader.takes = 5.0
@@ -272,7 +272,7 @@ async def test_the_count_of_those_online_follows_memberships_and_views(public_vi
     assert await counts() == [0, 1]
 
 
-async def test_who_is_deleted_is_in_no_answer(public_views, reader):
+async def test_a_deleted_user_is_in_no_answer(public_views, reader):
     public_views.put(online("ada"), is_first=False)
     del reader.views["ada"]
     public_views.forget("ada", {CHESS, EVERYONE})
@@ -336,7 +336,7 @@ async def test_after_any_change_it_is_the_server_as_it_is_now(
 ):
     await snapshot(public_views)
     change(public_views, memberships)
-    fresh = roster_of(reader, memberships)
+    fresh = public_views_of(reader, memberships)
     for key in ("ada", "bob", "carl", "dora"):
         view = public_views.peek(key)
         if view is not None:
@@ -345,7 +345,7 @@ async def test_after_any_change_it_is_the_server_as_it_is_now(
 
 
 async def test_where_one_member_changed_the_others_are_not_looked_for(reader, memberships):
-    public_views = roster_of(reader, memberships, capacity=3)
+    public_views = public_views_of(reader, memberships, capacity=3)
     before = await snapshot(public_views)
     await public_views.views(["dora"])  # in the place of one of the three
     reader.reads.clear()
@@ -373,9 +373,7 @@ async def test_a_crowd_of_newcomers_reads_the_offline_members_once(
     assert trio.current_time() < 2
 
 
-async def test_a_member_whom_the_store_does_not_show_is_asked_for_once(
-    public_views, reader, memberships
-):
+async def test_an_unannounced_member_is_read_once(public_views, reader, memberships):
     public_views.shift(memberships.admit("eve", CHESS))
     for _ in range(2):
         assert ids((await snapshot(public_views)).members) == ["ada", "bob", "carl", "eve"]
@@ -392,7 +390,7 @@ async def test_the_ids_of_everyone_are_read_again_when_too_few_are_left(
 ):
     names = [f"u{number:02}" for number in range(20)]
     reader.views = {name: view_of(name) for name in names}
-    public_views = roster_of(reader, memberships, large_threshold=3)
+    public_views = public_views_of(reader, memberships, large_threshold=3)
     for gone in range(15):
         taken = await snapshot(public_views, EVERYONE)
         assert ids(taken.members) == names[gone : gone + 3]

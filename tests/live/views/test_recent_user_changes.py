@@ -1,4 +1,4 @@
-"""Who came to be shown and who was deleted, and what that does to older lists."""
+"""Recent additions and deletions of users, applied to older lists."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ def turn(shown, taken, user_id):
 
 
 @given(st.lists(IDS), st.lists(IDS), IDS)
-def test_what_was_gained_is_the_difference_of_the_lists(earlier, later, up_to):
+def test_the_difference_of_two_lists_is_found(earlier, later, up_to):
     shown, taken = set(), RecentUserChanges()
     for user_id in earlier:
         turn(shown, taken, user_id)

@@ -1,4 +1,4 @@
-"""What is kept of much that is used now and then."""
+"""A cache that keeps the recently used of many entries."""
 
 import pytest
 
@@ -16,18 +16,18 @@ def kept(table, keys):
     return [key for key in keys if key in table]
 
 
-def test_what_was_put_first_goes_first():
+def test_the_oldest_entry_is_evicted_first():
     assert kept(table_of(2, "a", "b", "c"), "abc") == ["b", "c"]
 
 
-def test_what_was_used_stays_longer():
+def test_a_used_entry_stays_longer():
     table = table_of(2, "a", "b")
     assert table.use("a") == "A"
     table["c"] = "C"
     assert kept(table, "abc") == ["a", "c"]
 
 
-def test_what_was_put_again_stays_longer():
+def test_a_replaced_entry_stays_longer():
     table = table_of(2, "a", "b", "a", "c")
     assert kept(table, "abc") == ["a", "c"]
 
@@ -39,7 +39,7 @@ def test_to_peek_is_no_use():
     assert kept(table, "abc") == ["b", "c"]
 
 
-def test_what_is_not_there_is_none():
+def test_a_missing_key_is_none():
     table = table_of(2, "a")
     table.forget("a")
     table.forget("a")
@@ -47,7 +47,7 @@ def test_what_is_not_there_is_none():
 
 
 @pytest.mark.parametrize("capacity", [1, LEAST_PER_PART, 1_000, PARTS * LEAST_PER_PART * 2])
-def test_it_holds_about_its_capacity_and_never_much_more(capacity):
+def test_the_cache_holds_about_its_capacity(capacity):
     table = ShardedLru(capacity)
     for number in range(3 * capacity):
         table[number] = str(number)

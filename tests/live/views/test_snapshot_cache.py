@@ -19,7 +19,7 @@ def test_the_one_kept_is_given_until_it_is_dropped():
     assert kept.get("s") is None
 
 
-def test_those_used_last_stay_as_far_as_their_members_fit():
+def test_the_last_used_snapshots_stay_while_their_members_fit():
     kept = SnapshotCache(10)
     for server_id in ("a", "b"):
         kept.keep(snapshot_of(server_id, 4))
@@ -42,7 +42,7 @@ def test_one_that_is_larger_than_all_room_is_not_kept():
     assert len(kept) == 0
 
 
-def test_of_one_in_which_a_member_changed_the_others_are_still_true():
+def test_the_unchanged_members_of_a_stale_snapshot_are_kept():
     kept, snapshot = SnapshotCache(10), snapshot_of("s", 3)
     kept.keep(snapshot)
     kept.spoil("s", "u1")
@@ -54,7 +54,7 @@ def test_of_one_in_which_a_member_changed_the_others_are_still_true():
     assert not kept.views_of("s")
 
 
-def test_what_is_left_of_a_spoilt_one_takes_its_room_only():
+def test_a_stale_snapshot_takes_the_room_of_its_rest_only():
     kept = SnapshotCache(10)
     for server_id in ("a", "b"):
         kept.keep(snapshot_of(server_id, 5))

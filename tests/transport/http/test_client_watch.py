@@ -124,7 +124,7 @@ async def test_requests_that_come_while_a_handler_waits_are_answered_after_it(li
     assert bodies == [b"waited", b"quick", b"quickbody", *[b"quick"] * 3]
 
 
-async def test_what_a_client_sends_ahead_is_kept_up_to_a_bound_and_answered(
+async def test_pipelined_requests_are_kept_up_to_a_bound_and_answered(
     open_http_listener, nursery, kind_of_poller
 ):
     """The kernels of both sides hold the rest."""
@@ -154,7 +154,7 @@ async def test_what_a_client_sends_ahead_is_kept_up_to_a_bound_and_answered(
         assert max(kept) <= KEPT_BYTES + RECEIVE_BYTES
 
 
-async def test_a_client_that_left_behind_what_it_sent_ahead_ends_the_wait(listener, waiting):
+async def test_a_client_that_leaves_after_pipelining_ends_the_wait(listener, waiting):
     client = await begin(listener, waiting)
     await client.send(QUICK * 5)
     await client.stream.aclose()

@@ -27,7 +27,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize(("origin", "host"), ALLOWED)
-def test_who_may_pass(origin, host):
+def test_allowed_origins(origin, host):
     assert OriginRules(LISTED).refusal(request(origin, host)) is None
 
 
@@ -84,7 +84,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("origin", REFUSED)
-def test_who_may_not(origin):
+def test_refused_origins(origin):
     assert OriginRules(LISTED).refusal(request(origin)) == "origin not allowed"
 
 

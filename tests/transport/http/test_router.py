@@ -116,7 +116,7 @@ async def test_a_handler_says_how_long_its_answer_may_be_stored():
         (ask("GET", "/users/7", origin="https://evil.example"), 403),
     ],
 )
-async def test_what_reaches_no_handler_counts_against_its_address(request_, status):
+async def test_requests_without_a_handler_count_against_their_address(request_, status):
     refused = []
     response = await router(count_refused=refused.append).answer(
         attrs.evolve(request_, peer="192.0.2.1")
@@ -252,7 +252,7 @@ async def test_a_foreign_page_is_refused_in_the_form_of_the_route():
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/other"), ("PUT", "/coded")])
-async def test_what_reaches_no_route_is_refused_in_the_default_form(method, path):
+async def test_requests_without_a_route_are_refused_in_the_default_form(method, path):
     routes = Router(
         [Route("GET", "/coded", named("coded"), render_error=render_code)], OriginRules()
     )

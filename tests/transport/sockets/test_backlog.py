@@ -109,7 +109,7 @@ def begun(how):
 
 
 @pytest.mark.parametrize("how", ["snapshot", "pushed", "rest", "key"])
-def test_of_all_that_waits_the_rest_of_a_frame_may_be_kept_alone(how):
+def test_the_rest_of_a_frame_can_be_kept_alone(how):
     backlog = begun(how)
     backlog.forget_unbegun()
     backlog.push(b"<farewell>")
@@ -163,7 +163,7 @@ def test_frames_stay_whole_and_the_last_of_each_key_arrives(operations):
 
 
 @given(OPERATIONS)
-def test_whatever_was_sent_only_the_rest_of_a_frame_goes_before_the_last_one(operations):
+def test_only_the_rest_of_a_frame_precedes_the_close_frame(operations):
     backlog, out = Backlog(), b""
     for kind, value in operations:
         if kind == "sent":

@@ -24,7 +24,7 @@ class FdOwner:
         self.kept.append((packet.joined, sent))
 
 
-def test_each_has_a_number_of_its_own_that_leads_to_it():
+def test_each_stream_has_a_slot_of_its_own():
     fd_table = FdTable()
     sitters = [FdOwner() for _ in range(2 * BLOCK + 1)]
     numbers = [fd_table.take(owner) for owner in sitters]
@@ -32,20 +32,20 @@ def test_each_has_a_number_of_its_own_that_leads_to_it():
     assert [fd_table.owner(number) for number in numbers] == sitters
 
 
-def test_as_many_numbers_are_made_as_there_were_connections_at_once():
+def test_slots_are_reused():
     fd_table = FdTable()
     for _ in range(3 * BLOCK):
         fd_table.unregister(fd_table.take(FdOwner()))
     assert fd_table.take(FdOwner()) < BLOCK
 
 
-def test_who_was_given_no_way_keeps_all_that_it_is_offered():
+def test_a_stream_without_a_descriptor_keeps_what_it_is_offered():
     fd_table, owner = FdTable(), FdOwner()
     fd_table.write_to_all(FrameBatch({"a": b"<a>", "b": b"<b>"}), [fd_table.take(owner)])
     assert owner.kept == [(b"<a><b>", 0)]
 
 
-def test_the_next_owner_of_a_number_does_not_inherit_the_way():
+def test_a_reused_slot_does_not_inherit_the_descriptor():
     fd_table, former, heir = FdTable(), FdOwner(), FdOwner()
     slot = fd_table.take(former)
     fd_table.set_fd(slot, 2**30)
@@ -56,7 +56,7 @@ def test_the_next_owner_of_a_number_does_not_inherit_the_way():
     assert (former.kept, heir.kept) == ([], [(b"<a>", 0)])
 
 
-def test_a_number_that_nobody_has_is_a_bug():
+def test_an_unused_slot_is_a_bug():
     fd_table = FdTable()
     fd_table.unregister(fd_table.take(FdOwner()))
     with pytest.raises(LookupError):

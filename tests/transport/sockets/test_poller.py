@@ -49,7 +49,7 @@ async def wait_for(woken, count):
     assert len(woken) == count
 
 
-async def test_who_waits_is_woken_each_time_that_something_comes(watch, pair, nursery):
+async def test_a_waiter_is_woken_for_each_arrival(watch, pair, nursery):
     ours, peer = pair
     woken = []
     nursery.start_soon(listen, watch, ours, woken)
@@ -59,7 +59,7 @@ async def test_who_waits_is_woken_each_time_that_something_comes(watch, pair, nu
         await wait_for(woken, count)
 
 
-async def test_what_comes_just_before_the_wait_is_not_missed(watch, pair):
+async def test_input_just_before_the_wait_is_not_missed(watch, pair):
     ours, peer = pair
     await trio.testing.wait_all_tasks_blocked()
     with pytest.raises(BlockingIOError):
@@ -123,7 +123,7 @@ async def test_others_are_not_woken(watch, pair, nursery):
         sock.close()
 
 
-async def test_a_number_that_is_given_to_another_socket_belongs_to_that(watch, pair):
+async def test_a_reused_descriptor_belongs_to_the_new_socket(watch, pair):
     ours, peer = pair
     number = ours.fileno()
     peer.send(b"x")
@@ -148,7 +148,7 @@ def test_without_epoll_it_is_trios(monkeypatch):
     assert isinstance(open_poller(), TrioPoller)
 
 
-async def test_who_speaks_goes_before_thousands_whose_peers_are_gone(nursery, monkeypatch):
+async def test_readable_sockets_are_woken_before_disconnected_ones(nursery, monkeypatch):
     monkeypatch.setattr(
         "presence.transport.sockets.poller.EVENTS_PER_TURN", 8
     )  # or it takes thousands
@@ -180,7 +180,7 @@ async def test_who_speaks_goes_before_thousands_whose_peers_are_gone(nursery, mo
             sock.close()
 
 
-async def test_no_more_than_some_of_the_gone_are_woken_in_one_turn(nursery):
+async def test_disconnected_sockets_are_woken_a_few_in_a_turn(nursery):
     watch, woken, turns = EpollPoller(), [], []
     pairs = [socket.socketpair() for _ in range(3 * LOST_PER_TURN)]
 

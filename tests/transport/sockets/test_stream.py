@@ -102,14 +102,14 @@ def test_a_ping_over_125_bytes_is_an_error():
 
 async def test_an_accepted_socket_shows_a_stuck_reader_early(connect):
     pair = await connect()
-    sock = pair.stream._socket
+    sock = pair.stream._socket  # private: only the kernel tells of its options
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert sock.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT) == NOT_SENT_BYTES
     fill(pair.stream)
     pair.stream.cut("test")
 
 
-async def test_what_the_kernel_takes_is_gone_at_once_and_without_a_task(connect):
+async def test_bytes_the_kernel_takes_are_written_without_a_task(connect):
     pair = await connect()
     tasks = trio.lowlevel.current_statistics().tasks_living
     pair.stream.push(b"<ready>")
@@ -185,7 +185,7 @@ async def test_many_are_written_to_in_one_go_whatever_their_state(connect):
     assert (await clear.read(3), await full.read(3)) == (b"<b>", b"<b>")
 
 
-async def test_nothing_overtakes_what_waits(connect):
+async def test_nothing_overtakes_the_backlog(connect):
     pair, fd_table = await connect(), FdTable()
     slot = fd_table.take(pair.stream)
     sent = fill(pair.stream) * len(text_frame(b"f" * 1000))
@@ -195,7 +195,7 @@ async def test_nothing_overtakes_what_waits(connect):
     assert (await pair.read(sent + 12))[sent:] == b"<pushed><a2>"
 
 
-async def test_who_takes_a_seat_while_something_waits_is_written_to_when_it_went(connect):
+async def test_a_slot_taken_with_a_backlog_is_written_after_it(connect):
     pair, fd_table = await connect(), FdTable()
     sent = fill(pair.stream) * len(text_frame(b"f" * 1000))
     slot = fd_table.take(pair.stream)
@@ -203,10 +203,10 @@ async def test_who_takes_a_seat_while_something_waits_is_written_to_when_it_went
     assert (await pair.read(sent + 3))[sent:] == b"<a>"
 
 
-async def test_whoever_has_the_descriptor_of_a_closed_connection_gets_none_of_its_frames(connect):
+async def test_a_reused_descriptor_gets_no_frames_of_the_closed_connection(connect):
     closed, fd_table = await connect(), FdTable()
     slot = fd_table.take(closed.stream)
-    descriptor = closed.stream._socket.fileno()
+    descriptor = closed.stream._socket.fileno()  # private: another socket is to get it
     heir, peer = socket.socketpair()
     closed.stream.close()
     with socket.socket(fileno=os.dup2(heir.fileno(), descriptor)), heir, peer:
@@ -216,7 +216,7 @@ async def test_whoever_has_the_descriptor_of_a_closed_connection_gets_none_of_it
             peer.recv(10)
 
 
-async def test_a_seat_that_was_given_back_is_its_next_owners_alone(connect):
+async def test_a_returned_slot_belongs_to_its_next_owner(connect):
     former, heir, fd_table = await connect(), await connect(), FdTable()
     slot = fd_table.take(former.stream)
     fd_table.unregister(slot)
@@ -281,7 +281,7 @@ async def block(stream):
         pytest.param(block, {"write_blocked_after": 0.1}, id="nothing taken for too long"),
     ],
 )
-async def test_a_slow_reader_that_reads_again_gets_whole_frames_and_then_4008(
+async def test_a_slow_reader_that_reads_again_gets_whole_frames_then_4008(
     connect, nursery, become_slow, limits
 ):
     pair = await connect(**limits)
@@ -307,7 +307,7 @@ async def test_a_frame_larger_than_the_bound_is_not_interrupted(connect, nursery
     assert await pair.read_all() == frame + TOO_SLOW
 
 
-async def test_a_slow_reader_is_not_heard_any_more(connect):
+async def test_input_of_a_slow_reader_is_ignored(connect):
     pair = await connect(max_unsent_bytes=5000)
     fill(pair.stream)
     async with trio.open_nursery() as sender:
@@ -323,7 +323,7 @@ async def test_a_slow_reader_is_not_heard_any_more(connect):
     assert await pair.stream.receive_some() == b""
 
 
-async def test_what_a_slow_reader_sends_does_not_take_its_4008_away(connect, nursery):
+async def test_input_of_a_slow_reader_does_not_lose_its_4008(connect, nursery):
     pair = await connect(max_unsent_bytes=5000)
     fill(pair.stream)
     await exceed_the_bound(pair.stream)
@@ -362,7 +362,7 @@ async def test_a_slow_reader_that_takes_too_little_is_cut_when_its_last_chance_i
     assert await pair.read_all() is None  # reset: nothing stays in the kernel
 
 
-async def test_a_reader_that_does_not_take_another_close_frame_is_not_told_4008(connect):
+async def test_a_slow_reader_with_a_pending_close_frame_gets_no_4008(connect):
     pair = await connect(write_blocked_after=0.1)
     fill(pair.stream)
     pair.stream.push_close(1012)
@@ -452,7 +452,7 @@ async def test_a_send_waits_for_its_own_bytes_not_for_keys(connect):
             await done.wait()
 
 
-async def test_a_send_that_waits_fails_when_the_connection_is_cut(connect, nursery):
+async def test_a_send_that_waits_fails_when_the_connection_is_cut(connect):
     pair = await connect()
     fill(pair.stream)
     async with trio.open_nursery() as cutter:
@@ -514,7 +514,7 @@ async def test_a_cut_wakes_the_reader(connect):
     assert pair.stream.cut_reason == "first"
 
 
-async def test_nothing_is_heard_after_a_cut(connect):
+async def test_nothing_is_received_after_a_cut(connect):
     pair = await connect()
     await pair.peer.send(b"too late")
     pair.stream.cut("test")
@@ -550,7 +550,7 @@ async def test_a_push_to_a_vanished_peer_is_false_and_no_error(connect):
     assert pair.stream.cut_reason == "lost"
 
 
-async def test_bytes_received_move_heard_at(connect):
+async def test_received_bytes_move_last_received_at(connect):
     pair = await connect(is_framed=False)
     before = pair.stream.last_received_at
     await trio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What the meter refuses, however the bytes are cut."""
+"""Frames that the limiter refuses, however the bytes are cut."""
 
 import pytest
 from hypothesis import given
@@ -72,7 +72,7 @@ ALLOWED = [
 
 @pytest.mark.parametrize("chunk", [1, 3, 10_000])
 @pytest.mark.parametrize("wire", ALLOWED)
-def test_what_passes(wire, chunk):
+def test_frames_within_the_limits_pass(wire, chunk):
     assert verdict(wire, chunk=chunk)[0] is None
 
 
@@ -102,7 +102,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("chunk", [1, 3, 10_000])
 @pytest.mark.parametrize(("wire", "violation"), REFUSED)
-def test_what_is_refused(wire, violation, chunk):
+def test_frames_over_a_limit_are_refused(wire, violation, chunk):
     assert verdict(wire, chunk=chunk)[0] == violation
 
 
@@ -207,7 +207,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("data", ODD)
-def test_what_is_odd_about_a_frame_is_left_to_the_library(data):
+def test_odd_frames_are_left_to_the_library(data):
     assert read_whole_text(data) is None
 
 

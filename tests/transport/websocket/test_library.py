@@ -1,4 +1,4 @@
-"""What we rely on of the inside of the WebSocket library: fails when a version changes it."""
+"""The internals of the WebSocket library that we rely on: fails when a version changes them."""
 
 import inspect
 
@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 from trio_websocket import WebSocketConnection
+from wire import masked_frame
 from wsproto import WSConnection
 from wsproto.connection import ConnectionState, ConnectionType
 
@@ -87,7 +88,7 @@ def test_the_accept_token_is_that_of_the_rfc():
     assert accept_token("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
-async def test_messages_come_whole_and_in_order(stream, connection, masked_frame):
+async def test_messages_come_whole_and_in_order(stream, connection):
     stream.feed(
         masked_frame(TEXT, b"one") + masked_frame(FIRST, b"tw"),
         masked_frame(LAST, b"o") + masked_frame(0x82, b"\xff"),
@@ -96,15 +97,13 @@ async def test_messages_come_whole_and_in_order(stream, connection, masked_frame
     assert messages == ["one", "two", b"\xff"]
 
 
-async def test_a_ping_is_answered_in_one_write(stream, connection, masked_frame):
+async def test_a_ping_is_answered_in_one_write(stream, connection):
     stream.feed(masked_frame(PING, b"p") + masked_frame(TEXT, b"x"))
     await connection.next_message()
     assert stream.written == [b"\x8a\x01p"]
 
 
-async def test_a_reader_whose_messages_nobody_takes_stops_after_a_few(
-    stream, connection, masked_frame
-):
+async def test_a_reader_whose_messages_nobody_takes_stops_after_a_few(stream, connection):
     stream.feed(masked_frame(TEXT, b"x") * (MESSAGE_QUEUE_SIZE + 1) + masked_frame(PING))
     await trio.testing.wait_all_tasks_blocked()
     assert stream.written == []
@@ -122,7 +121,7 @@ GOODBYES = [
 
 @pytest.mark.parametrize(("payload", "is_clean"), GOODBYES)
 async def test_a_close_frame_is_answered_in_one_write_and_the_stream_closed(
-    stream, connection, masked_frame, payload, is_clean
+    stream, connection, payload, is_clean
 ):
     stream.feed(masked_frame(CLOSE, payload))
     closed = await end_of(connection)

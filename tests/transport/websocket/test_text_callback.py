@@ -7,9 +7,12 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from wire import masked_frame
 
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.websocket.upgrade import Admitted
+
+pytestmark = pytest.mark.usefixtures("quick_end")
 
 TEXT, FIRST, LAST = 0x81, 0x01, 0x80
 BINARY, CLOSE, PING = 0x82, 0x88, 0x89
@@ -20,7 +23,7 @@ LIBRARY_READS = 4096
 
 @attrs.define
 class Notes:
-    """A route that notes all it hears, and how: past the library, or received."""
+    """A route that notes each message, and how it came: past the library, or received."""
 
     heard: list = attrs.field(factory=list)
     sockets: list = attrs.field(factory=list)
@@ -46,7 +49,7 @@ class Notes:
 
 @attrs.define
 class Later:
-    """A route whose sessions hear directly at once, but receive only when they may."""
+    """A route whose sessions take callbacks at once, but receive only when they may."""
 
     notes: Notes
     may_receive: trio.Event = attrs.field(factory=trio.Event)
@@ -80,14 +83,14 @@ async def client(listener):
     return client
 
 
-async def test_a_text_that_comes_alone_is_heard_directly(listener, notes, client, masked_frame):
+async def test_a_text_that_comes_alone_skips_the_library(listener, notes, client):
     for text in ("one", "grüß", "x" * 200):
         await client.send(masked_frame(TEXT, text.encode()))
         await listener.wait_until(lambda text=text: ("directly", text) in notes.heard)
 
 
 async def test_a_text_that_fills_what_is_read_at_once_does_not_hide_the_next(
-    notes, listener, client, masked_frame
+    notes, listener, client
 ):
     """The kernel says once that something came, however much it is."""
     whole = masked_frame(TEXT, b"x" * (LIBRARY_READS - 8))
@@ -97,18 +100,14 @@ async def test_a_text_that_fills_what_is_read_at_once_does_not_hide_the_next(
     assert notes.heard == [("directly", "x" * (LIBRARY_READS - 8)), ("directly", "next")]
 
 
-async def test_what_comes_in_one_piece_is_received_in_its_order(
-    listener, notes, client, masked_frame
-):
+async def test_texts_in_one_piece_are_received_in_order(listener, notes, client):
     frames = [masked_frame(TEXT, str(n).encode()) for n in range(10)]
     await client.send(*frames)
     await listener.wait_until(lambda: len(notes.heard) == 10)
     assert notes.heard == [("received", str(n)) for n in range(10)]
 
 
-async def test_a_whole_text_does_not_overtake_what_its_session_has_still_to_receive(
-    open_http_listener, notes, masked_frame
-):
+async def test_a_whole_text_does_not_overtake_pending_messages(open_http_listener, notes):
     """Two frames fill one read; the third comes alone, while they are with the library."""
     listener = await open_http_listener(route=Later(notes))
     client = await listener.connect()
@@ -130,7 +129,7 @@ async def test_a_whole_text_does_not_overtake_what_its_session_has_still_to_rece
     await listener.wait_until(lambda: notes.heard[3:] == [("directly", "fourth")])
 
 
-async def test_all_are_heard_in_order_however_they_come(listener, notes, client, masked_frame):
+async def test_texts_are_received_in_order_however_they_come(listener, notes, client):
     wanted = []
     for n in range(60):
         text = str(n)
@@ -157,9 +156,7 @@ async def test_all_are_heard_in_order_however_they_come(listener, notes, client,
         pytest.param([(0xC1, b"reserved bit")], id="reserved bit"),
     ],
 )
-async def test_what_is_broken_is_left_to_the_library_which_ends_the_connection(
-    listener, notes, client, masked_frame, frames
-):
+async def test_broken_frames_are_left_to_the_library(listener, notes, client, frames):
     for first, payload in frames:
         await client.send(masked_frame(first, payload))
     await client.wait_end()
@@ -167,16 +164,14 @@ async def test_what_is_broken_is_left_to_the_library_which_ends_the_connection(
     assert notes.heard == []
 
 
-async def test_bytes_and_the_end_are_received(listener, notes, client, masked_frame):
+async def test_bytes_and_the_end_are_received(listener, notes, client):
     await client.send(masked_frame(BINARY, b"bytes"))
     await listener.wait_until(lambda: notes.heard == [("received", b"bytes")])
     await client.send(masked_frame(CLOSE, NORMAL))
     await listener.wait_until(lambda: notes.ends == [True])
 
 
-async def test_a_crash_of_the_hearer_ends_only_its_socket_with_1011(
-    listener, notes, client, masked_frame
-):
+async def test_a_crash_of_the_callback_ends_only_its_socket_with_1011(listener, notes, client):
     other = await listener.connect()
     await other.upgrade()
     await listener.wait_until(lambda: len(notes.sockets) == 2)
@@ -187,7 +182,7 @@ async def test_a_crash_of_the_hearer_ends_only_its_socket_with_1011(
     await listener.wait_until(lambda: notes.heard == [("directly", "still here")])
 
 
-async def test_nothing_is_heard_after_our_close(listener, notes, client, masked_frame):
+async def test_nothing_is_received_after_a_server_close(listener, notes, client):
     notes.sockets[0].close_soon(4002, "expelled")
     await client.send(masked_frame(TEXT, b"too late"))
     await client.send(masked_frame(CLOSE, NORMAL))
@@ -196,9 +191,7 @@ async def test_nothing_is_heard_after_our_close(listener, notes, client, masked_
     assert notes.heard == []
 
 
-async def test_a_flood_of_texts_leaves_others_their_turn(
-    listener, notes, client, masked_frame, nursery
-):
+async def test_a_flood_of_texts_leaves_others_their_turn(listener, notes, client, nursery):
     other = await listener.connect()
     await other.upgrade()
     await listener.wait_until(lambda: len(notes.sockets) == 2)
@@ -207,8 +200,8 @@ async def test_a_flood_of_texts_leaves_others_their_turn(
     await listener.wait_until(lambda: ("directly", "me too") in notes.heard)
 
 
-async def test_who_heard_is_free_when_its_connection_has_ended(open_http_listener, masked_frame):
-    class Hearer:
+async def test_the_owner_of_a_callback_is_freed_with_its_connection(small_heap, open_http_listener):
+    class Owner:
         def __init__(self, socket):
             self.socket = socket
             socket.set_text_callback(self.on_message)
@@ -225,9 +218,9 @@ async def test_who_heard_is_free_when_its_connection_has_ended(open_http_listene
             return Admitted(None, self.serve)
 
         async def serve(self, socket):
-            hearer = Hearer(socket)
+            owner = Owner(socket)
             with suppress(SocketEnded):
-                await hearer.socket.receive()
+                await owner.socket.receive()
 
     listener = await open_http_listener(route=Route())
     gc.collect()
@@ -238,6 +231,6 @@ async def test_who_heard_is_free_when_its_connection_has_ended(open_http_listene
         await client.send(masked_frame(CLOSE, NORMAL))
         await client.wait_end()
         await listener.wait_until(lambda: listener.listener.connection_count == 0)
-        assert not any(type(each) is Hearer for each in gc.get_objects())
+        assert not any(type(each) is Owner for each in gc.get_objects())
     finally:
         gc.enable()

@@ -113,18 +113,9 @@ class SocketRadio(Radio):
     async def ping(self, named=None):
         await self.send_raw(f"voiceping:{self.user if named is None else named}")
 
-    async def _message(self):
-        with trio.fail_after(WITHIN):
-            return await self.client.connection.get_message()
-
     async def ended(self):
         """Wait for the end; the close code."""
-        with trio.fail_after(WITHIN):
-            while True:
-                try:
-                    await self.client.connection.get_message()
-                except ConnectionClosed as closed:
-                    return closed.reason and closed.reason.code
+        return await self.client.close_code()
 
     async def vanish(self):
         await self.client.vanish()
@@ -137,7 +128,7 @@ class TextRadio(SocketRadio):
         await self.send_raw("|" + "|".join(map(str, fields)) + "|")
 
     async def receive(self):
-        text = await self._message()
+        text = await self.client.message()
         assert isinstance(text, str)
         assert (text[:1], text[-1:]) == ("|", "|")
         return tuple(text[1:-1].split("|"))
@@ -153,10 +144,10 @@ class ArrayRadio(SocketRadio):
         # As real clients do, for a text message would change the form of the answers.
         payload = f"voiceping:{self.user if named is None else named}".encode()
         with trio.fail_after(WITHIN):
-            await self.client.connection.ping(payload)
+            await self.client.ping(payload)
 
     async def receive(self):
-        data = await self._message()
+        data = await self.client.message()
         assert isinstance(data, bytes)
         fields = msgpack.unpackb(data)
         assert len(data) == len(msgpack.packb(fields))  # the shortest form

@@ -4,11 +4,11 @@ None of our code and no library is used, so what it sees is what anybody sees.
 """
 
 import socket
-import struct
 import time
 
+from wire import RESET_ON_CLOSE
+
 ANSWER_WITHIN = 10.0
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 OFFLINE, ONLINE, BUSY = 0, 1, 2
 
@@ -18,8 +18,8 @@ def status_line(user, code):
     return f"|0|5|{user}|0|{code}|\n".encode()
 
 
-class PipeClient:
-    """One connection to the pipe; made, its user has come in, and `received` is the snapshot.
+class LineClient:
+    """One connection to the pipe; made, its user is logged in, and `received` is the snapshot.
 
     *user* is who it says to be in development mode, where it shows no *token*.
     """
@@ -53,19 +53,13 @@ class PipeClient:
         self._tests += 1
         self.send(f"|1|25|{self.user}|0|{self._tests}|")
         answer = f"|1|26|0|{self.user}|{self._tests}|\n".encode()
-        self.wait_told(answer)
+        self.wait_line(answer)
         self.received = self.received.replace(answer, b"")
 
-    def wait_told(self, line, within=ANSWER_WITHIN):
+    def wait_line(self, line, within=ANSWER_WITHIN):
         """Wait until *line* has come."""
         deadline = time.monotonic() + within
         while line not in self.received:
-            self._receive(deadline)
-
-    def wait_told_anew(self, line, within=ANSWER_WITHIN):
-        """Wait until *line* has come once more than now."""
-        deadline, times = time.monotonic() + within, self.received.count(line)
-        while self.received.count(line) == times:
             self._receive(deadline)
 
     def wait_end(self, within=ANSWER_WITHIN):

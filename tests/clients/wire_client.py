@@ -10,11 +10,19 @@ import struct
 import time
 from contextlib import suppress
 
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ANSWER_WITHIN = 10.0
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+from wire import (
+    CLOSE,
+    FINAL,
+    PING,
+    PONG,
+    RESET_ON_CLOSE,
+    TEXT,
+    masked_frame,
+    parse_frame,
+    upgrade_request,
+)
 
-CONTINUATION, TEXT, CLOSE, PING, PONG = 0x0, 0x1, 0x8, 0x9, 0xA
+ANSWER_WITHIN = 10.0
 
 
 class InvalidInput(Exception):
@@ -44,7 +52,7 @@ class WireClient:
         self.socket.settimeout(ANSWER_WITHIN)
         try:
             self.socket.connect(("127.0.0.1", port))
-            self.socket.sendall(upgrade_request(target, headers))
+            self.socket.sendall(upgrade_request(target, *headers))
             self.head = self._read_head()
         except BaseException:
             self.socket.close()
@@ -68,7 +76,7 @@ class WireClient:
 
     def send(self, opcode, payload=b"", *, is_final=True):
         self._has_sent_close = self._has_sent_close or opcode == CLOSE
-        self.socket.sendall(frame(opcode, payload, is_final=is_final))
+        self.socket.sendall(masked_frame(opcode | FINAL * is_final, payload))
 
     def say(self, op, **data):
         """Send one message of the gateway."""
@@ -102,8 +110,8 @@ class WireClient:
         deadline = time.monotonic() + within
         while (found := parse_frame(self.received, self._read_to)) is None:
             self._receive(deadline)
-        opcode, payload, self._read_to = found
-        return opcode, payload
+        first, payload, self._read_to = found
+        return first & ~FINAL, payload
 
     def next_message(self, within=ANSWER_WITHIN):
         """The next text frame, decoded; pings are answered."""
@@ -177,8 +185,8 @@ class WireClient:
         """Every message so far, from the first."""
         position, found = 0, []
         while (parsed := parse_frame(self.received, position)) is not None:
-            opcode, payload, position = parsed
-            if opcode == TEXT:
+            first, payload, position = parsed
+            if first == FINAL | TEXT:
                 found.append(json.loads(payload))
         return found
 
@@ -209,47 +217,6 @@ class WireClient:
         if not head.startswith(b"HTTP/1.1 101 "):
             raise InvalidInput(head)
         return head
-
-
-def upgrade_request(target, headers=()):
-    lines = [
-        f"GET {target} HTTP/1.1",
-        "host: localhost",
-        "upgrade: websocket",
-        "connection: upgrade",
-        "sec-websocket-version: 13",
-        f"sec-websocket-key: {KEY}",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def frame(opcode, payload=b"", *, is_final=True):
-    """A client's frame; its mask is zero, so the payload stands in it as it is."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([0x80 | size])
-    elif size < 1 << 16:
-        length = struct.pack("!BH", 0x80 | 126, size)
-    else:
-        length = struct.pack("!BQ", 0x80 | 127, size)
-    return bytes([opcode | (0x80 if is_final else 0)]) + length + bytes(4) + payload
-
-
-def parse_frame(data, start):
-    """Read a server's frame: (opcode, payload, where it ends); None if it is not all there."""
-    if len(data) < start + 2:
-        return None
-    size, position = data[start + 1], start + 2
-    if size == 126:
-        position += 2
-        size = int.from_bytes(data[start + 2 : position], "big")
-    elif size == 127:
-        position += 8
-        size = int.from_bytes(data[start + 2 : position], "big")
-    if len(data) < position + size:
-        return None
-    return data[start] & 0x0F, bytes(data[position : position + size]), position + size
 
 
 def shows(message, user, **wanted):
