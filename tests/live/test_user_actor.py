@@ -275,6 +275,13 @@ async def test_the_order_of_claims_outlives_the_actor_and_the_server(store, auto
         assert living.node.memberships.names == {"everyone": "everyone", "chess": "chess"}
 
 
+async def test_a_claim_of_everyone_makes_no_such_server(store, autojump_clock):
+    async with open_living(store, everyone_server=False) as living:
+        await living.connect("bob", servers=("everyone",))
+    async with open_living(store, everyone_server=False) as living:
+        assert living.admin.servers() == []
+
+
 async def test_a_new_name_is_a_member_event_that_replaces_the_status(living, autojump_clock):
     ada = await living.connect("ada")
     bob = await living.connect("bob")
