@@ -314,6 +314,40 @@ def get_users(
     _print_json(_run(get))
 
 
+@commands.command("watch")
+@click.argument("users", metavar="[USER]...", nargs=-1)
+@click.option("--json", "is_json", is_flag=True, help="A line of JSON for each change.")
+@_as_client
+def watch(
+    users: tuple[str, ...], is_json: bool, url: str, token: str | None, user: str | None
+) -> None:
+    """Show who is online, live: a table on a terminal, lines into a pipe.
+
+    Of each USER, or of all whom you may see. To watch shows you to nobody.
+
+    Example: presence watch --user alice, or presence watch bob --json | jq
+    """
+
+    async def run() -> None:
+        from presence.client.presence import open_presence
+        from presence.client.watching import print_changes, show_table
+        from presence.core.types import State
+
+        client = await _sign_in(url, token, user)
+        async with open_presence(url, client.token, state=State.OFFLINE) as presence:
+            await presence.wait_live()
+            if is_json or not os.isatty(1):
+                await print_changes(presence, users, click.echo, is_json=is_json)
+            else:
+                await show_table(presence, users)
+            await presence.wait_live()  # raises why the server refused
+
+    try:
+        _run(run)
+    except* KeyboardInterrupt:
+        click.echo()  # the prompt on a line of its own
+
+
 async def _sign_in(url: str, token: str | None, user: str | None) -> "RestClient":
     from presence.client.rest import RestClient, is_web_address
 
