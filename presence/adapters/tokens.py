@@ -87,10 +87,10 @@ class ForeignIssuer:
 
 @attrs.frozen
 class _Opened:
-    """A token that was found good, and its claims about times."""
+    """A token that was found good, and from when on it is."""
 
     claims: Claims
-    times: Mapping[str, object]
+    starts_at: float
 
 
 class TokenVerifier:
@@ -115,7 +115,7 @@ class TokenVerifier:
         if opened is None:
             opened = self._check(token, now)
             self._keep(digest, opened)
-        _check_times(opened.times, now)
+        _check_times(opened.claims.expires_at, opened.starts_at, now)
         return opened.claims
 
     def _keep(self, digest: bytes, opened: "_Opened") -> None:
@@ -132,9 +132,10 @@ class TokenVerifier:
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenRefused(TokenProblem.MALFORMED) from error
         is_admin = self._judge(raw, issuer)
-        _check_times(raw, now)
-        times = {claim: raw[claim] for claim in ("exp", "nbf", "iat") if claim in raw}
-        return _Opened(_read_claims(raw, is_admin=is_admin), times)
+        expires_at = _read_time(raw, "exp", default=None)
+        starts_at = max(_read_time(raw, "nbf", default=0.0), _read_time(raw, "iat", default=0.0))
+        _check_times(expires_at, starts_at, now)
+        return _Opened(_read_claims(raw, is_admin=is_admin), starts_at)
 
     def _open(self, token: str) -> tuple[Mapping[str, object], ForeignIssuer | None]:
         """Check the signature; return the claims, and the issuer: None is our own secret.
@@ -189,10 +190,10 @@ def _open_with(key: IssuerKey, token: str) -> bytes:
     return payload
 
 
-def _check_times(raw: Mapping[str, object], now: float) -> None:
-    if _read_time(raw, "exp", default=None) <= now:
+def _check_times(expires_at: float, starts_at: float, now: float) -> None:
+    if expires_at <= now:
         raise TokenRefused(TokenProblem.EXPIRED)
-    if max(_read_time(raw, "nbf", default=0.0), _read_time(raw, "iat", default=0.0)) > now + SKEW:
+    if starts_at > now + SKEW:
         raise TokenRefused(TokenProblem.NOT_YET_VALID)
 
 
