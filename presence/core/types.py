@@ -106,14 +106,14 @@ class PublicView:
     def numbered(self, version: int) -> "PublicView":
         """The same view at *version*."""
         return PublicView(
-            self.user_id,
-            self.username,
-            self.status,
-            self.custom_status,
-            self.custom_status_until,
-            self.activity,
-            version,
-            self.last_seen,
+            user_id=self.user_id,
+            username=self.username,
+            status=self.status,
+            custom_status=self.custom_status,
+            custom_status_until=self.custom_status_until,
+            activity=self.activity,
+            version=version,
+            last_seen=self.last_seen,
         )
 
 

@@ -75,13 +75,13 @@ def advance(public: PublicView, actual: ActualState, now_wall: float) -> Sequenc
     if actual.status is Status.OFFLINE:
         return [go_offline(public, now_wall)] if public.is_visible else []
     alike = PublicView(
-        public.user_id,
-        actual.username,
-        actual.status,
-        actual.custom_status,
-        public.custom_status_until,
-        actual.activity,
-        public.version,
+        user_id=public.user_id,
+        username=actual.username,
+        status=actual.status,
+        custom_status=actual.custom_status,
+        custom_status_until=public.custom_status_until,
+        activity=actual.activity,
+        version=public.version,
     )
     if alike == public:
         return []
