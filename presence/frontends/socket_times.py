@@ -3,6 +3,7 @@
 import attrs
 
 from presence.core.rules import Rules
+from presence.transport.limits import NetLimits
 
 
 @attrs.frozen
@@ -13,6 +14,6 @@ class SocketTimes:
     show that it is alive.
     """
 
-    ping_every: float = 30.0
-    lost_after: float = 45.0
+    ping_every: float = NetLimits().socket_ping_every
+    lost_after: float = NetLimits().socket_lost_after
     stall_grace_after: float = Rules().stall_grace_after

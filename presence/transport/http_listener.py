@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from presence.transport.http.connection import HttpConnection
-from presence.transport.sockets.options import tune_socket
+from presence.transport.sockets.options import detect_lost_peer, tune_socket
 from presence.transport.sockets.stream import OutboxStream
 from presence.transport.tcp_listener import TcpListener
 from presence.transport.websocket.upgrade import serve_websocket
@@ -38,6 +38,7 @@ class HttpListener(TcpListener):
                 try:
                     try:
                         tune_socket(sock)
+                        detect_lost_peer(sock, *site.limits.silence)
                         self._poller.add(sock)
                     except OSError:
                         return  # Gone already; some systems say so here.

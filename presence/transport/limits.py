@@ -17,12 +17,16 @@ class NetLimits:
     slow reader, keyed frames and the snapshot apart. A client too slow by either
     is ended with 4008, or cut where that frame cannot be sent. `max_body_bytes`
     holds for every request whose route does not name a bound of its own.
+    After `socket_ping_every` of silence a peer is probed; it is lost `socket_lost_after`
+    its last sign of life.
     """
 
     handshake_after: float = 10.0
     body_after: float = 30.0
     idle_after: float = 75.0
     write_blocked_after: float = 10.0
+    socket_ping_every: float = 30.0
+    socket_lost_after: float = 45.0
     max_frames_per_second: int = 20
     max_frame_bytes: int = 16_384
     max_connections_per_address: int = 200
@@ -32,3 +36,8 @@ class NetLimits:
     origins: Collection[str] = ()
     trusted_proxies: Collection[IPv4Network | IPv6Network] = ()
     is_development: bool = False
+
+    @property
+    def silence(self) -> tuple[float, float]:
+        """After how many seconds a silent peer is probed, and lost."""
+        return self.socket_ping_every, self.socket_lost_after

@@ -317,7 +317,12 @@ def test_settings_reach_rules_limits_and_times():
         socket_lost_after=5.0,
     )
     assert config.rules == Rules(grace_after=1.0, max_devices_per_user=2)
-    assert config.limits == NetLimits(handshake_after=3.0, origins=("https://a.example",))
+    assert config.limits == NetLimits(
+        handshake_after=3.0,
+        origins=("https://a.example",),
+        socket_ping_every=4.0,
+        socket_lost_after=5.0,
+    )
     assert config.times == SocketTimes(ping_every=4.0, lost_after=5.0)
 
 

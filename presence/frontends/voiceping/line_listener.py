@@ -13,12 +13,13 @@ from presence.errors import TokenRefused
 from presence.frontends.authentication import Authentication
 from presence.frontends.socket_times import SocketTimes
 from presence.frontends.user_limit import UserLimit
-from presence.frontends.voiceping.line_socket import LineSocket, tune_line_socket
+from presence.frontends.voiceping.line_socket import LineSocket
 from presence.frontends.voiceping.lines import LOGIN
 from presence.live.claims import Claims
 from presence.transport.context import ServerContext
 from presence.transport.faults import Refusal
 from presence.transport.sockets.ending import finish
+from presence.transport.sockets.options import detect_lost_peer, tune_socket
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import TcpListener
 
@@ -115,7 +116,8 @@ class LineListener(TcpListener):
     async def _first_line(self, sock: stdsocket.socket, pipe: LineSocket) -> str | None:
         """The first line, if it is complete in time."""
         try:
-            tune_line_socket(sock, self._plan.times)
+            tune_socket(sock)
+            detect_lost_peer(sock, self._plan.times.ping_every, self._plan.times.lost_after)
             self._poller.add(sock)
             with trio.move_on_after(self._site.limits.handshake_after or math.inf):
                 return await pipe.receive()

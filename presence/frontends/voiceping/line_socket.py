@@ -5,12 +5,10 @@ from collections.abc import Callable
 
 import trio
 
-from presence.frontends.socket_times import SocketTimes
 from presence.frontends.voiceping.lines import LineReader
 from presence.transport.concurrency_gate import ConcurrencyGate
 from presence.transport.context import ServerContext
 from presence.transport.sockets.fd_table import LOST
-from presence.transport.sockets.options import tune_socket
 from presence.transport.sockets.poller import Poller
 from presence.transport.sockets.stream import OutboxStream, SocketEnded
 
@@ -18,36 +16,8 @@ RECEIVE_BYTES = 4096
 LINES_PER_TURN = 50
 """After so many lines of one client others have their turn."""
 
-KEEP_ALIVE_PROBES = 3
-LONGEST_KEEP_ALIVE = 32_767
-"""Seconds; Linux takes no more."""
-
 NO_LINES: list[str] = []
 """The empty list that nearly all connections share; never to be changed."""
-
-
-def tune_line_socket(sock: stdsocket.socket, times: SocketTimes) -> None:
-    """As `tune_socket`; and the kernel is to notice a client that vanished.
-
-    It probes after `ping_every` of silence, and gives up `lost_after` after the
-    last sign of life. Options that the platform lacks are left out.
-    """
-    tune_socket(sock)
-    sock.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_KEEPALIVE, 1)
-    probe_every = (times.lost_after - times.ping_every) / KEEP_ALIVE_PROBES
-    for name, value in (
-        ("TCP_KEEPIDLE", _whole_seconds(times.ping_every)),
-        ("TCP_KEEPINTVL", _whole_seconds(probe_every)),
-        ("TCP_KEEPCNT", KEEP_ALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", min(round(times.lost_after * 1000), 2**31 - 1)),
-    ):
-        option = getattr(stdsocket, name, None)
-        if option is not None:
-            sock.setsockopt(stdsocket.IPPROTO_TCP, option, value)
-
-
-def _whole_seconds(seconds: float) -> int:
-    return min(max(1, round(seconds)), LONGEST_KEEP_ALIVE)
 
 
 class LineSocket(OutboxStream):

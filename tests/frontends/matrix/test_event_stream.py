@@ -1,5 +1,7 @@
 """The draft's event stream: Server-Sent Events that resume, and the same as a long poll."""
 
+import socket
+
 import pytest
 import trio
 import trio.lowlevel
@@ -180,6 +182,17 @@ async def test_a_client_that_never_reads_is_cut_and_nobody_waits_for_it(start_se
             sent += 1
             assert stream.outbox.statistics().waiting_keys <= 3
             await trio.lowlevel.checkpoint()
+
+
+async def test_the_kernel_detects_a_client_that_vanished_without_a_word(start_server, open_events):
+    server = await start_server(socket_ping_every=20.0, socket_lost_after=26.0)
+    await open_events(server, "alice")
+    await server.until(lambda: server.node.connections.of("alice"))
+    [stream] = server.node.connections.subscribers_of("alice")
+    sock = stream.outbox._socket  # private: only the kernel tells of these options
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert [sock.getsockopt(socket.IPPROTO_TCP, each) for each in options] == [20, 2, 26_000]
 
 
 async def test_a_stream_beyond_the_limit_is_refused(start_server, open_events):
