@@ -48,6 +48,7 @@ class Bystander:
         self.victim.set("away", custom_status="as it was", activity="calm")
         self.client.wait_for(lambda _: self.client.told_of("victim")[-1:] != [])
         self.client.wait_for(lambda _: self.client.told_of("victim")[-1][1] == "away")
+        self.victim.wait_for(lambda frames: frames[-1]["d"].get("status") == "away")
         self.before = self.state()
         self.frames = (len(self.client.frames), len(self.victim.frames))
 

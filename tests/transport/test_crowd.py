@@ -10,6 +10,7 @@ from wire import masked_frame, upgrade_request
 
 from presence.transport.concurrency_gate import HANDSHAKES_AT_ONCE, TEARDOWNS_AT_ONCE
 from presence.transport.http.request import error_response
+from presence.transport.sockets import stream
 from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import ACCEPTS_PER_TURN
 from presence.transport.websocket.frames import text_frame
@@ -141,15 +142,19 @@ async def test_connections_lost_at_once_are_torn_down_a_few_at_a_time(
         assert route.most_at_once <= HANDSHAKES_AT_ONCE
 
 
-async def test_slow_readers_of_close_frames_block_no_teardown(open_http_listener, route):
+async def test_slow_readers_of_close_frames_block_no_teardown(
+    open_http_listener, route, monkeypatch
+):
+    monkeypatch.setattr(stream, "LAST_CHANCE_AFTER", 30.0)  # none of them is cut meanwhile
     listener = await open_http_listener(route=route, max_unsent_bytes=1000)
     await come_in(listener, route)
     for socket in route.begun:
         while socket.stream.push(text_frame(b"x" * 60_000)):
             pass
-    with trio.fail_after(1.5):  # before any of them is cut
-        await listener.wait_until(lambda: listener.counts["slow"] == MORE)
+    await listener.wait_until(lambda: listener.counts["slow"] == MORE)
     assert listener.listener.connection_count == MORE
+    for socket in route.begun:
+        socket.stream.cut("enough seen")
 
 
 async def test_clients_lost_while_waiting_for_the_store_block_no_handshake(
