@@ -180,3 +180,25 @@ def test_a_device_that_made_room_does_not_count_in_the_change_that_took_it():
     life.set_device("desk", State.ONLINE)
     life.set_device("phone", IDLE)
     assert life.take_statuses() == [ONLINE, AWAY]
+
+
+def test_a_swept_device_that_comes_back_is_a_change_that_others_see(life):
+    """So it has to fit the rate of changes while visible."""
+    phone = life.connect("phone")
+    life.ping(phone)
+    life.wait(life.wake_at - life.mono - 5.0)
+    for number in range(5):
+        life.say(phone, custom_status=f"{number}")
+    life.wait(6.0)
+    assert life.view.status is OFF
+    assert isinstance(life.set_device("phone", State.ONLINE)[0], OverRate)
+
+
+def test_going_offline_is_not_over_the_rate_of_changes_in_secret_either(life):
+    life.connect("phone")
+    life.patch(appear_offline=True)
+    for number in range(5):
+        life.patch(custom_status=f"{number}")
+    assert isinstance(life.set_device("phone", IDLE)[0], OverRate)
+    life.set_device("phone", State.OFFLINE)
+    assert life.user.devices.states == {"phone": State.OFFLINE}
