@@ -185,6 +185,7 @@ def test_a_device_that_made_room_does_not_count_in_the_change_that_took_it():
 def test_a_swept_device_that_comes_back_is_a_change_that_others_see(life):
     """So it has to fit the rate of changes while visible."""
     phone = life.connect("phone")
+    life.set_device("phone", State.ONLINE, lease=14_400.0)
     life.ping(phone)
     life.wait(life.wake_at - life.mono - 5.0)
     for number in range(5):
@@ -202,3 +203,10 @@ def test_going_offline_is_not_over_the_rate_of_changes_in_secret_either(life):
     assert isinstance(life.set_device("phone", IDLE)[0], OverRate)
     life.set_device("phone", State.OFFLINE)
     assert life.user.devices.states == {"phone": State.OFFLINE}
+
+
+@pytest.mark.parametrize("intent", [AWAY, OFF, ONLINE, DND])
+def test_only_do_not_disturb_is_ended_by_a_device_that_knows_no_other_choice(life, intent):
+    life.say(life.connect("phone"), intent=intent)
+    life.set_device("phone", State.ONLINE, ends_dnd=True)
+    assert life.user.preferences.intent is (ONLINE if intent is DND else intent)
