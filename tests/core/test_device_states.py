@@ -6,6 +6,7 @@ from core_life import Life, run_of
 from presence.core.events import Ending, OverRate, TooManyDevices
 from presence.core.rules import Rules
 from presence.core.types import State, Status
+from presence.core.user.patch import PresencePatch
 
 ONLINE, AWAY, OFF, DND = Status.ONLINE, Status.AWAY, Status.OFFLINE, Status.DND
 IDLE = State.IDLE
@@ -210,3 +211,10 @@ def test_only_do_not_disturb_is_ended_by_a_device_that_knows_no_other_choice(lif
     life.say(life.connect("phone"), intent=intent)
     life.set_device("phone", State.ONLINE, ends_dnd=True)
     assert life.user.preferences.intent is (ONLINE if intent is DND else intent)
+
+
+def test_a_newer_choice_is_not_ended_by_an_older_word_that_waited_with_it():
+    older = PresencePatch(ends_dnd=True)
+    assert not older.merged_with(PresencePatch(intent=DND)).ends_dnd
+    assert older.merged_with(PresencePatch(custom_status=None)).ends_dnd
+    assert PresencePatch(intent=DND).merged_with(older).ends_dnd
