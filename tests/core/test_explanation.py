@@ -77,7 +77,7 @@ def test_all_devices_that_are_idle_decide_together(life):
 
 
 def test_a_swept_device_says_since_when_it_is_silent_and_decides_nothing(life):
-    life.connect("laptop", state=State.IDLE)
+    life.connect("laptop")
     life.ping(life.connect("radio"))
     pinged_at = life.now.wall
     life.wait(420.0)
