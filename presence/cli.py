@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import resource
 import signal
 import time
@@ -25,6 +24,7 @@ from presence.config import (
     print_config,
 )
 from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
+from presence.durations import parse_moment, parse_span
 from presence.errors import InvalidInput, PresenceError, StartFailed
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ FAILED: Final = 1
 FEW_OPEN_FILES: Final = 4096
 """A limit of open files below this is worth a warning at the start."""
 LONGEST_TTL: Final = 10 * 365 * 86400
-_UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
+SYNONYMS: Final = {"invisible": "offline", "busy": "dnd", "idle": "away"}
+"""Other words for a status, as other programs have them."""
+STATUSES: Final = ("online", "away", "dnd", "offline")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -56,22 +57,21 @@ class _Commands(click.Group):
 
 
 def read_until(text: str) -> float | str:
-    """Read a duration such as 30m (s, m, h, d) as seconds, or a time as the server reads it."""
-    if duration := _DURATION.fullmatch(text):
-        return float(duration[1]) * _UNIT_SECONDS[duration[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise click.BadParameter("say how long, such as 30m, or a time with its zone")
+    """Read a span such as 1h30m as seconds, or a moment as the server reads it."""
+    if (seconds := parse_span(text)) is not None:
+        return seconds
+    moment = parse_moment(text, datetime.now().astimezone())
+    if moment is None:
+        raise click.BadParameter(
+            "say how long, such as 30m or 1h30m, or when, such as 17:00, tomorrow,"
+            " or a time with its zone"
+        )
     return moment.isoformat()
 
 
 def read_keep(text: str) -> float:
     """Read the length of a lease, such as 4h, as seconds."""
-    duration = _DURATION.fullmatch(text)
-    seconds = float(duration[1]) * _UNIT_SECONDS[duration[2]] if duration else 0.0
+    seconds = parse_span(text) or 0.0
     if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
         bounds = f"from {SHORTEST_LEASE:.0f}s to {LONGEST_LEASE / 3600:.0f}h"
         raise click.BadParameter(f"say how long, such as 30m: {bounds}")
@@ -229,7 +229,11 @@ def check_config(file: Path) -> None:
 def _as_client(command: _Command) -> _Command:
     """Add the options that name the server and the user of a client command."""
     for option in (
-        click.option("--user", help="Who you are, on a development server of this machine."),
+        click.option(
+            "--user",
+            envvar="PRESENCE_USER",
+            help="Who you are, on a development server of this machine (PRESENCE_USER).",
+        ),
         click.option("--token", envvar="PRESENCE_TOKEN", help="Your token (PRESENCE_TOKEN)."),
         click.option(
             "--url", envvar="PRESENCE_URL", default=DEFAULT_URL, help=f"Server ({DEFAULT_URL})."
@@ -240,9 +244,11 @@ def _as_client(command: _Command) -> _Command:
 
 
 @commands.command("set")
-@click.argument("status", type=click.Choice(["online", "away", "dnd", "offline"]))
+@click.argument("status", type=click.Choice([*STATUSES, *SYNONYMS]))
 @click.option("--text", help='Custom status; "" clears it.')
-@click.option("--until", type=read_until, metavar="WHEN", help="How long (30m, 2h), or a time.")
+@click.option(
+    "--until", type=read_until, metavar="WHEN", help="How long (1h30m), or when (17:00, tomorrow)."
+)
 @click.option(
     "--keep",
     type=read_keep,
@@ -265,7 +271,9 @@ def set_status(
 
     Example: presence set dnd --text "In a meeting" --until 30m
     """
-    change: dict[str, object] = {"status": status}
+    if status in SYNONYMS:
+        click.echo(f"{status} is called {SYNONYMS[status]} here.", err=True)
+    change: dict[str, object] = {"status": SYNONYMS.get(status, status)}
     if text is not None:
         change["custom_status"] = text or None
     if until is not None:

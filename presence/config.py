@@ -17,7 +17,7 @@ from presence.frontends.socket_times import SocketTimes
 from presence.transport.limits import NetLimits
 
 VARIABLE_PREFIX: Final = "PRESENCE_"
-CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN"})
+CLIENT_VARIABLES: Final = frozenset({"PRESENCE_URL", "PRESENCE_TOKEN", "PRESENCE_USER"})
 """Variables of the client commands, which are no settings."""
 
 FOREIGN_KEYS: Final = ("token_public_key", "token_jwks")

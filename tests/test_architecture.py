@@ -45,6 +45,7 @@ MAY_IMPORT = {
         "presence.metrics",
     },
     "presence.announcement": set(),
+    "presence.durations": set(),
     "presence.listeners": {"presence.transport"},
     "presence.wiring": {
         "actors",
@@ -79,6 +80,7 @@ MAY_IMPORT = {
         "presence.config",
         "presence.core.rules",
         "presence.core.types",
+        "presence.durations",
         "presence.log",
         "presence.process",
     },

@@ -313,6 +313,20 @@ def test_set_names_the_bounds_of_what_it_can_keep(run, asked, text):
     assert "from 10s to 4h" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("word", "status"), [("invisible", "offline"), ("busy", "dnd"), ("idle", "away")]
+)
+def test_set_takes_the_words_of_other_programs_and_says_so(run, asked, word, status):
+    result = run("set", word, "--token", "t")
+    assert asked[0][-1] == {"status": status}
+    assert result.stderr.startswith(f"{word} is called {status} here.\n")
+
+
+def test_the_environment_may_say_who_one_is(run, asked):
+    run("get", "bob", env={"PRESENCE_USER": "alice"})
+    assert asked[0] == ("get_dev_token", cli.DEFAULT_URL, None, "alice")
+
+
 def test_get_asks_for_all_users_at_once(run, asked):
     result = run("get", "bob", "carol", "--token", "t")
     assert json.loads(result.stdout) == [{"id": "bob"}]
@@ -347,7 +361,7 @@ def test_a_development_user_gets_a_token_first(run, asked):
         ["get", "bob", "--user", "alice", "--url", "http://example.org"],
         ["get", "bob", "--token", "t", "--url", "example.org"],
         ["get", "bob", "--token", "t", "--url", "http://host:port"],
-        ["set", "busy", "--token", "t"],
+        ["set", "gone", "--token", "t"],
         ["set", "dnd", "--token", "t", "--until", "soon"],
         ["set", "dnd", "--token", "t", "--until", "2026-11-21T18:00:00"],
     ],
@@ -374,6 +388,7 @@ def test_a_refused_request_is_one_sentence(run, monkeypatch):
         ("45s", 45.0),
         ("30m", 1800.0),
         ("2h", 7200.0),
+        ("1h30m", 5400.0),
         ("1d", 86400.0),
         ("2026-11-21T18:00:00Z", "2026-11-21T18:00:00+00:00"),
         ("2026-11-21T18:00:00+02:00", "2026-11-21T18:00:00+02:00"),
@@ -384,7 +399,7 @@ def test_until_is_a_duration_or_a_moment(text, until):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1", "1.5h", "\uff11m", "30 m", "5w", "tomorrow", "2026-11-21"]
+    "text", ["", "-1", "1.5h", "\uff11m", "30 m", "5w", "25:00", "yesterday", "2026-11-21"]
 )
 def test_until_is_nothing_else(text):
     with pytest.raises(click.BadParameter):
