@@ -44,7 +44,7 @@ from presence.client.model import (
     read_user,
 )
 from presence.client.protocol import HEARTBEAT, Event, Mirror, Ready
-from presence.client.rest import RequestFailed, RestClient
+from presence.client.rest import PAGE, RequestFailed, RestClient
 from presence.core.types import State, Status
 from presence.core.user.patch import UNSET, Unset
 
@@ -218,6 +218,20 @@ class Presence:
     async def get_users(self, ids: Iterable[str]) -> list[User]:
         """Those of *ids* that one may see, in that order; raises `RequestFailed`."""
         return [read_user(each) for each in await (await self._rest()).get_users(list(ids))]
+
+    async def members(self, server_id: str) -> AsyncIterator[User]:
+        """All members of a server by id, also those that its snapshot leaves out.
+
+        Read in pages; raises `RequestFailed`.
+        """
+        after: str | None = None
+        while True:
+            page = await (await self._rest()).get_members(server_id, after)
+            for raw in page:
+                yield read_user(raw)
+            if len(page) < PAGE:
+                return
+            after = read_user(page[-1]).id
 
     async def explain(self) -> Mapping[str, Any]:
         """Why one has one's status, and what changes it next; raises `RequestFailed`."""

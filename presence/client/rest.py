@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import asks
 import attrs
@@ -17,6 +17,7 @@ from presence.errors import PresenceError
 prepare_backend(version("anyio"))
 
 ANSWER_AFTER: Final = 10.0
+PAGE: Final = 500
 
 
 class RequestFailed(PresenceError):
@@ -61,6 +62,15 @@ class RestClient:
         if not isinstance(users, list):
             raise RequestFailed(f"{self.url} answered without users")
         return users
+
+    async def get_members(self, server: str, after: str | None = None) -> list[dict[str, Any]]:
+        """At most `PAGE` members of *server* with ids greater than *after*, by id."""
+        query = urlencode({"limit": PAGE} | ({} if after is None else {"after": after}))
+        answer = await self._ask("GET", f"/servers/{quote(server, safe='')}/members?{query}")
+        members = answer.get("members")
+        if not isinstance(members, list):
+            raise RequestFailed(f"{self.url} answered without members")
+        return members
 
     async def explain_me(self) -> dict[str, Any]:
         """Why one is shown with one's status, and what changes next."""

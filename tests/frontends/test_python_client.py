@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 import trio
 
+from presence.client import presence, rest
 from presence.client.backoff import Backoff
 from presence.client.connection import ConnectionState, PresenceRefused
 from presence.client.presence import open_presence
+from presence.client.rest import RequestFailed
 from presence.core.types import Status
 
 SOON = Backoff(0.05, 0.2)
@@ -58,6 +60,18 @@ async def test_a_user_is_waited_for(server, open_client):
     with trio.fail_after(5.0):
         found = await alice.wait_for("bob", lambda user: user.status is Status.AWAY)
     assert found.id == "bob"
+
+
+async def test_members_are_read_in_pages(server, open_client, monkeypatch):
+    for module in (rest, presence):
+        monkeypatch.setattr(module, "PAGE", 2)
+    for number in range(5):
+        await server.patch(f"user{number}", status="online")
+    alice = await open_client(server, user="alice")
+    members = [user.id async for user in alice.members("everyone")]
+    assert members == ["alice", *(f"user{number}" for number in range(5))]
+    with pytest.raises(RequestFailed):
+        [user async for user in alice.members("nowhere")]
 
 
 async def test_idle_is_the_state_of_the_device_alone(server, open_client):
