@@ -25,19 +25,23 @@ def run_client(request):
     return request.getfixturevalue("node_programs").run
 
 
-def shown(browser, user):
-    events = browser.told_of(user)
-    return events[-1][1] if events else None
+def wait_shown(browser, user, status, since=0):
+    """Wait until *browser* was told so after its first *since* events about the user.
+
+    Not until it is so at last: a sync that was on its way may say otherwise.
+    """
+    browser.wait_for(lambda _: status in [told for _, told in browser.told_of(user)[since:]])
 
 
 def test_a_client_sets_all_presences_and_a_browser_sees_them(server, run_client):
     browser = server.client("bob")
     client = run_client(server, "alice")
     assert client.wait_for(logged_in="@alice:localhost")
-    browser.wait_for(lambda _: shown(browser, "alice") == "online")
+    wait_shown(browser, "alice", "online")
     for presence, status in (("unavailable", "away"), ("online", "online"), ("offline", "offline")):
+        known = len(browser.told_of("alice"))
         client.set(presence, "in a test")
-        browser.wait_for(lambda _, status=status: shown(browser, "alice") == status)
+        wait_shown(browser, "alice", status, known)
 
 
 def test_a_client_is_told_of_a_browser_and_reads_it(server, run_client):
