@@ -1,7 +1,6 @@
 """A long poll from its request to its answer: catch up, else wait, else say where it stands."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 import attrs
@@ -61,35 +60,36 @@ class Polling(Generic[R]):
         Without a change waits for one, at most *timeout* seconds. Raises `HttpError`,
         `UserUnavailable`, `UserCrashed` or `StoreUnavailable`.
         """
-        async with self._connection(claims, params) as connection:
-            missed = None if since is None else await self._missed(connection, since)
-            is_snapshot = missed is None
-            if missed is None:
-                missed = await self._snapshot(connection, since)
-            if not missed and not is_snapshot and not self._has_news(connection, since):
-                with trio.move_on_after(timeout) as waiting:
-                    await connection.wait()
-                if waiting.cancelled_caught:
-                    connection.note_idle()
-            return self._answer(connection, since, missed, is_snapshot=is_snapshot)
+        connection = self._open(claims, params)
+        connection.register()
+        try:
+            await connection.arrive()
+            _refuse_ended(connection)
+            return await self._wait_and_answer(connection, since, timeout)
+        finally:
+            connection.leave(Ending.POLL)
 
-    @asynccontextmanager
-    async def _connection(
-        self, claims: Claims, params: ConnectParams
-    ) -> AsyncIterator[PollConnection[R]]:
+    def _open(self, claims: Claims, params: ConnectParams) -> PollConnection[R]:
         if self._service.is_draining:
             raise HttpError(503, "the server is stopping", retry_after(1))
         problem = self._user_limit.refusal(claims.user_id, params.device)
         if problem is not None:
             raise HttpError(429, problem, retry_after(1))
-        connection = PollConnection(self._service, claims, params, self._lane)
-        connection.register()
-        try:
-            await connection.arrive()
-            _refuse_ended(connection)
-            yield connection
-        finally:
-            connection.leave(Ending.POLL)
+        return PollConnection(self._service, claims, params, self._lane)
+
+    async def _wait_and_answer(
+        self, connection: PollConnection[R], since: Position | None, timeout: float
+    ) -> PollAnswer:
+        missed = None if since is None else await self._missed(connection, since)
+        is_snapshot = missed is None
+        if missed is None:
+            missed = await self._snapshot(connection, since)
+        if not missed and not is_snapshot and not self._has_news(connection, since):
+            with trio.move_on_after(timeout) as waiting:
+                await connection.wait()
+            if waiting.cancelled_caught:
+                connection.note_idle()
+        return self._answer(connection, since, missed, is_snapshot=is_snapshot)
 
     async def _missed(
         self, connection: PollConnection[R], since: Position
