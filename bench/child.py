@@ -13,7 +13,7 @@ ANSWER_WITHIN = 600.0
 
 
 class LoadFailed(Exception):
-    """What loads the server, or looks at it, ended or did not do what it should; says why."""
+    """A process of the benchmark ended or did not do its task; the text says why."""
 
 
 class Child:

@@ -1,4 +1,4 @@
-"""What a client knows of users and servers, as values."""
+"""Users, servers and changes as a client knows them: values, and how they are read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

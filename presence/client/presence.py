@@ -16,15 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-import attrs
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    HandshakeError,
-    WebSocketConnection,
-    wrap_client_stream,
-)
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError
 
 from presence.client.backoff import Backoff
 from presence.client.connection import (
@@ -34,6 +27,7 @@ from presence.client.connection import (
     PresenceLost,
     PresenceRefused,
 )
+from presence.client.gateway import Gateway
 from presence.client.model import (
     Change,
     ProtocolError,
@@ -43,19 +37,15 @@ from presence.client.model import (
     read_self,
     read_user,
 )
-from presence.client.protocol import HEARTBEAT, Event, Mirror, Ready
+from presence.client.protocol import Event, Mirror, Ready
 from presence.client.rest import PAGE, RequestFailed, RestClient
+from presence.client.watcher import Watcher
 from presence.core.types import State, Status
 from presence.core.user.patch import UNSET, Unset
 
-HEARTBEAT_EVERY: Final = 20.0
-ANSWERED_WITHIN: Final = 15.0
-"""Seconds after which a connection without an answer to a heartbeat is lost."""
-CONNECTED_WITHIN: Final = 20.0
 EXPIRED: Final = 4001
 
 GetToken = Callable[[], Awaitable[str]]
-SomeStream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 Ends = datetime | timedelta | None | Unset
 
 
@@ -120,14 +110,14 @@ class Presence:
         self._state = state
         self._status = status
         self._backoff = reconnect
-        self._ssl_context = ssl_context
         self._answer_after = answer_after
         self._mirror = Mirror()
+        self._gateway = Gateway(
+            url, ssl_context, lambda text: self._take(self._mirror.receive(text))
+        )
         self._watchers: set[Watcher] = set()
-        self._socket: WebSocketConnection | None = None
         self._turned = trio.Event()
         self._refusal: PresenceRefused | None = None
-        self._answered_at = 0.0
         self.connection = Connection(ConnectionState.CONNECTING)
 
     # -- what is known -----------------------------------------------------------------------
@@ -213,7 +203,8 @@ class Presence:
         """Say that this device is idle, or in use again; the status set by hand stays."""
         self._state = State.IDLE if is_idle else State.ONLINE
         data = {"status": "away", "afk": True} if is_idle else {"afk": False}
-        await self._send(json.dumps({"op": "PRESENCE_UPDATE", "d": data}))
+        # Without a connection the next one brings the state along.
+        await self._gateway.send(json.dumps({"op": "PRESENCE_UPDATE", "d": data}))
 
     async def get_users(self, ids: Iterable[str]) -> list[User]:
         """Those of *ids* that one may see, in that order; raises `RequestFailed`."""
@@ -257,18 +248,15 @@ class Presence:
 
     async def say_goodbye(self) -> None:
         """Leave at once, without a grace."""
-        socket = self._socket
-        if socket is not None:
-            with trio.move_on_after(2.0, shield=True):
-                await socket.aclose()
+        await self._gateway.say_goodbye()
 
     async def _connect(self) -> str:
         """One connection from its beginning to its end; returns why it ended."""
         try:
-            with trio.fail_after(CONNECTED_WITHIN):
-                resource = await self._resource()
-                stream = await self._open_stream()
-            return await self._converse(stream, resource)
+            return await self._gateway.run(await self._resource())
+        except PresenceRefused as refusal:
+            self._refusal = refusal
+            return refusal.problem
         except ConnectionRejected as rejected:
             return self._refuse(rejected.status_code)
         except ConnectionClosed as closed:
@@ -277,54 +265,6 @@ class Presence:
             return str(error)
         except trio.TooSlowError:
             return "the server did not answer in time"
-
-    async def _converse(self, stream: SomeStream, resource: str) -> str:
-        """Shake hands on *stream* and receive until the end; closes it whatever happens."""
-        problem, ended = "the connection ended", list[Exception]()
-        try:
-            # The library itself leaves the stream open where its handshake is refused.
-            async with stream, trio.open_nursery() as nursery:
-                with trio.fail_after(CONNECTED_WITHIN):
-                    host = urlsplit(self._url).netloc
-                    socket = await wrap_client_stream(nursery, stream, host, resource)
-                problem = await self._receive(socket)
-                nursery.cancel_scope.cancel()
-        except* (HandshakeError, ConnectionClosed, trio.TooSlowError, ProtocolError) as group:
-            ended += _flatten(group)
-        if ended:
-            raise ended[0]
-        return problem
-
-    async def _open_stream(self) -> SomeStream:
-        parts = urlsplit(self._url)
-        host = parts.hostname or ""
-        if parts.scheme != "https":
-            return await trio.open_tcp_stream(host, parts.port or 80)
-        return await trio.open_ssl_over_tcp_stream(
-            host, parts.port or 443, ssl_context=self._ssl_context
-        )
-
-    async def _receive(self, socket: WebSocketConnection) -> str:
-        self._socket, self._answered_at = socket, trio.current_time()
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._beat, socket, nursery.cancel_scope)
-                while True:
-                    text = await socket.get_message()
-                    self._answered_at = trio.current_time()
-                    if isinstance(text, str):
-                        self._take(self._mirror.receive(text))
-        finally:
-            self._socket = None
-        return "the server fell silent"
-
-    async def _beat(self, socket: WebSocketConnection, scope: trio.CancelScope) -> None:
-        while True:
-            await trio.sleep(HEARTBEAT_EVERY)
-            await socket.send_message(HEARTBEAT)
-            await trio.sleep(ANSWERED_WITHIN)
-            if trio.current_time() - self._answered_at > HEARTBEAT_EVERY + ANSWERED_WITHIN:
-                scope.cancel()
 
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -387,59 +327,6 @@ class Presence:
 
     async def _rest(self) -> RestClient:
         return RestClient(self._url, await self._current_token(), self._answer_after)
-
-    async def _send(self, text: str) -> None:
-        socket = self._socket
-        if socket is not None:  # else the next connection brings it along
-            try:
-                await socket.send_message(text)
-            except ConnectionClosed:
-                return
-
-
-@attrs.define(eq=False)
-class Watcher:
-    """The newest change of each user that a reader has not taken yet."""
-
-    users: Collection[str] | None
-    _pending: dict[str, Change] = attrs.field(factory=dict)
-    _wakeup: trio.Event = attrs.field(factory=trio.Event)
-    _is_closed: bool = False
-
-    def offer(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            user_id = change.user.id
-            if self.users is not None and user_id not in self.users:
-                continue
-            older = self._pending.pop(user_id, None)
-            if older is not None:
-                change = attrs.evolve(change, previous=older.previous)
-            self._pending[user_id] = change
-        self._wakeup.set()
-
-    def close(self) -> None:
-        self._is_closed = True
-        self._wakeup.set()
-
-    def __aiter__(self) -> "Watcher":
-        return self
-
-    async def __anext__(self) -> Change:
-        await trio.lowlevel.checkpoint()
-        while not self._pending:
-            if self._is_closed:
-                raise StopAsyncIteration
-            self._wakeup = trio.Event()
-            await self._wakeup.wait()
-        return self._pending.pop(next(iter(self._pending)))
-
-
-def _flatten(group: BaseExceptionGroup[Exception]) -> list[Exception]:
-    """The exceptions of *group* and of the groups in it."""
-    found: list[Exception] = []
-    for each in group.exceptions:
-        found += _flatten(each) if isinstance(each, BaseExceptionGroup) else [each]
-    return found
 
 
 def _end(ends: Ends) -> str | Unset | None:

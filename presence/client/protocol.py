@@ -47,7 +47,7 @@ Event = Ready | Change | SelfChanged | HeartbeatAcknowledged
 
 
 class Mirror:
-    """What the server has told, over all connections. `me` is None before the first of them."""
+    """A picture of all that the server has told. `me` is None before the first connection."""
 
     def __init__(self) -> None:
         self.me: SelfView | None = None

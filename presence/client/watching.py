@@ -1,4 +1,4 @@
-"""What `presence watch` shows: a live table on a terminal, lines into a pipe."""
+"""The output of `presence watch`: a live table on a terminal, lines into a pipe."""
 
 import json
 import time

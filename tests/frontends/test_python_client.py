@@ -124,6 +124,12 @@ async def test_a_refused_token_ends_the_trying(start_server):
     assert client.connection.state is ConnectionState.CLOSED
 
 
+async def test_without_a_token_or_a_user_nothing_is_tried(server):
+    async with open_presence(f"http://127.0.0.1:{server.port}", reconnect=SOON) as client:
+        with trio.fail_after(5.0), pytest.raises(PresenceRefused):
+            await client.wait_live()
+
+
 async def test_a_disconnected_user_does_not_come_back_by_itself(server, open_client):
     alice = await open_client(server, user="alice")
     async with alice.changes() as changes:

@@ -1,4 +1,4 @@
-"""What Matrix clients are sent about users: the events of the draft and of the client API."""
+"""Events and answers about users, in the form of the draft and of the client API."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

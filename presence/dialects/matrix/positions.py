@@ -1,4 +1,4 @@
-"""Positions in the stream of changes: what a client was told of.
+"""Positions in the stream of changes.
 
 A position is `<version>.<own>`: the newest public change, and a fingerprint of
 the user's own state, which has no version. To a client it is opaque.
@@ -37,5 +37,5 @@ def parse_version(raw: str | None) -> int | None:
 
 
 def fingerprint(own_event: bytes) -> str:
-    """What tells one own state from another."""
+    """Eight digits that tell one own state of a user from another."""
     return f"{zlib.crc32(own_event):08x}"

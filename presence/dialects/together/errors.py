@@ -1,4 +1,4 @@
-"""What Together refuses: frames are dropped and counted, requests are answered with a sentence."""
+"""Refusals of Together: a frame is dropped and counted, a request is answered with a sentence."""
 
 import enum
 from typing import Final

@@ -1,4 +1,4 @@
-"""What VoicePing refuses: no answer says so; a frame is dropped and its reason counted."""
+"""Refusals of VoicePing: no answer says so; a frame is dropped and its reason counted."""
 
 import enum
 from typing import Final
