@@ -137,10 +137,12 @@ class FrameLimiter:
 
     def _judge_size(self, first: int, length: int) -> Violation | None:
         """Decide on the declared length, before a byte of the payload came."""
-        before = self._message_bytes if first & 0x0F == 0 else 0
+        # A continuation that continues nothing is the library's to refuse, not ours.
+        continues = first & 0x0F == 0 and self._is_message_open
+        before = self._message_bytes if continues else 0
         if self._max_bytes and before + length > self._max_bytes:
             return Violation(TOO_LARGE, f"frame or message larger than {self._max_bytes} bytes")
-        if first & 0x0F == 0 and self._fragments >= MAX_FRAGMENTS:
+        if continues and self._fragments >= MAX_FRAGMENTS:
             return Violation(TOO_LARGE, f"message of more than {MAX_FRAGMENTS} fragments")
         return None
 
@@ -172,9 +174,10 @@ class FrameLimiter:
             self.message_count += 1
             self._is_message_open = not first & FINAL
         else:
+            continues = self._is_message_open
+            self._message_bytes = length + (self._message_bytes if continues else 0)
+            self._fragments = 1 + (self._fragments if continues else 0)
             self._is_message_open = not first & FINAL
-            self._message_bytes += length
-            self._fragments += 1
 
     def _pass_payload(self, data: bytes, position: int) -> int:
         step = min(self._payload_left, len(data) - position)

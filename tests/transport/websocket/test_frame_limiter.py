@@ -1,7 +1,7 @@
 """Frames that the limiter refuses, however the bytes are cut."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from presence.transport.limits import NetLimits
@@ -257,6 +257,8 @@ CHUNKS = st.one_of(
 
 
 @given(st.lists(st.tuples(CHUNKS, st.sampled_from([0.0, 0.001, 0.2])), max_size=12))
+@example([(frame(TEXT, b"x" * 999), 0.0), (frame(TEXT, b""), 0.0), (frame(LAST, b"hi"), 0.0)])
+@example([(frame(TEXT, b"x" * 999), 0.0), (frame(TEXT, b""), 0.0), (frame(0x00, b"hi"), 0.0)])
 def test_a_text_that_is_taken_whole_is_judged_as_any_other_chunk(chunks):
     limits = NetLimits(max_frame_bytes=1000, max_frames_per_second=1)
     quick, thorough, now = FrameLimiter(limits), FrameLimiter(limits), 0.0
