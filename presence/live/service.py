@@ -303,24 +303,28 @@ class PresenceService:
         None where these are not remembered, or the user sees others than then.
         Raises `StoreUnavailable`.
         """
-        servers = self._node.memberships.servers_of(user_id)
-        changed = self._node.recent_changes.users_since(version, servers)
-        if changed is None or version > self.latest_version:
-            return None
-        seen = [each for each in changed if each != user_id and self.can_see(user_id, each)]
-        return await self._node.public_views.views(seen) if seen else []
+        changed = self._changed_since(user_id, version)
+        if not changed:
+            return None if changed is None else []
+        return await self._node.public_views.views(changed)
 
     def remembered_changes(self, user_id: UserId, version: int) -> list[PublicView] | None:
         """As `changes_since`, but None also where a view would have to be read from the store."""
+        changed = self._changed_since(user_id, version)
+        if changed is None:
+            return None
+        views = [view for each in changed if (view := self._node.public_views.peek(each))]
+        return views if len(views) == len(changed) else None
+
+    def _changed_since(self, user_id: UserId, version: int) -> list[UserId] | None:
+        """The others whom the user sees that changed after *version*, oldest first."""
         if version > self.latest_version:
             return None
         servers = self._node.memberships.servers_of(user_id)
         changed = self._node.recent_changes.users_since(version, servers)
         if changed is None:
             return None
-        seen = [each for each in changed if each != user_id and self.can_see(user_id, each)]
-        views = [view for each in seen if (view := self._node.public_views.peek(each)) is not None]
-        return views if len(views) == len(seen) else None
+        return [each for each in changed if each != user_id and self.can_see(user_id, each)]
 
     async def offline_since(self, user_id: UserId, version: int) -> list[PublicView]:
         """The views of others whom the user sees, offline now, that changed after *version*.
