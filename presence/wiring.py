@@ -37,6 +37,7 @@ from presence.frontends.voiceping.line_listener import LineListener, LineSetting
 from presence.frontends.voiceping.line_socket import LineSocket
 from presence.frontends.voiceping.routes import VoicePingRest
 from presence.frontends.voiceping.session import SessionPlan
+from presence.frontends.web.files import WebFiles
 from presence.listeners import Listeners, ListeningPort
 from presence.live.claims import Claims, Verify
 from presence.live.clock import Clock
@@ -313,6 +314,10 @@ def build_routes(
         VoicePingRest(service, authentication),
         draft,
         matrix,
+        WebFiles(
+            is_development=config.is_development,
+            pipe_port=config.pipe_port if isinstance(config.pipe_port, int) else None,
+        ),
     )
     return [*(route for group in groups for route in group.routes()), *UPGRADE_ONLY]
 
