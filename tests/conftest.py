@@ -11,6 +11,7 @@ import attrs
 import pytest
 import trio
 from hypothesis import settings
+from server_process import serve_in
 from websocket_client import WebSocketClient
 
 from presence.errors import TokenProblem, TokenRefused
@@ -268,3 +269,19 @@ def echo_route():
 @pytest.fixture
 def empty_response():
     return Response(204)
+
+
+@pytest.fixture(scope="session")
+def open_server():
+    """As `serving`, for fixtures that live longer: the directory is given."""
+    return serve_in
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """`with serving(grace_after=1) as server:` runs a server with these settings."""
+
+    def open_serving(**settings):
+        return serve_in(tmp_path, **settings)
+
+    return open_serving
