@@ -35,7 +35,7 @@ from presence.transport.sockets.stream import SocketEnded
 from presence.transport.tcp_listener import TcpListener
 from presence.transport.websocket.upgrade import Admitted
 
-SLOW_FOLDERS = ("end_to_end", "bench")
+SLOW_FOLDERS = ("end_to_end", "bench", "web")
 """Folders whose tests start processes; the tests of each run one after another."""
 
 

@@ -40,7 +40,11 @@ class ServerProcess:
         self.starts = 0
         self.clients = []
 
-    def start(self):
+    def start_again(self):
+        """Start on the ports of before, where clients look for it."""
+        return self.start(self.port, self.pipe_port)
+
+    def start(self, port=0, pipe_port=0):
         self.starts += 1
         ready_file = self.directory / f"ready-{self.starts}.json"
         environment = {
@@ -51,7 +55,7 @@ class ServerProcess:
         }
         for key, value in self.settings.items():
             environment[f"PRESENCE_{key.upper()}"] = str(value)
-        arguments = ["serve", "--port", "0", "--pipe-port", "0", "--data", self.data]
+        arguments = ["serve", "--port", port, "--pipe-port", pipe_port, "--data", self.data]
         arguments += ["--ready-file", ready_file, *self.options]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(

@@ -1,6 +1,6 @@
 """The addresses of the page `/` and of the browser client `/client.js`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,11 @@ PAGE: Final = FILES / "page"
 CLIENT: Final = FILES / "package"
 MODE: Final = 'data-mode="production"'
 """The attribute of the page's root that is replaced in development mode."""
+PRELOADS: Final = "<!-- preloads -->"
+LAZY: Final = frozenset(
+    {"/react.js", "/client/events.js", "/client/requests.js", "/client/shared.js"}
+)
+"""Modules that a page loads where it needs them."""
 
 POLICY: Final = "; ".join(
     (
@@ -47,17 +52,24 @@ class WebFiles:
         self._pipe_port = pipe_port
 
     def routes(self) -> list[Route]:
-        own = [_route("/", self._index())]
-        own += [_route(f"/page/{name}", file) for name, file in _files(PAGE, "*.*")]
-        client = [
-            _route(f"/{name}", file, is_public=True)
+        page = {f"/page/{name}": file for name, file in _files(PAGE, "*.*")}
+        client = {
+            f"/{name}": file
             for pattern in ("*.js", "*.ts", "client/*.js")
             for name, file in _files(CLIENT, pattern)
+        }
+        page["/"] = self._index([*page, *client])
+        own = [Route("GET", address, file.answer) for address, file in page.items()]
+        return own + [
+            Route("GET", address, file.answer, is_public=True) for address, file in client.items()
         ]
-        return own + client
 
-    def _index(self) -> StaticFile:
+    def _index(self, addresses: Iterable[str]) -> StaticFile:
+        """The page; it names all its modules, so that a browser asks for them at once."""
         text = (PAGE / "index.html").read_text(encoding="utf-8")
+        modules = [each for each in addresses if each.endswith(".js") and each not in LAZY]
+        links = (f'<link rel="modulepreload" href="{address}">' for address in modules)
+        text = text.replace(PRELOADS, "\n  ".join(links))
         if self._is_development:
             port = escape(str(self._pipe_port or ""), quote=True)
             text = text.replace(MODE, f'data-mode="development" data-pipe-port="{port}"')
@@ -69,7 +81,3 @@ def _files(folder: Path, pattern: str) -> Iterator[tuple[str, StaticFile]]:
         if file.suffix in TYPES and file.name != "index.html":
             static = build_static_file(file.name, file.read_bytes())
             yield file.relative_to(folder).as_posix(), static
-
-
-def _route(pattern: str, file: StaticFile, *, is_public: bool = False) -> Route:
-    return Route("GET", pattern, file.answer, is_public=is_public)

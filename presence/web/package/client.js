@@ -2,16 +2,16 @@
  * Presence in the browser: who is online, away, busy or gone, live. See `client.d.ts` for the
  * interface, and `README.md` for an example.
  */
-import { idleSetters, presenceStore } from "./client/auto_away.js";
 import { Connector } from "./client/connection.js";
 import { Credentials } from "./client/credentials.js";
 import { durations } from "./client/durations.js";
 import { countsOf, membersOf } from "./client/lists.js";
-import { Model, toSelf, toUser } from "./client/model.js";
-import { badRequest, PresenceError, UnauthorizedError } from "./client/problems.js";
+import { Model, toSelf } from "./client/model.js";
+import { badRequest, networkProblem, PresenceError, UnauthorizedError } from "./client/problems.js";
 import { notify } from "./client/readable.js";
 import { Rest } from "./client/rest.js";
 
+/** @typedef {import("./client.js").AutoAway} AutoAway */
 /** @typedef {import("./client.js").CallOptions} CallOptions */
 /** @typedef {import("./client.js").Change} Change */
 /** @typedef {import("./client.js").Explanation} Explanation */
@@ -21,18 +21,46 @@ import { Rest } from "./client/rest.js";
 /** @typedef {import("./client.js").PresenceEvents} PresenceEvents */
 /** @typedef {import("./client.js").Self} Self */
 /** @typedef {import("./client.js").Until} Until */
-/** @typedef {import("./client.js").User} User */
 
-export { durations, PresenceError, presenceStore, UnauthorizedError };
+export { durations, PresenceError, UnauthorizedError };
 
 export const VERSION = "0.1.0";
 
-const MOST_IDS = 500;
 const MOST_CHARACTERS = 128;
+
+const requests = () => import("./client/requests.js");
 
 /** @param {Options} [options] @returns {PresenceClient} */
 export function createPresence(options = {}) {
   return new Client(options);
+}
+
+/** @type {WeakMap<PresenceClient, import("./client/auto_away.js").Subject>} */
+const subjects = new WeakMap();
+
+/** @param {PresenceClient} client @param {AutoAway} [options] @returns {() => void} */
+export function presenceStore(client, options) {
+  return startAutoAway(client, options).stop;
+}
+
+/**
+ * Auto-away, whose code is loaded only where it is used.
+ * @param {PresenceClient} client
+ * @param {AutoAway} [options]
+ */
+function startAutoAway(client, options = {}) {
+  const subject = subjects.get(client);
+  if (!subject) throw new TypeError("presenceStore needs a client of createPresence");
+  let end = () => {};
+  let isStopped = false;
+  const started = import("./client/auto_away.js").then(({ watchIdleness }) => {
+    if (!isStopped) end = watchIdleness(subject, options);
+  });
+  const stop = () => {
+    isStopped = true;
+    end();
+  };
+  return { started, stop };
 }
 
 /** @implements {PresenceClient} */
@@ -47,7 +75,8 @@ class Client {
   /** @type {Map<string, Set<(event: any) => void>>} */
   #handlers = new Map();
   #ends = new AbortController();
-  #stopAutoAway = () => {};
+  /** @type {ReturnType<typeof startAutoAway> | undefined} */
+  #autoAway;
 
   /** @param {Options} options */
   constructor(options) {
@@ -71,7 +100,8 @@ class Client {
     this.servers = this.#model.servers;
     this.connection.subscribe((connection) => this.#emit("connection", connection));
     this.me.subscribe(() => this.#sendIdle());
-    idleSetters.set(this, { base: base.href, setIdle: (isIdle) => this.#setIdle(isIdle) });
+    const setIdle = (/** @type {boolean} */ isIdle) => this.#setIdle(isIdle);
+    subjects.set(this, { me: this.me, base: base.href, setIdle });
   }
 
   // -- reading ------------------------------------------------------------------------------
@@ -96,23 +126,22 @@ class Client {
 
   // -- the connection -----------------------------------------------------------------------
 
-  connect = () => {
+  connect() {
     if (this.#ends.signal.aborted) throw new TypeError("this client is destroyed");
     const { state } = this.connection.getSnapshot();
     if ((state === "idle" || state === "closed") && this.#options.autoAway !== false) {
-      this.#stopAutoAway();
-      this.#stopAutoAway = presenceStore(this, this.#options.autoAway);
+      this.#autoAway?.stop();
+      this.#autoAway = startAutoAway(this, this.#options.autoAway);
     }
     this.#connector.connect();
   };
 
-  disconnect = () => {
-    this.#stopAutoAway();
-    this.#stopAutoAway = () => {};
+  disconnect() {
+    this.#autoAway?.stop();
     this.#connector.disconnect();
   };
 
-  destroy = () => {
+  destroy() {
     this.disconnect();
     this.#ends.abort();
     this.#handlers.clear();
@@ -123,17 +152,17 @@ class Client {
   }
 
   /** @param {CallOptions} [options] */
-  ready = async (options) => {
+  async ready(options = {}) {
     await this.#until(this.connection, ({ state, problem }) => {
       if (state === "closed" && problem) throw errorOf(problem);
       return state === "live";
-    }, { timeout: Infinity, ...options });
-  };
+    }, options);
+  }
 
   // -- commands -----------------------------------------------------------------------------
 
-  /** @type {PresenceClient["set"]} */
-  set = async (change, options = {}) => {
+  /** @param {Change} change @param {CallOptions & {durable?: boolean}} [options] @returns {Promise<Self>} */
+  async set(change, options = {}) {
     const body = bodyOf(change, this.#options.now ?? Date.now);
     const isDurable = options.durable || change.appearOffline !== undefined;
     const { state } = this.connection.getSnapshot();
@@ -146,42 +175,28 @@ class Client {
     }
     const status = body.status ?? this.me.getSnapshot()?.intent;
     this.#send({ ...body, status });
-    return /** @type {Promise<Self>} */ (this.#until(this.me, (me) => !!me && isApplied(me, body), {
+    return /** @type {Promise<Self>} */ (this.#until(this.me, (me) => !!me && isApplied(me, change), {
       timeout: 10_000, ...options }));
-  };
+  }
 
   /** @type {PresenceClient["fetchUsers"]} */
-  fetchUsers = async (ids, options) => {
-    const all = [...ids];
-    const pages = [];
-    for (let start = 0; start < all.length; start += MOST_IDS) {
-      const body = { ids: all.slice(start, start + MOST_IDS) };
-      pages.push(await this.#rest.request("users/presence", { ...options, method: "POST", body }));
-    }
-    return pages.flatMap((page) => page.users.map(toUser));
-  };
+  fetchUsers = async (ids, options) => (await requests()).fetchUsers(this.#rest, ids, options);
 
-  /** @type {PresenceClient["fetchMembers"]} */
-  fetchMembers = async function* (/** @type {Client} */ client, /** @type {string} */ serverId,
-    /** @type {any} */ { after, limit = Infinity, ...options } = {}) {
-    for await (const page of client.#pages(serverId, after, options)) {
+  /**
+   * @param {string} serverId
+   * @param {CallOptions & {after?: string, limit?: number}} [options]
+   */
+  async *fetchMembers(serverId, { limit = Infinity, ...options } = {}) {
+    for await (const page of (await requests()).fetchPages(this.#rest, serverId, options)) {
       for (const user of page) {
         if (limit-- <= 0) return;
         yield user;
       }
     }
-  }.bind(null, this);
+  }
 
   /** @type {PresenceClient["explain"]} */
-  explain = async (options) => {
-    const raw = await this.#rest.request("users/@me/explain", options);
-    return {
-      status: raw.status,
-      because: raw.because.map((/** @type {any} */ { kind, name, says, is_deciding, until }) => (
-        { kind, name, says, isDeciding: is_deciding, until: until && new Date(until) })),
-      next: raw.next && { ...raw.next, at: new Date(raw.next.at) },
-    };
-  };
+  explain = async (options) => (await requests()).explain(this.#rest, options);
 
   // -- what arrives -------------------------------------------------------------------------
 
@@ -201,24 +216,12 @@ class Client {
   async #readPages(serverId) {
     const signal = this.#ends.signal;
     try {
-      for await (const page of this.#pages(serverId, undefined, { signal })) {
+      for await (const page of (await requests()).fetchPages(this.#rest, serverId, { signal })) {
         this.#model.page(serverId, page);
       }
       this.#model.completePages(serverId);
     } catch (error) {
       this.#options.log?.("warn", `The members of ${serverId} could not all be read.`, error);
-    }
-  }
-
-  /** @param {string} serverId @param {string | undefined} after @param {CallOptions} options */
-  async *#pages(serverId, after, options) {
-    for (let isLast = false; !isLast;) {
-      const query = new URLSearchParams({ limit: `${MOST_IDS}`, ...(after ? { after } : {}) });
-      const path = `servers/${encodeURIComponent(serverId)}/members?${query}`;
-      const { members } = await this.#rest.request(path, options);
-      yield /** @type {User[]} */ (members.map(toUser));
-      isLast = members.length < MOST_IDS;
-      after = members.at(-1)?.user_id;
     }
   }
 
@@ -241,7 +244,10 @@ class Client {
   // -- the state of this connection -----------------------------------------------------------
 
   /** The parameters of the connect request: a reconnect shows others nothing. */
-  #params() {
+  async #params() {
+    await this.#autoAway?.started.catch((error) => {
+      this.#options.log?.("warn", "Auto-away could not be loaded.", error);
+    });
     const { initial } = this.#options;
     const me = this.me.getSnapshot();
     const status = me ? me.intent : initial?.status;
@@ -276,12 +282,15 @@ class Client {
     this.#isIdleSent = this.#isIdle;
     const d = this.#isIdle ? { status: "away", afk: true } : { afk: false };
     if (transport === "websocket") this.#send(d);
-    else if (this.#device) {
-      const path = `presence/${encodeURIComponent(me.id)}/devices/${encodeURIComponent(this.#device)}`;
-      const body = { state: this.#isIdle ? "idle" : "online" };
-      this.#rest.request(path, { method: "PUT", body }).catch((error) => {
-        this.#options.log?.("warn", "The state of the device could not be set.", error);
-      });
+    else if (this.#device) void this.#sendState(me.id, this.#device);
+  }
+
+  /** @param {string} id @param {string} device */
+  async #sendState(id, device) {
+    try {
+      await (await requests()).setState(this.#rest, id, device, this.#isIdle ? "idle" : "online");
+    } catch (error) {
+      this.#options.log?.("warn", "The state of the device could not be set.", error);
     }
   }
 
@@ -293,21 +302,17 @@ class Client {
    * @param {CallOptions} options
    * @returns {Promise<T>}
    */
-  #until(readable, isReached, { signal, timeout = Infinity }) {
+  #until(readable, isReached, { signal, timeout }) {
+    const limit = timeout ? AbortSignal.timeout(timeout) : this.#ends.signal;
+    const end = AbortSignal.any([this.#ends.signal, limit, signal ?? limit]);
     return new Promise((resolve, reject) => {
-      const ends = [this.#ends.signal, ...(signal ? [signal] : [])];
-      const settle = (/** @type {() => void} */ end) => {
-        clearTimeout(timer);
-        for (const each of ends) each.removeEventListener("abort", onAbort);
+      const settle = (/** @type {() => void} */ how) => {
         queueMicrotask(() => unsubscribe());
-        end();
+        end.removeEventListener("abort", onAbort);
+        how();
       };
-      const onAbort = () => settle(() => reject(
-        ends.find((each) => each.aborted)?.reason ?? new DOMException("aborted", "AbortError")));
-      const timer = timeout === Infinity ? undefined : setTimeout(() => settle(() => reject(
-        new PresenceError({ code: "network", isFinal: false,
-          message: "The server has not applied this in time." }))), timeout);
-      for (const each of ends) each.addEventListener("abort", onAbort);
+      const onAbort = () => settle(() => reject(timeout && limit.aborted
+        ? new PresenceError(networkProblem("The server has not applied this in time.")) : end.reason));
       const unsubscribe = readable.subscribe((value) => {
         try {
           if (isReached(value)) settle(() => resolve(value));
@@ -315,7 +320,8 @@ class Client {
           settle(() => reject(error));
         }
       });
-      if (ends.some((each) => each.aborted)) onAbort();
+      end.addEventListener("abort", onAbort);
+      if (end.aborted) onAbort();
     });
   }
 }
@@ -337,8 +343,8 @@ function deviceOf({ device = "browser", storage }) {
   }
 }
 
-/** @param {Until | null} until @param {() => number} now @param {string} field */
-function momentOf(until, now, field) {
+/** @param {Until | null} until @param {string} field @param {() => number} now */
+function momentOf(until, field, now) {
   if (until === null) return null;
   const at = typeof until === "number" ? now() + until * 1_000 : new Date(until).getTime();
   if (!(at > now())) throw badRequest(field, "must be in the future");
@@ -353,26 +359,29 @@ function textOf(text, field) {
   return text;
 }
 
-/** The change as the server takes it; what is left out stays. @param {Change} change @param {() => number} now */
+/** @type {Record<string, [string, ((value: any, field: string, now: () => number) => any)?]>} */
+const FIELDS = {
+  status: ["status"], appearOffline: ["appear_offline"], until: ["until", momentOf],
+  customStatus: ["custom_status", textOf], activity: ["activity", textOf],
+  customStatusUntil: ["custom_status_until", momentOf],
+};
+
+/** The change as the server takes it; what is left out stays. @param {any} change @param {() => number} now */
 function bodyOf(change, now) {
   /** @type {Record<string, any>} */
   const body = {};
-  if (change.status !== undefined) body.status = change.status;
-  if (change.until !== undefined) body.until = momentOf(change.until, now, "until");
-  if (change.customStatus !== undefined) body.custom_status = textOf(change.customStatus, "customStatus");
-  if (change.customStatusUntil !== undefined) {
-    body.custom_status_until = momentOf(change.customStatusUntil, now, "customStatusUntil");
+  for (const [key, [name, read]] of Object.entries(FIELDS)) {
+    const value = change[key];
+    if (value !== undefined) body[name] = read ? read(value, key, now) : value;
   }
-  if (change.activity !== undefined) body.activity = textOf(change.activity, "activity");
-  if (change.appearOffline !== undefined) body.appear_offline = change.appearOffline;
   return body;
 }
 
-/** @param {Self} me @param {Record<string, any>} body */
-const isApplied = (me, body) => (body.status === undefined || me.intent === body.status)
-  && (body.custom_status === undefined || (me.customStatus ?? "") === (body.custom_status ?? ""))
-  && (body.activity === undefined || (me.activity ?? "") === (body.activity ?? ""))
-  && (body.until === undefined || !me.until === !body.until);
+/** @param {Self} me @param {Change} change */
+const isApplied = (me, { status, customStatus, activity, until }) => [
+  [status, me.intent], [customStatus, me.customStatus], [activity, me.activity],
+  [until && true, me.until && true],
+].every(([wanted, is]) => wanted === undefined || (wanted || null) === is);
 
 /** @param {import("./client.js").Problem} problem */
 const errorOf = (problem) => (problem.code === "unauthorized"

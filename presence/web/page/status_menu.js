@@ -99,11 +99,12 @@ export class StatusMenu {
     if (!me) return;
     const words = ownStatus(me);
     const text = me.customStatus;
-    this.#button.setAttribute("aria-label", `${me.username}, ${words}, change status`);
+    // The name of the button is its text: what is seen, and what it does.
     this.#button.replaceChildren(
       element("span", { class: "picture" }, buildAvatar(me.id, me.username), buildMark(me.status)),
-      element("span", { class: "name" }, isolated(me.username)),
-      element("span", { class: "line" }, text ? isolated(text) : words));
+      element("span", { class: "name" }, isolated(me.username), unseen(",")),
+      element("span", { class: "line" },
+        words, ...(text ? [", ", isolated(text)] : []), unseen(", change status")));
     this.#hidden.hidden = !me.appearOffline;
     this.#choice.show(me);
     this.#custom.show(me);
@@ -122,6 +123,9 @@ export class StatusMenu {
     }
   }
 }
+
+/** Text for screen readers alone, in the line, so that no space comes before it. */
+const unseen = (text) => element("span", { class: "unseen" }, text);
 
 function sentenceFor(change, me) {
   if (change.appearOffline === false) return "You no longer appear offline.";

@@ -1,13 +1,13 @@
 import { Cell } from "./readable.js";
 
 /** @typedef {import("../client.js").AutoAway} AutoAway */
-/** @typedef {import("../client.js").PresenceClient} PresenceClient */
+/** @typedef {import("../client.js").Self} Self */
+/** @template T @typedef {import("../client.js").Readable<T>} Readable */
 
 /**
- * How a client is told that its user is idle, and the server that it talks to.
- * @type {WeakMap<PresenceClient, {setIdle: (isIdle: boolean) => void, base: string}>}
+ * What auto-away needs of a client: its user, its server, and how it is told.
+ * @typedef {{me: Readable<Self | null>, base: string, setIdle: (isIdle: boolean) => void}} Subject
  */
-export const idleSetters = new WeakMap();
 
 const FIVE_MINUTES = 300_000;
 const EVENTS = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", "scroll"];
@@ -15,33 +15,24 @@ const EVENTS = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", 
 const ANSWER_WITHIN = 250;
 
 /**
- * Shows the user away after a time without input, or once all tabs are hidden, and as before on
- * return. A status that was set by hand is never overridden.
- * @param {PresenceClient} client
- * @param {AutoAway} [options]
- * @returns {() => void} ends it; the user counts as active then
+ * Tells *subject* whether its user is idle, until the returned function is called.
+ * @param {Subject} subject
+ * @param {AutoAway} options
+ * @returns {() => void}
  */
-export function presenceStore(client, options = {}) {
-  const own = idleSetters.get(client);
-  if (!own) throw new TypeError("presenceStore needs a client of createPresence");
-  if (options.isIdle) {
-    const unsubscribe = options.isIdle.subscribe(own.setIdle);
-    return () => {
-      unsubscribe();
-      own.setIdle(false);
-    };
+export function watchIdleness({ me, base, setIdle }, options) {
+  /** @type {(() => void)[]} */
+  const ends = [() => setIdle(false)];
+  if (options.isIdle) ends.unshift(options.isIdle.subscribe(setIdle));
+  else if (globalThis.document) {
+    const idleness = new Idleness(options);
+    ends.unshift(
+      idleness.isIdle.subscribe(setIdle),
+      me.subscribe((self) => { if (self) idleness.join(`presence:${base}:${self.id}`); }),
+      () => idleness.stop(),
+    );
   }
-  if (!globalThis.document) return () => {};
-  const idleness = new Idleness(options);
-  const ends = [
-    idleness.isIdle.subscribe(own.setIdle),
-    client.me.subscribe((me) => { if (me) idleness.join(`presence:${own.base}:${me.id}`); }),
-  ];
-  return () => {
-    for (const end of ends) end();
-    idleness.stop();
-    own.setIdle(false);
-  };
+  return () => { for (const end of ends) end(); };
 }
 
 /** Whether the user is idle in this tab and in all others of this browser and user. */

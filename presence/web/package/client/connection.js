@@ -17,6 +17,9 @@ const EVENT_WITHIN = 75_000;
 /** A connection that lived this long starts the back-off anew. */
 const STABLE_AFTER = 10_000;
 
+/** The state without an attempt to come, a connection or a problem. */
+const NEITHER = { retryAt: null, transport: null, problem: null };
+
 /** Keeps one connection to the server: connects, notices losses, connects again. */
 export class Connector {
   /** @type {Cell<State>} */
@@ -39,7 +42,7 @@ export class Connector {
   /**
    * @param {Options} options
    * @param {Rest} rest
-   * @param {{params: () => Record<string, string>, frame: (frame: any) => void,
+   * @param {{params: () => Promise<Record<string, string>>, frame: (frame: any) => void,
    *   problem: (problem: Problem) => void}} hooks `params` are those of the connect request
    */
   constructor(options, rest, hooks) {
@@ -48,8 +51,7 @@ export class Connector {
     this.#hooks = hooks;
     this.#now = options.now ?? Date.now;
     this.state = new Cell(/** @type {State} */ (Object.freeze({
-      state: "idle", since: new Date(this.#now()), isStale: false, liveUntil: null, attempt: 0,
-      retryAt: null, transport: null, problem: null,
+      ...NEITHER, state: "idle", since: new Date(this.#now()), isStale: false, liveUntil: null, attempt: 0,
     })));
   }
 
@@ -67,7 +69,7 @@ export class Connector {
     const { state, liveUntil } = this.state.getSnapshot();
     if (state === "idle" || state === "closed") return;
     this.#leave();
-    this.#set({ state: "closed", isStale: true, retryAt: null, transport: null, problem: null,
+    this.#set({ ...NEITHER, state: "closed", isStale: true,
       liveUntil: state === "live" ? new Date(this.#now()) : liveUntil });
   }
 
@@ -91,15 +93,20 @@ export class Connector {
       attempt: this.#failures + 1, retryAt: null,
     });
     try {
+      const params = await this.#hooks.params();
       const token = await this.#rest.credentials.renew(attempt.signal);
-      if (!attempt.signal.aborted) await this.#open(token, attempt);
+      if (!attempt.signal.aborted) await this.#open(token, params, attempt);
     } catch (error) {
       if (!attempt.signal.aborted) this.#fail(problemOfError(error));
     }
   }
 
-  /** @param {string | undefined} token @param {AbortController} attempt */
-  async #open(token, attempt) {
+  /**
+   * @param {string | undefined} token
+   * @param {Record<string, string>} params
+   * @param {AbortController} attempt
+   */
+  async #open(token, params, attempt) {
     const { transports = ["websocket", "events"], WebSocket: Socket = globalThis.WebSocket }
       = this.#options;
     const isSocket = transports.includes("websocket") && Socket
@@ -111,7 +118,6 @@ export class Connector {
         void this.#end(end, attempt);
       },
     };
-    const params = this.#hooks.params();
     if (isSocket) {
       const { base, credentials } = this.#rest;
       this.#transport = openSocket(base, credentials, token, params, Socket, handlers);
@@ -135,8 +141,7 @@ export class Connector {
     this.#attempt = null;
     this.#liveAt = this.#now();
     clearTimeout(this.#timers.stale);
-    this.#set({ state: "live", isStale: false, liveUntil: null, attempt: 0, retryAt: null,
-      transport, problem: null });
+    this.#set({ ...NEITHER, state: "live", isStale: false, liveUntil: null, attempt: 0, transport });
     if (transport === "websocket") this.#timers.ping = setTimeout(this.#ping, PING_EVERY);
   }
 
@@ -182,7 +187,7 @@ export class Connector {
     this.#hooks.problem(problem);
     const liveUntil = wasLive ? new Date(this.#now()) : this.state.getSnapshot().liveUntil;
     if (isFinal) {
-      this.#set({ state: "closed", isStale: true, liveUntil, retryAt: null, transport: null, problem });
+      this.#set({ ...NEITHER, state: "closed", isStale: true, liveUntil, problem });
       return;
     }
     const delay = this.#delay(problem);

@@ -167,7 +167,7 @@ export class Model {
     room.count = room.ids.size;
     room.removed.clear();
     if ([...this.#rooms.values()].every((each) => each.isComplete)) this.#early.clear();
-    this.#publishServers();
+    this.#publish(serverId);
     this.#flush();
   }
 
@@ -175,6 +175,13 @@ export class Model {
   setSelf(raw) {
     this.#ownRaw = raw;
     this.me.set(toSelf(raw, this.#isIdle));
+    const known = this.#users.get(raw.id);
+    if (!known) return;
+    // The server sends oneself no public view: it follows from the self view.
+    const isHidden = raw.appear_offline || raw.intent === "offline";
+    const status = isHidden ? "offline" : raw.status;
+    this.#putUser(toUser({ ...raw, status, version: known.version }), false);
+    this.#flush();
   }
 
   /** @param {boolean} isIdle */
@@ -233,8 +240,7 @@ export class Model {
     room.count = raw.member_count ?? raw.members.length;
     if (!raw.large) for (const id of missing) this.#removeMember(raw.id, id);
     this.#touch(room);
-    this.#publishServers(raw.id);
-    if (isNew) this.#emit("serveradd", /** @type {Server} */ (this.servers.getSnapshot().get(raw.id)));
+    this.#publish(raw.id);
   }
 
   /** @param {string} id */
@@ -246,7 +252,9 @@ export class Model {
     room.count = 0;
     for (const each of ids) this.#dropUnseen(each);
     this.#touch(room);
-    this.#publishServers(undefined, id);
+    const servers = new Map(this.servers.getSnapshot());
+    servers.delete(id);
+    this.servers.set(servers);
     this.#dropUnused(id);
     this.#emit("serverremove", { serverId: id });
   }
@@ -263,7 +271,7 @@ export class Model {
     room.ids.add(user.id);
     room.count += 1;
     this.#touch(room);
-    this.#publishServers(serverId);
+    this.#publish(serverId);
     this.#emit("memberadd", { serverId, user });
   }
 
@@ -277,7 +285,7 @@ export class Model {
     else if (room.isComplete) return;
     this.#dropUnseen(userId);
     this.#touch(room);
-    this.#publishServers(serverId);
+    this.#publish(serverId);
     this.#emit("memberremove", { serverId, userId });
   }
 
@@ -322,18 +330,16 @@ export class Model {
     for (const watcher of [...room.watchers]) watcher(user, previous);
   }
 
-  /** @param {string} [changed] @param {string} [removed] */
-  #publishServers(changed, removed) {
-    const servers = new Map(this.servers.getSnapshot());
-    if (removed !== undefined) servers.delete(removed);
-    for (const [id, room] of this.#rooms) {
-      const known = servers.get(id);
-      if (!known && id !== changed) continue;
-      const memberCount = Math.max(room.count, room.ids.size);
-      if (known?.name === room.name && known.memberCount === memberCount
-        && known.isComplete === room.isComplete) continue;
-      servers.set(id, Object.freeze({ id, name: room.name, memberCount, isComplete: room.isComplete }));
-    }
-    this.servers.set(servers);
+  /** Tells of a server, unless it is as it was told. @param {string} id */
+  #publish(id) {
+    const room = /** @type {Room} */ (this.#rooms.get(id));
+    const known = this.servers.getSnapshot().get(id);
+    const { name, isComplete } = room;
+    const memberCount = this.countOf(id);
+    if (known?.name === name && known.memberCount === memberCount
+      && known.isComplete === isComplete) return;
+    const server = Object.freeze({ id, name, memberCount, isComplete });
+    this.servers.set(new Map(this.servers.getSnapshot()).set(id, server));
+    if (!known) this.#emit("serveradd", server);
   }
 }

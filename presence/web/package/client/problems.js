@@ -22,36 +22,43 @@ export class UnauthorizedError extends PresenceError {
   }
 }
 
-/** @type {Record<number, [ProblemCode, string, boolean]>} */
+/** @type {Record<number, [ProblemCode, string]>} */
 const CLOSES = {
-  1002: ["protocol", "The server found a frame that is against the protocol.", false],
-  1007: ["protocol", "The server found a text that is not UTF-8.", false],
-  1008: ["protocol", "The server found frames that make no sense.", false],
-  1009: ["protocol", "A frame was too large.", false],
-  1012: ["stopping", "The server stops or restarts.", false],
-  4001: ["unauthorized", "The token has expired or was revoked.", false],
-  4002: ["removed", "An administrator has disconnected this user.", true],
-  4003: ["replaced", "Another login has replaced this one.", true],
+  1006: ["network", "The connection was lost."],
+  1012: ["stopping", "The server stops or restarts."],
+  4001: ["unauthorized", "The token is no longer good."],
+  4002: ["removed", "An administrator has disconnected this user."],
+  4003: ["replaced", "Another login has replaced this one."],
+  4008: ["over-limit", "This client is over a limit of the server."],
 };
 
 /**
  * What the end of a connection means. The server hints when to come back as `retry-in=<ms>`.
- * @param {number} code a close code
+ * @param {number} closeCode
  * @param {string} reason
  * @returns {Problem}
  */
-export function problemOfClose(code, reason) {
-  const [kind, message, isFinal] = CLOSES[code] ?? /** @type {[ProblemCode, string, boolean]} */ (
-    code === 4008
-      ? /slow/i.test(reason)
-        ? ["slow", "This client did not read fast enough.", false]
-        : ["over-limit", "This client is over a limit of the server.", false]
-      : ["network", "The connection was lost.", false]);
-  const hint = /retry-in=(\d+)/.exec(reason);
-  return Object.freeze({
-    code: kind, message, closeCode: code, isFinal,
-    ...(hint ? { retryAfter: Number(hint[1]) / 1000 } : {}),
+export function problemOfClose(closeCode, reason) {
+  /** @type {[ProblemCode, string]} */
+  const other = closeCode > 1001 && closeCode < 1010
+    ? ["protocol", `The server refused a frame (${closeCode}).`] : CLOSES[1006];
+  const [code, message] = closeCode === 4008 && /slow/i.test(reason)
+    ? /** @type {[ProblemCode, string]} */ (["slow", "This client did not read fast enough."])
+    : CLOSES[closeCode] ?? other;
+  const hint = /retry-in=(\d+)/.exec(reason)?.[1];
+  return freeze({
+    code, message, closeCode, isFinal: closeCode === 4002 || closeCode === 4003,
+    retryAfter: hint ? +hint / 1000 : undefined,
   });
+}
+
+/** @type {Record<number, ProblemCode>} */
+const CODES = { 401: "unauthorized", 403: "forbidden-origin", 429: "over-limit", 503: "stopping" };
+
+/** Without the fields that have no value. @param {any} problem @returns {Problem} */
+function freeze(problem) {
+  for (const key in problem) if (problem[key] === undefined) delete problem[key];
+  return Object.freeze(problem);
 }
 
 /**
@@ -62,24 +69,18 @@ export function problemOfClose(code, reason) {
 export async function problemOfResponse(response) {
   const { status } = response;
   const body = await response.json().catch(() => null);
-  const message = typeof body?.error === "string" ? body.error : `The server answered ${status}.`;
-  const retryAfter = Number(response.headers.get("retry-after")) || undefined;
-  /** @type {ProblemCode} */
-  const code = status === 401 ? "unauthorized"
-    : status === 403 ? "forbidden-origin"
-    : status === 429 ? "over-limit"
-    : status === 503 ? "stopping"
-    : status >= 500 ? "network" : "bad-request";
-  const field = code === "bad-request" ? /^(\w+):? /.exec(message)?.[1] : undefined;
-  return Object.freeze({
+  const message = `${body?.error ?? `The server answered ${status}.`}`;
+  const code = CODES[status] ?? (status < 500 ? "bad-request" : "network");
+  return freeze({
     code, message, httpStatus: status, isFinal: status === 401 || status === 403,
-    ...(retryAfter ? { retryAfter } : {}), ...(field ? { field } : {}),
+    retryAfter: Number(response.headers.get("retry-after")) || undefined,
+    field: code === "bad-request" ? /^(\w+):? /.exec(message)?.[1] : undefined,
   });
 }
 
 /** @param {string} message @returns {Problem} */
 export function networkProblem(message) {
-  return Object.freeze({ code: "network", message, isFinal: false });
+  return { code: "network", message, isFinal: false };
 }
 
 /** @param {string} field @param {string} message */
