@@ -15,10 +15,8 @@ from presence.core.user.patch import PresencePatch
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
-from presence.frontends.socket_session import (
-    CLOSE_CODES,
-    SELF,
-)
+from presence.frontends.outbox_connection import SELF
+from presence.frontends.socket_session import CLOSE_CODES
 from presence.frontends.socket_times import SocketTimes
 from presence.frontends.together.gateway import TEXT_FRAMES
 from presence.frontends.together.session import TogetherSession

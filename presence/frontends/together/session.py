@@ -5,8 +5,8 @@ from presence.core.types import SelfView, ServerId
 from presence.dialects.together import inbound
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.frontends.lane import SocketLane
+from presence.frontends.outbox_connection import SELF
 from presence.frontends.rate_limited_session import RateLimitedSession
-from presence.frontends.socket_session import SELF
 from presence.live.subscriber import Welcome
 from presence.metrics import Drop
 
