@@ -2,6 +2,11 @@
 
 from typing import Final
 
+from presence.dialects.framing import Framing
+
+DATA_LINES: Final = Framing(lambda size: b"data: ", b"\n\n")
+"""Events without a name; a payload has no line break."""
+
 
 def stream_event(kind: str, data: bytes, position: int | None = None) -> bytes:
     """One event; *data* has no line break."""
