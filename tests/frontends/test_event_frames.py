@@ -269,6 +269,29 @@ async def test_administration_ends_the_stream_and_the_client_is_told_why(
     assert server.node.connections.of("alice") == ()
 
 
+@VERSIONS
+async def test_a_slow_reader_gets_all_that_waits_before_the_last_event(
+    start_server, open_frames, version
+):
+    server = await start_server(max_presence_changes=0, max_requests_per_second=0)
+    bob = await server.connect("bob")
+    events = await open_frames(server, "alice", receive_buffer=4096, version=version)
+    await server.until(lambda: server.node.connections.welcomed("alice"))
+    [stream] = server.node.connections.subscribers_of("alice")
+    newest = 0
+    while not stream.outbox.statistics().replaced_count:
+        newest += 1
+        await bob.update(status="online", custom_status=f"{newest:0120}")
+
+    await server.administer("POST", "/users/alice/revoke")
+
+    ready, *frames = [json.loads(await events.next_frame()) for _ in range(2)]
+    assert ready["t"] == "READY"
+    while int(frames[-1]["d"]["custom_status"]) < newest:
+        frames.append(json.loads(await events.next_frame()))
+    assert await last_of(events) == {"code": 4001, "reason": "token expired or revoked"}
+
+
 async def test_a_client_that_never_reads_is_cut_and_nobody_waits_for_it(start_server, open_frames):
     server = await start_server(write_blocked_after=0.5, max_presence_changes=0)
     bob = await server.connect("bob")
