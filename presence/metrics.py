@@ -33,6 +33,7 @@ class ConnectionKind(enum.Enum):
     """The protocol of an accepted connection."""
 
     TOGETHER = "together"
+    TOGETHER_EVENTS = "together_events"
     VOICEPING = "voiceping"
     PIPE = "pipe"
     EVENT_STREAM = "event_stream"

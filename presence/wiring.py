@@ -27,6 +27,7 @@ from presence.frontends.gateways import Gateway, Gateways
 from presence.frontends.matrix.client_api import MatrixClientApi, Sign
 from presence.frontends.matrix.draft import MatrixDraft
 from presence.frontends.matrix.errors import render_matrix_error
+from presence.frontends.together.events import TogetherEvents
 from presence.frontends.together.gateway import PATH as TOGETHER_PATH
 from presence.frontends.together.gateway import TogetherGateway
 from presence.frontends.together.routes import TogetherRest
@@ -290,14 +291,9 @@ def build_routes(
     openapi = openapi_document(version("presence-server"))
     together = TogetherRest(service, authentication)
     persisted = together.persisted
+    ping_every = config.times.ping_every
     draft = MatrixDraft(
-        service,
-        authentication,
-        counters,
-        user_limit,
-        fd_table,
-        persisted,
-        config.times.ping_every,
+        service, authentication, counters, user_limit, fd_table, persisted, ping_every
     )
     matrix = MatrixClientApi(
         service,
@@ -309,6 +305,7 @@ def build_routes(
     )
     groups = (
         together,
+        TogetherEvents(service, authentication, counters, user_limit, fd_table, ping_every),
         AdministrationRest(service, authentication, persisted),
         Operations(service, authentication, counters.render, openapi, issue),
         VoicePingRest(service, authentication),

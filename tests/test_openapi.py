@@ -82,6 +82,7 @@ def test_every_address_is_there():
         "GET /voiceping",
         "GET /users/@me",
         "PATCH /users/@me",
+        "GET /users/@me/events",
         "GET /users/@me/explain",
         "GET /users/{user_id}/explain",
         "GET /users/{user_id}",

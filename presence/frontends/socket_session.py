@@ -5,15 +5,15 @@ builds on this.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from presence.core.events import Ending
-from presence.core.types import UserId
 from presence.dialects.close_codes import CloseCode
 from presence.errors import UserCrashed, UserUnavailable
-from presence.frontends.client_connection import ClientConnection, ConnectParams, ending_for
+from presence.frontends.client_connection import ConnectParams, ending_for
 from presence.frontends.lane import SocketLane
+from presence.frontends.outbox_connection import OutboxConnection
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.service import ConnectionTimer, PresenceService
@@ -23,9 +23,6 @@ from presence.transport.sockets.stream import OutboxStream, SocketEnded
 
 SLOT_HELD_AT_MOST = 0.5
 """Seconds for which a connection that waits for the store holds its handshake slot."""
-
-SELF = ("self",)
-"""The key of a waiting self view; no user id equals it."""
 
 CLOSE_CODES = {
     EndReason.STOPPING: CloseCode.STOPPING,
@@ -66,13 +63,13 @@ class Socket(Protocol):
         """Send a close frame now and end soon, without waiting; what still comes is discarded."""
 
 
-class SocketSession(ClientConnection):
+class SocketSession(OutboxConnection):
     """The connection of one socket. `run` owns it from the first moment to the end.
 
     Without *times* nothing here watches for silence: the socket does it itself.
     """
 
-    __slots__ = ("_lane", "_ping_at", "_socket", "_times")
+    __slots__ = ("_ping_at", "_socket", "_times")
 
     def __init__(
         self,
@@ -83,9 +80,8 @@ class SocketSession(ClientConnection):
         params: ConnectParams,
         times: SocketTimes | None,
     ) -> None:
-        super().__init__(service, claims, params)
+        super().__init__(service, claims, params, lane)
         self._socket = socket
-        self._lane = lane
         self._times = times
         self._ping_at = 0.0
         socket.stream.is_gone = self.is_gone
@@ -97,19 +93,11 @@ class SocketSession(ClientConnection):
     # -- as the living part sees it ----------------------------------------------------------
 
     @property
-    def lane(self) -> SocketLane[Any]:
-        return self._lane
-
-    @property
     def outbox(self) -> Outbox:
         return self._socket.stream
 
     def end(self, reason: EndReason) -> None:
         self._close(CLOSE_CODES[reason], reason.value, ending_for(reason))
-
-    def is_gone(self, user_id: Hashable) -> bool:
-        """Whether the client no longer sees the user, whose waiting presence is then dropped."""
-        return not self._service.can_see(self.user_id, cast("UserId", user_id))
 
     def _close(self, code: int, reason: str, ending: Ending) -> None:
         """Close the connection from here, which is not a goodbye of the client."""

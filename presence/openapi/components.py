@@ -98,6 +98,18 @@ def _parameters() -> Json:
             "description": "At most so many users.",
             "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100},
         },
+        "token": {
+            "name": "token",
+            "in": "query",
+            "description": "The token, for pages, which can send no header with it.",
+            "schema": {"type": "string"},
+        },
+        "wish": {
+            "name": "status",
+            "in": "query",
+            "description": "An intent; it counts only where no device of the user is attached.",
+            "schema": schema("Status"),
+        },
         **build_matrix_parameters(),
     }
 

@@ -54,6 +54,20 @@ def _user_paths() -> Json:
                 body="Patch",
             ),
         },
+        "/users/@me/events": {
+            "get": operation(
+                "streamFrames",
+                "Stream what the gateway sends, as Server-Sent Events",
+                {
+                    "200": {
+                        "description": "A frame in the data of each event; `close` is the last.",
+                        "content": content("text/event-stream"),
+                    }
+                },
+                parameters=("token", "device", "state", "wish"),
+                tag="gateway",
+            ),
+        },
         "/users/@me/explain": {
             "get": operation(
                 "explainMe",

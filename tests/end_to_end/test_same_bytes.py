@@ -28,9 +28,11 @@ SETTINGS = {
 }
 TEXT_ENDS_AFTER = 3
 MATRIX = "/_matrix/client/v3"
+STREAMS = ("/events", "/users/@me/events")
 LAST_ACTIVE = re.compile(rb'"last_active_ago":[0-9]+')
 LAST_SEEN = re.compile(rb'"last_seen":"([^"]*)"')
 PATIENCE = 200
+MANY_BYTES = 1 << 16
 STOP_WITHIN = 10.0
 
 
@@ -42,7 +44,7 @@ class Stage:
         self.absence = absence
         self.told = []
         self._open = {}
-        self._streams = []
+        self._streams = {}
         self._doras = []
         self.admin = None
 
@@ -54,7 +56,7 @@ class Stage:
         finally:
             for client in [*self._open.values(), *self._doras]:
                 client.socket.close()
-            for stream in self._streams:
+            for stream in self._streams.values():
                 stream.close()
 
     def _play(self):
@@ -76,7 +78,8 @@ class Stage:
         olga = self.come("olga")
         pia = self.come("pia")
         olga.wait_shown("pia", status="online")
-        self.stream("olga")
+        for path in STREAMS:
+            self.stream(path, "olga")
         dora = self.come_as_dora("/ws?user=dora&device=phone")
         olga.wait_shown("dora", status="online")
         return olga, pia, dora
@@ -149,12 +152,14 @@ class Stage:
         self._open[f"socket {len(self._open)} of {user}"] = client
         return client
 
-    def stream(self, user):
+    def stream(self, path, user):
         """Open an event stream until the restart; over HTTP/1.0, where no length tells of times."""
         stream = socket.create_connection(("127.0.0.1", self.server.port), timeout=STOP_WITHIN)
-        path = f"/events?user={user}&device=stream&state=offline"
-        stream.sendall(f"GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n".encode())
-        self._streams.append(stream)
+        target = f"{path}?user={user}&device=stream&state=offline"
+        stream.sendall(f"GET {target} HTTP/1.0\r\nhost: localhost\r\n\r\n".encode())
+        self._streams[path] = stream
+        own = f'"{user}"'.encode()
+        wait_until(lambda: own in stream.recv(MANY_BYTES, socket.MSG_PEEK))
 
     def come_as_dora(self, target):
         client = WireClient(self.server.port, target)
@@ -181,11 +186,11 @@ class Stage:
             client.read_what_came()
             self.told.append((f"{name}, head", client.head))
             self.told.append((name, bytes(client.received)))
-        for stream in self._streams:
+        for path, stream in self._streams.items():
             head, _, events = stream.makefile("rb").read().partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200")
             assert b"dora" in events
-            self.told.append(("event stream", events))
+            self.told.append((path, events))
         told = [(what, LAST_ACTIVE.sub(b'"last_active_ago":0', heard)) for what, heard in self.told]
         return number_last_seen(told)
 
@@ -534,7 +539,7 @@ def test_the_comparison_notices_one_open_moment(runs):
         if heard != heard_of_gone
     ]
     assert "hidden: GET /users/dora by pia" in differing
-    assert "socket 0 of olga" in differing
+    assert {"socket 0 of olga", *STREAMS} <= set(differing)
 
 
 def test_coming_and_going_in_secret_does_not_delay_an_end_in_the_open(serving):

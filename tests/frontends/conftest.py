@@ -6,6 +6,7 @@ import time
 
 import pytest
 import trio
+from event_stream_client import EventStreamClient
 from http_client import exchange
 from together_client import TogetherClient
 from trio.testing import wait_all_tasks_blocked
@@ -263,3 +264,39 @@ def break_store(monkeypatch):
         monkeypatch.setattr(server.store, "write", write)
 
     return fail
+
+
+@pytest.fixture
+def open_events(nursery):
+    """Open an event stream that ends with the test; returns it after its head was read."""
+
+    async def hold(stream, *, task_status):
+        async with stream:
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def open_events(
+        server,
+        user,
+        *,
+        path="/events",
+        token=None,
+        headers=(),
+        version="1.1",
+        receive_buffer=None,
+        **query,
+    ):
+        query = {"user": user, **query} if token is None else {"token": token, **query}
+        path += "?" + "&".join(f"{key}={value}" for key, value in query.items())
+        sock = trio.socket.socket()
+        if receive_buffer is not None:
+            sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, receive_buffer)
+        await sock.connect(("127.0.0.1", server.port))
+        stream = trio.SocketStream(sock)
+        await nursery.start(hold, stream)
+        events = EventStreamClient(stream)
+        status = await events.open(path, f"127.0.0.1:{server.port}", headers, version)
+        assert status == 200, events.head
+        return events
+
+    return open_events

@@ -1,7 +1,6 @@
 """The session of one socket, against a socket that only remembers."""
 
 import time
-from functools import partial
 
 import attrs
 import pytest
@@ -16,11 +15,10 @@ from presence.core.user.patch import PresencePatch
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane
-from presence.frontends.socket_session import (
-    CLOSE_CODES,
-    SELF,
-)
+from presence.frontends.outbox_connection import SELF
+from presence.frontends.socket_session import CLOSE_CODES
 from presence.frontends.socket_times import SocketTimes
+from presence.frontends.together.gateway import TEXT_FRAMES
 from presence.frontends.together.session import TogetherSession
 from presence.live.claims import Claims
 from presence.live.ports import Revocation
@@ -28,7 +26,6 @@ from presence.live.service import merge_commands
 from presence.live.subscriber import Announcement, EndReason
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded
-from presence.transport.websocket.frames import TEXT, frame_head
 
 
 @pytest.fixture
@@ -41,7 +38,7 @@ def make_session(server):
         session = TogetherSession(
             of.service,
             socket,
-            SocketLane(TogetherEncoder(partial(frame_head, TEXT)), FdTable()),
+            SocketLane(TogetherEncoder(TEXT_FRAMES), FdTable()),
             Claims(UserId(user), expires_at=time.time() + 900, issued_at=issued_at),
             ConnectParams(**params),
             times or SocketTimes(),

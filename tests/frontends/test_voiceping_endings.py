@@ -9,7 +9,7 @@ from presence.core.public_changes import PresenceChanged
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, ServerId, Status, UserId
 from presence.frontends.client_connection import ConnectParams
-from presence.frontends.socket_session import SELF
+from presence.frontends.outbox_connection import SELF
 from presence.frontends.socket_times import SocketTimes
 from presence.frontends.voiceping.session import SessionPlan
 from presence.live.claims import Claims

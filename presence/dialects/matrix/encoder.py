@@ -7,6 +7,7 @@ import orjson
 
 from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged, Update
 from presence.core.types import PublicView, Status, UserId
+from presence.dialects.framing import Framing
 from presence.dialects.matrix.ids import matrix_user_id
 from presence.dialects.matrix.outbound import (
     Ago,
@@ -15,8 +16,8 @@ from presence.dialects.matrix.outbound import (
     presence_event,
     presence_of,
     removed_object,
-    stream_event,
 )
+from presence.dialects.server_sent_events import stream_event
 
 
 class Renderer(Protocol):
@@ -75,20 +76,18 @@ class DraftRenderer:
 
 
 class StreamRenderer(DraftRenderer):
-    """The draft's events as Server-Sent Events; *frame* is how the connection carries each."""
+    """The draft's events as Server-Sent Events, each in a frame of *framing*."""
 
-    def __init__(
-        self, ago: Ago, latest_version: Callable[[], int], frame: Callable[[bytes], bytes]
-    ) -> None:
+    def __init__(self, ago: Ago, latest_version: Callable[[], int], framing: Framing) -> None:
         super().__init__(ago, latest_version)
-        self.frame = frame
+        self._frame = framing.frame
 
     def event(self, view: PublicView) -> bytes:
-        return self.frame(stream_event("presence", super().event(view), view.version))
+        return self._frame(stream_event("presence", super().event(view), view.version))
 
     def removal(self, user_id: UserId) -> bytes:
         event = super().removal(user_id)
-        return self.frame(stream_event("presence", event, self._latest_version()))
+        return self._frame(stream_event("presence", event, self._latest_version()))
 
 
 class MatrixEncoder(Generic[R]):

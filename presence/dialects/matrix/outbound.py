@@ -122,13 +122,3 @@ def draft_poll_json(position: str, events: Iterable[bytes], *, is_snapshot: bool
     flag = b',"snapshot":true' if is_snapshot else b""
     joined = b",".join(events)
     return b'{"position":"%s","events":[%s]%s}' % (position.encode(), joined, flag)
-
-
-def stream_event(kind: str, data: bytes, position: int | None = None) -> bytes:
-    """One Server-Sent Event; *data* has no line break."""
-    place = b"" if position is None else b"id: %d\n" % position
-    return b"event: %s\n%sdata: %s\n\n" % (kind.encode(), place, data)
-
-
-KEEP_ALIVE = b": keep-alive\n\n"
-"""A comment, which clients ignore: it shows a dead connection to both ends."""

@@ -1,6 +1,6 @@
 """Everything that the gateway sends of its own accord, as whole frames."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 from presence.core.public_changes import (
     MemberAdded,
@@ -11,20 +11,18 @@ from presence.core.public_changes import (
 )
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import SelfView, ServerId
+from presence.dialects.framing import Framing
 from presence.dialects.together import outbound
 
 
 class TogetherEncoder:
-    """Encodes updates, snapshots and self views in JSON.
-
-    *head_of* is the framing of the transport: the bytes in front of a payload
-    of that size.
-    """
+    """Encodes updates, snapshots and self views in JSON; *framing* is that of the transport."""
 
     names_servers = True
 
-    def __init__(self, head_of: Callable[[int], bytes]) -> None:
-        self._head_of = head_of
+    def __init__(self, framing: Framing) -> None:
+        self._framed = framing.frame
+        self._framed_chunks = framing.frame_chunks
         self._members = outbound.MemberTexts()
         self.heartbeat_ack = self._framed(outbound.HEARTBEAT_ACK)
 
@@ -55,17 +53,10 @@ class TogetherEncoder:
     def server_remove(self, server_id: ServerId) -> bytes:
         return self._framed(outbound.server_remove(server_id))
 
-    def _framed(self, payload: bytes) -> bytes:
-        return self._head_of(len(payload)) + payload
-
-    def _framed_chunks(self, chunks: Sequence[bytes]) -> list[bytes]:
-        """One frame around *chunks*, which stay as they are."""
-        return [self._head_of(sum(map(len, chunks))), *chunks]
-
     def _fragment(self, snapshot: ServerSnapshot) -> bytes:
-        """The server in JSON, encoded once for all connections that get this snapshot."""
-        fragment = snapshot.encodings.get(self)
+        """The server in JSON, encoded once for all connections that get it, however framed."""
+        fragment = snapshot.encodings.get(TogetherEncoder)
         if fragment is None:
             fragment = outbound.server_fragment(snapshot, self._members)
-            snapshot.encodings[self] = fragment
+            snapshot.encodings[TogetherEncoder] = fragment
         return fragment

@@ -8,6 +8,7 @@ import orjson
 
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, ServerId, UserId
+from presence.dialects.server_sent_events import stream_event
 from presence.dialects.together.views import member_object, self_object, server_object
 
 HEARTBEAT_ACK: Final = b'{"op":"HEARTBEAT_ACK"}'
@@ -109,6 +110,11 @@ def member_add(server_id: ServerId, view: PublicView) -> bytes:
 def member_remove(server_id: ServerId, user_id: UserId) -> bytes:
     """Somebody no longer belongs to the receiver's server."""
     return _dispatch("SERVER_MEMBER_REMOVE", {"server_id": server_id, "user_id": user_id})
+
+
+def close_event(code: int, reason: str) -> bytes:
+    """The last event of a stream, which stands for the close frame of a WebSocket."""
+    return stream_event("close", orjson.dumps({"code": code, "reason": reason}))
 
 
 def _cut(data: Any, after: bytes) -> tuple[bytes, bytes]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 import orjson
 
@@ -10,6 +9,7 @@ from presence.core.events import REST_DEVICE
 from presence.core.ids import parse_device_id, parse_user_id
 from presence.core.types import DeviceId, PublicView, SelfView, UserId
 from presence.core.user.patch import PresencePatch
+from presence.dialects.framing import Framing
 from presence.dialects.matrix import outbound, rest
 from presence.dialects.matrix.encoder import DraftRenderer, MatrixEncoder, StreamRenderer
 from presence.dialects.matrix.inbound import EventsQuery, parse_events
@@ -17,15 +17,15 @@ from presence.dialects.matrix.positions import parse_position, parse_version
 from presence.errors import InvalidInput
 from presence.frontends.authentication import Authentication
 from presence.frontends.client_connection import ConnectParams
-from presence.frontends.lane import SocketLane
-from presence.frontends.matrix.event_stream import EventStream, StreamLane
+from presence.frontends.event_streams import EventStreams, StreamLanes
+from presence.frontends.matrix.draft_stream import DraftStream
 from presence.frontends.matrix.last_active import LastActive
 from presence.frontends.matrix.poll import PollLane
 from presence.frontends.matrix.polling import Polling
 from presence.frontends.user_limit import UserLimit
 from presence.live.claims import Claims
 from presence.live.service import Applied, Limited, NoRoom, PresenceService, Unattached
-from presence.metrics import ConnectionKind, Count, Counters
+from presence.metrics import ConnectionKind, Counters
 from presence.transport.http.request import (
     JSON,
     Headers,
@@ -35,11 +35,8 @@ from presence.transport.http.request import (
     retry_after,
 )
 from presence.transport.http.router import Route
-from presence.transport.http.streaming import BodyStream, StreamingResponse, chunk_of
+from presence.transport.http.streaming import BodyStream
 from presence.transport.sockets.fd_table import FdTable
-
-EVENT_STREAM: Headers = (("content-type", "text/event-stream"), ("x-accel-buffering", "no"))
-"""The second one keeps nginx from holding events back."""
 
 Persisted = Callable[[int], Awaitable[Headers]]
 
@@ -59,8 +56,6 @@ class MatrixDraft:
     ) -> None:
         self._service = service
         self._authentication = authentication
-        self._counters = counters
-        self._user_limit = user_limit
         self._persisted = persisted
         self._ping_every = ping_every
         self._last_active = LastActive(service)
@@ -69,12 +64,11 @@ class MatrixDraft:
         def latest_version() -> int:
             return service.latest_version
 
-        def stream_lane(frame: Callable[[bytes], bytes]) -> StreamLane:
-            renderer = StreamRenderer(ago, latest_version, frame)
-            return SocketLane(MatrixEncoder(renderer), fd_table)
+        def stream_encoder(framing: Framing) -> MatrixEncoder[StreamRenderer]:
+            return MatrixEncoder(StreamRenderer(ago, latest_version, framing))
 
-        self._chunked_lane = stream_lane(chunk_of)
-        self._plain_lane = stream_lane(bytes)
+        self._streams = EventStreams(service, counters, user_limit, ConnectionKind.EVENT_STREAM)
+        self._stream_lanes = StreamLanes(stream_encoder, fd_table)
         poll_lane = PollLane(MatrixEncoder(DraftRenderer(ago, latest_version)))
         self._polling = Polling(service, user_limit, poll_lane, _own_event)
 
@@ -183,11 +177,20 @@ class MatrixDraft:
     async def _stream(self, claims: Claims, params: ConnectParams, query: EventsQuery) -> Response:
         since = parse_version(query.since)
         gone = await self._gone_since(claims.user_id, since)
-        if self._service.is_draining:
-            raise HttpError(503, "the server is stopping", retry_after(1))
-        self._refuse_beyond_limit(claims, params)
-        produce = partial(self._produce, claims, params, since, gone)
-        return StreamingResponse(200, headers=EVENT_STREAM, produce=produce)
+
+        def open_stream(body: BodyStream) -> DraftStream:
+            return DraftStream(
+                self._service,
+                claims,
+                params,
+                self._stream_lanes.lane_of(body),
+                body,
+                self._ping_every,
+                since=since,
+                gone=gone,
+            )
+
+        return self._streams.admit(claims, params, open_stream)
 
     async def _gone_since(self, user_id: UserId, since: int | None) -> Sequence[PublicView]:
         """Users that are offline, for a client whose position is too old for single changes."""
@@ -196,35 +199,6 @@ class MatrixDraft:
         if self._service.remembered_changes(user_id, since) is not None:
             return ()
         return await self._service.offline_since(user_id, since)
-
-    def _refuse_beyond_limit(self, claims: Claims, params: ConnectParams) -> None:
-        problem = self._user_limit.refusal(claims.user_id, params.device)
-        if problem is not None:
-            raise HttpError(429, problem, retry_after(10))
-
-    async def _produce(
-        self,
-        claims: Claims,
-        params: ConnectParams,
-        since: int | None,
-        gone: Sequence[PublicView],
-        body: BodyStream,
-    ) -> None:
-        # Again: others may have come while the head was sent. No await before it registers.
-        if self._user_limit.refusal(claims.user_id, params.device) is not None:
-            return
-        self._counters.add(Count.CONNECTIONS, ConnectionKind.EVENT_STREAM)
-        stream = EventStream(
-            self._service,
-            claims,
-            params,
-            self._chunked_lane if body.is_chunked else self._plain_lane,
-            body,
-            since=since,
-            gone=gone,
-            ping_every=self._ping_every,
-        )
-        await stream.run()
 
 
 def _own_event(view: SelfView) -> bytes:

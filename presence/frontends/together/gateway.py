@@ -5,6 +5,7 @@ from functools import partial
 
 from presence.core.ids import parse_device_id
 from presence.core.types import State, Status
+from presence.dialects.framing import Framing
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.errors import InvalidInput
 from presence.frontends.client_connection import ConnectParams
@@ -23,6 +24,7 @@ from presence.transport.websocket.frames import TEXT, frame_head
 PATH = "/ws"
 SUBPROTOCOL = "bearer"
 STATES = frozenset(each.value for each in State)
+TEXT_FRAMES = Framing(partial(frame_head, TEXT))
 
 
 class TogetherGateway:
@@ -40,7 +42,7 @@ class TogetherGateway:
         self._counters = counters
         self._times = times
         self._max_frames_per_second = max_frames_per_second
-        self._lane = SocketLane(TogetherEncoder(partial(frame_head, TEXT)), fd_table)
+        self._lane = SocketLane(TogetherEncoder(TEXT_FRAMES), fd_table)
 
     def takes(self, request: Request) -> bool:
         return request.path == PATH

@@ -28,8 +28,9 @@ from presence.dialects.voiceping.pings import ping_payload
 from presence.dialects.voiceping.text import encode_text
 from presence.frontends.client_connection import ConnectParams
 from presence.frontends.lane import SocketLane, newest_of_each
+from presence.frontends.outbox_connection import SELF
 from presence.frontends.rate_limited_session import RateLimitedSession
-from presence.frontends.socket_session import SELF, Socket
+from presence.frontends.socket_session import Socket
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.service import PresenceService

@@ -10,6 +10,8 @@ from presence.transport.http.client_watch import ClientWatch
 from presence.transport.http.request import Response
 from presence.transport.sockets.stream import OutboxStream
 
+CHUNK_TAIL = b"\r\n"
+
 
 class BodyStream:
     """The body of an answer while a handler produces it.
@@ -28,7 +30,7 @@ class BodyStream:
     def outbox(self) -> OutboxStream:
         """The connection, for bodies that are shared by many answers.
 
-        Where `is_chunked`, what is written there must be chunks; see `chunk_of`.
+        Where `is_chunked`, what is written there must be chunks; see `frame`.
         """
         return self._stream
 
@@ -36,6 +38,10 @@ class BodyStream:
     def is_chunked(self) -> bool:
         """Whether a frame of the outbox must be a chunk of HTTP/1.1."""
         return self._parser.their_http_version != b"1.0"
+
+    def frame(self, data: bytes) -> bytes:
+        """*data* as it must be written to the outbox."""
+        return chunk_head(len(data)) + data + CHUNK_TAIL if self.is_chunked else data
 
     def push(self, data: bytes) -> bool:
         """Send *data* in order of the calls, or let it wait; False if it never goes out."""
@@ -54,9 +60,9 @@ class BodyStream:
             await trio.sleep_forever()  # which is cancelled now
 
 
-def chunk_of(data: bytes) -> bytes:
-    """*data* as one chunk of a body over HTTP/1.1."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+def chunk_head(size: int) -> bytes:
+    """The bytes before a chunk of *size* in a body over HTTP/1.1; `CHUNK_TAIL` goes behind it."""
+    return b"%x\r\n" % size
 
 
 @attrs.frozen

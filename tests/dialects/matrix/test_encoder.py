@@ -12,6 +12,7 @@ from presence.core.public_changes import (
 )
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, Status
+from presence.dialects.framing import Framing
 from presence.dialects.matrix import outbound
 from presence.dialects.matrix.encoder import (
     DraftRenderer,
@@ -34,7 +35,7 @@ def view(status=ONLINE, text=None, activity=None, version=7, name="Bob"):
 SYNC = MatrixEncoder(SyncRenderer("s", ago, knows_busy=False))
 BUSY = MatrixEncoder(SyncRenderer("s", ago, knows_busy=True))
 DRAFT = MatrixEncoder(DraftRenderer(ago, lambda: 9))
-STREAM = MatrixEncoder(StreamRenderer(ago, lambda: 9, lambda event: b"<" + event + b">"))
+STREAM = MatrixEncoder(StreamRenderer(ago, lambda: 9, Framing(lambda size: b"<", b">")))
 
 
 def content(encoder, update):

@@ -8,6 +8,7 @@ import pytest
 from presence.core.public_changes import MemberAdded, MemberRemoved, PresenceChanged, ServerRenamed
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import PublicView, SelfView, ServerId, Status, UserId
+from presence.dialects.framing import Framing
 from presence.dialects.together.encoder import TogetherEncoder
 
 TEAM = ServerId("team")
@@ -16,10 +17,12 @@ ONESELF = SelfView(
     UserId("eve"), "Eve", Status.ONLINE, Status.ONLINE, None, False, None, None, None
 )
 
+LENGTHS = Framing(lambda size: b"%d:" % size)
+
 
 @pytest.fixture
 def encoder():
-    return TogetherEncoder(lambda size: b"%d:" % size)
+    return TogetherEncoder(LENGTHS)
 
 
 def unframed(frame):
@@ -74,8 +77,18 @@ def test_a_snapshot_is_encoded_once_for_ready_and_for_a_joined_server(encoder):
     snapshot = ServerSnapshot(TEAM, "Team", [ADA], False, 1, 1)
     ready, added = encoder.ready(ONESELF, [snapshot]), encoder.server_add(snapshot)
     assert unframed(b"".join(ready))["d"]["servers"] == [unframed(b"".join(added))["d"]]
-    assert snapshot.encodings.keys() == {encoder}
-    assert any(chunk is snapshot.encodings[encoder] for chunk in ready)
+    [fragment] = snapshot.encodings.values()
+    assert any(chunk is fragment for chunk in ready)
+
+
+def test_encoders_of_other_framings_share_what_a_snapshot_was_encoded_to(encoder):
+    snapshot = ServerSnapshot(TEAM, "Team", [ADA], False, 1, 1)
+    lines = TogetherEncoder(Framing(lambda size: b"data: ", b"\n\n"))
+    ready, line = encoder.ready(ONESELF, [snapshot]), lines.ready(ONESELF, [snapshot])
+    assert b"".join(line) == b"data: " + b"".join(ready).partition(b":")[2] + b"\n\n"
+    [fragment] = snapshot.encodings.values()
+    for chunks in (ready, line):
+        assert any(chunk is fragment for chunk in chunks)
 
 
 def test_an_answer_to_a_heartbeat_has_a_head_too(encoder):

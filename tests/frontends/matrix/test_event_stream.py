@@ -166,7 +166,7 @@ async def test_comments_keep_the_connection_alive(start_server, open_events):
     seen = b""
     with trio.fail_after(5.0):
         while seen.count(b": keep-alive\n\n") < 3:
-            seen += await events._chunk()
+            seen += await events.chunk()
 
 
 async def test_a_client_that_never_reads_is_cut_and_nobody_waits_for_it(start_server, open_events):
