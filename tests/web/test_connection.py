@@ -98,3 +98,19 @@ def test_a_page_without_a_good_token_asks_for_another(serving, open_context):
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator(".own-button")).to_have_accessible_name(re.compile("^alice, Online"))
         assert "eyJ" not in page.url
+
+
+def test_a_page_falls_back_to_events_where_websockets_are_blocked(server, open_context):
+    bob = server.client("bob")
+    page = open_context().new_page()
+    page.add_init_script(
+        "window.WebSocket = class extends WebSocket {"
+        " constructor() { super('ws://127.0.0.1:9/'); } };"
+    )
+    page.goto(f"http://127.0.0.1:{server.port}/?user=alice")
+    expect(page.locator(".own-button")).to_have_accessible_name(re.compile("^alice, Online"))
+    bob.set("dnd")
+    expect(page.locator('[data-user="bob"] .mark-dnd')).to_be_visible()
+    page.locator(".own-button").click()
+    page.locator("label.choice", has_text="Away").click()
+    bob.wait_for(lambda _: [status for _, status in bob.told_of("alice")][-1:] == ["away"])

@@ -35,10 +35,13 @@ export function openSocket(base, credentials, token, params, Socket, handlers) {
   socket.onmessage = ({ data }) => {
     if (!isClosed) handlers.frame(JSON.parse(data));
   };
-  socket.onclose = ({ code, reason }) => {
+  const end = (code = 1006, reason = "") => {
     if (!isClosed) handlers.end({ code, reason, wasOpen });
     isClosed = true;
   };
+  socket.onclose = ({ code, reason }) => end(code, reason);
+  // Where the policy of a page forbids the connection, no end follows the error.
+  socket.onerror = () => { if (!wasOpen) end(); };
   return {
     send: (frame) => socket.send(JSON.stringify(frame)),
     close: (code) => {
