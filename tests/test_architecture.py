@@ -58,6 +58,7 @@ MAY_IMPORT = {
         "presence.app",
         "presence.config",
         "presence.core",
+        "presence.demo",
         "presence.dialects",
         "presence.frontends",
         "presence.listeners",
