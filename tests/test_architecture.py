@@ -46,6 +46,7 @@ MAY_IMPORT = {
     },
     "presence.announcement": set(),
     "presence.demo": {
+        "presence.config",
         "presence.core",
         "presence.live.claims",
         "presence.live.service",
@@ -86,6 +87,7 @@ MAY_IMPORT = {
         "presence.config",
         "presence.core.rules",
         "presence.core.types",
+        "presence.demo.settings",
         "presence.durations",
         "presence.log",
         "presence.process",
