@@ -9,11 +9,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import click
 
 from presence.errors import BadConfig, StartFailed
+
+THIS_MACHINE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a server that is bound to all addresses is found from the machine it runs on."""
 
 
 def say(line: str, *, is_error: bool = False) -> None:
@@ -41,8 +44,8 @@ def say_demo(host: str, http: int) -> None:
 
 
 def page_address(host: str, http: int) -> str:
-    """The address of the page for people."""
-    return f"http://{_in_address(host)}:{http}/"
+    """The address of the page for people on this machine."""
+    return f"http://{_in_address(THIS_MACHINE.get(host, host))}:{http}/"
 
 
 def _in_address(host: str) -> str:

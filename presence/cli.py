@@ -114,6 +114,7 @@ def commands() -> None:
     "--dev/--no-dev", "is_development", default=None, help="Development mode: no tokens needed."
 )
 @click.option("--demo", "is_demo", is_flag=True, help="Thirty made-up users, only in memory.")
+@click.option("--open", "opens_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once all accept.")
 @click.option("--print-config", "only_prints", is_flag=True, help="Show the settings and stop.")
 def serve(
@@ -121,6 +122,7 @@ def serve(
     ready_file: Path | None,
     only_prints: bool,
     is_demo: bool,
+    opens_page: bool,
     **flags: object,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C.
@@ -136,7 +138,7 @@ def serve(
         click.echo(print_config(config), nl=False)
         return
     with _outliving_hangups():
-        code = _run_server(config, ready_file, is_demo=is_demo)
+        code = _run_server(config, ready_file, is_demo=is_demo, opens_page=opens_page)
     click.get_current_context().exit(code)
 
 
@@ -148,7 +150,7 @@ def _load_settings(file: Path | None, flags: Mapping[str, object], *, is_demo: b
     return load_demo_config(file, os.environ, flags)
 
 
-def _run_server(config: Config, ready_file: Path | None, *, is_demo: bool) -> int:
+def _run_server(config: Config, ready_file: Path | None, *, is_demo: bool, opens_page: bool) -> int:
     import trio
 
     from presence import log, process
@@ -161,7 +163,8 @@ def _run_server(config: Config, ready_file: Path | None, *, is_demo: bool) -> in
             is_error=True,
         )
     try:
-        return trio.run(partial(process.serve, config, ready_file=ready_file, is_demo=is_demo))
+        wishes = {"is_demo": is_demo, "opens_page": opens_page}
+        return trio.run(partial(process.serve, config, ready_file=ready_file, **wishes))
     finally:
         flush_streams()
 

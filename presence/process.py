@@ -3,12 +3,20 @@
 import gc
 import os
 import signal
+import webbrowser
 from pathlib import Path
 
 import trio
 
 from actors import RestartsExhausted
-from presence.announcement import check_ready_file, say_demo, say_where, write_ready_file
+from presence.announcement import (
+    check_ready_file,
+    page_address,
+    say,
+    say_demo,
+    say_where,
+    write_ready_file,
+)
 from presence.config import Config
 from presence.errors import StartFailed
 from presence.gc_pacer import GcPacer
@@ -21,13 +29,20 @@ FAILED_FOR_GOOD = 70
 ONLY_READ_AT_START = "SIGHUP reloads nothing yet: settings and keys are read at the start only"
 
 
-async def serve(config: Config, *, ready_file: Path | None = None, is_demo: bool = False) -> int:
+async def serve(
+    config: Config,
+    *,
+    ready_file: Path | None = None,
+    is_demo: bool = False,
+    opens_page: bool = False,
+) -> int:
     """Run the server until SIGTERM or SIGINT; return the exit code.
 
     Writes *ready_file* once every port accepts. Raises `StartFailed` if the server
     cannot start. A second signal ends the process at once; SIGHUP is logged and
     ends nothing. A long start is logged every `STARTING_LOGGED_EVERY` seconds.
-    *is_demo* serves the demonstration, which is only in memory.
+    *is_demo* serves the demonstration, which is only in memory; *opens_page* opens
+    the page in a browser once every port accepts.
     """
     stop, ready = trio.Event(), trio.Event()
     failure: StartFailed | None = None
@@ -39,6 +54,8 @@ async def serve(config: Config, *, ready_file: Path | None = None, is_demo: bool
         gc.enable()
         nursery.start_soon(GcPacer().run)
         _announce(config, ready_file, ports, is_demo=is_demo)
+        if opens_page:
+            nursery.start_soon(_open_page, page_address(config.host, ports.http))
 
     if ready_file is not None:
         check_ready_file(ready_file)
@@ -60,6 +77,20 @@ async def serve(config: Config, *, ready_file: Path | None = None, is_demo: bool
         raise failure
     get_log().info(LogEvent.STOPPED, exit_code=exit_code)
     return exit_code
+
+
+async def _open_page(address: str) -> None:
+    """Open *address* in a browser; where that fails, say so and go on.
+
+    The browser's program may take its time: a thread waits for it, and is left
+    behind if this is cancelled.
+    """
+    try:
+        is_open = await trio.to_thread.run_sync(webbrowser.open, address, abandon_on_cancel=True)
+    except (webbrowser.Error, OSError):
+        is_open = False
+    if not is_open:
+        say(f"Warning: no browser could be opened; the page is at {address}", is_error=True)
 
 
 async def _watch_signals(

@@ -79,6 +79,12 @@ def test_a_demonstration_has_servers_of_its_own_and_takes_ports(run, served, tmp
     assert served.asked_for == [{"is_demo"}]
 
 
+@pytest.mark.parametrize("wanted", [["--open"], ["--open", "--demo"]])
+def test_the_page_is_opened_where_asked_for(run, served, wanted):
+    assert run("serve", *wanted).exit_code == 0
+    assert "opens_page" in served.asked_for[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "problem"),
     [
