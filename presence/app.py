@@ -9,7 +9,7 @@
         ├── timer         all deadlines: sweep, grace, leases, silence, expiries
         ├── http          the HTTP port; one nursery holds its connections
         ├── pipe          the port for lines over TCP, likewise
-        └── demo          only in a demonstration: its made-up users act
+        └── demo          only with --demo: its made-up users act
 
 Each layer stops before the one above it: first the ports close and clients are
 told to reconnect, then no deadline comes any more, then users handle the

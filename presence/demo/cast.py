@@ -131,7 +131,7 @@ ACTIVITIES: Final[Mapping[ServerId, tuple[Text, ...]]] = {
 }
 
 MEETINGS: Final = _texts(
-    "In a meeting", "Presenting", "Focus time 🎯", "On a call 📞", "Interviewing", "会議中"
+    "In a meeting", "Presenting", "Focus time 🎯", "On a call 📞", "In an interview", "会議中"
 )
 """Custom statuses of those who do not want to be disturbed."""
 

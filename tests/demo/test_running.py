@@ -70,6 +70,16 @@ async def test_each_server_has_the_members_that_the_cast_names(autojump_clock, s
         )
 
 
+async def test_each_server_opens_with_every_status_and_most_members_online(
+    autojump_clock, service, demo
+):
+    for server_id in SERVERS:
+        members = await service.members(OBSERVER, server_id, "", 500)
+        statuses = Counter(view.status for view in members)
+        assert statuses.keys() == set(Status)
+        assert statuses[Status.ONLINE] > statuses[Status.AWAY] + statuses[Status.DND]
+
+
 async def test_over_half_an_hour_every_change_is_applied_and_shown(autojump_clock, service, demo):
     seen = Counter()
     views = await views_of(service)
