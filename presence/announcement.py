@@ -9,11 +9,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import click
 
 from presence.errors import BadConfig, StartFailed
+
+THIS_MACHINE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a server that is bound to all addresses is found from the machine it runs on."""
 
 
 def say(line: str, *, is_error: bool = False) -> None:
@@ -26,12 +29,27 @@ def say(line: str, *, is_error: bool = False) -> None:
 
 def say_where(host: str, http: int, pipe: int | None, *, is_development: bool) -> None:
     """Print one address to open, the other ports, and how to stop."""
-    host = f"[{host}]" if ":" in host else host
+    host = _in_address(host)
     user = "?user=alice" if is_development else ""
     page = "/users/@me" if is_development else "/readyz"
     say(f"Presence is running: http://{host}:{http}{page}{user}")
     radios = "" if pipe is None else f", radios {host}:{pipe}"
     say(f"Gateway ws://{host}:{http}/ws{user}{radios}. Press Ctrl-C to stop.")
+
+
+def say_demo(host: str, http: int) -> None:
+    """Print the address of the page, what a demonstration is, and how to stop."""
+    say(f"Presence is running a demonstration in memory: {page_address(host, http)}")
+    say("Sign in by any name: the thirty others are made up, nothing is kept. Ctrl-C stops.")
+
+
+def page_address(host: str, http: int) -> str:
+    """The address of the page for people on this machine."""
+    return f"http://{_in_address(THIS_MACHINE.get(host, host))}:{http}/"
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def flush_streams() -> None:

@@ -8,7 +8,8 @@
     └── edge              one supervisor, permanent children
         ├── timer         all deadlines: sweep, grace, leases, silence, expiries
         ├── http          the HTTP port; one nursery holds its connections
-        └── pipe          the port for lines over TCP, likewise
+        ├── pipe          the port for lines over TCP, likewise
+        └── demo          only with --demo: its made-up users act
 
 Each layer stops before the one above it: first the ports close and clients are
 told to reconnect, then no deadline comes any more, then users handle the
@@ -16,7 +17,7 @@ messages that wait for them, then the last announcements and rows go out. A stop
 publishes nothing, so users who reconnect soon were never seen away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -41,7 +42,10 @@ CrashReport = Callable[[str, Exception, float | None], None]
 
 
 class Server:
-    """One server, put together by `presence.wiring`; `run` is its life."""
+    """One server, put together by `presence.wiring`; `run` is its life.
+
+    *more* are children of the edge that start behind the ports and end before them.
+    """
 
     def __init__(
         self,
@@ -50,17 +54,19 @@ class Server:
         listeners: Listeners,
         counters: Counters,
         on_crash: CrashReport,
+        more: Iterable[ChildSpec] = (),
     ) -> None:
         self.node = node
         self.listeners = listeners
         self.counters = counters
         self._startup = startup
         self._on_crash = on_crash
+        self._more = tuple(more)
 
     async def run(self, on_ready: Callable[[Ports], None], stop: trio.Event) -> None:
         """Start from the inside out, serve until *stop*, and end in the reverse order.
 
-        Calls *on_ready* with the ports once all of them accept.
+        Calls *on_ready* with the ports once all of them accept and all else runs.
         """
         node, on_crash = self.node, self._on_crash
         writer, broadcaster = node.writer, node.fanout.broadcaster
@@ -72,6 +78,8 @@ class Server:
                 self._set_stored_deadlines()
                 for port in self.listeners:
                     await edge.start(_service(port.name, port.hold_open, self._close_listeners))
+                for spec in self._more:
+                    await edge.start(spec)
                 on_ready(self.listeners.ports)
                 await stop.wait()
                 get_log().info(LogEvent.DRAINING, connections=len(node.connections))

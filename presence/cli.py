@@ -6,9 +6,10 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -112,27 +113,44 @@ def commands() -> None:
 @click.option(
     "--dev/--no-dev", "is_development", default=None, help="Development mode: no tokens needed."
 )
+@click.option("--demo", "is_demo", is_flag=True, help="Thirty made-up users, only in memory.")
+@click.option("--open", "opens_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once all accept.")
 @click.option("--print-config", "only_prints", is_flag=True, help="Show the settings and stop.")
-def serve(file: Path | None, ready_file: Path | None, only_prints: bool, **flags: object) -> None:
+def serve(
+    file: Path | None,
+    ready_file: Path | None,
+    only_prints: bool,
+    is_demo: bool,
+    opens_page: bool,
+    **flags: object,
+) -> None:
     """Run the server until SIGTERM or Ctrl-C.
 
     Development mode is on while only this machine can connect.
 
-    Example: presence serve --port 9000 --data /var/lib/presence
+    Example: presence serve --port 9000 --data /var/lib/presence, or presence serve --demo
     """
-    config = load_config(file, os.environ, flags)
+    config = _load_settings(file, flags, is_demo=is_demo)
     for warning in find_unknown_variables(os.environ):
         say(f"Warning: {warning}", is_error=True)
     if only_prints:
         click.echo(print_config(config), nl=False)
         return
     with _outliving_hangups():
-        code = _run_server(config, ready_file)
+        code = _run_server(config, ready_file, is_demo=is_demo, opens_page=opens_page)
     click.get_current_context().exit(code)
 
 
-def _run_server(config: Config, ready_file: Path | None) -> int:
+def _load_settings(file: Path | None, flags: Mapping[str, object], *, is_demo: bool) -> Config:
+    if not is_demo:
+        return load_config(file, os.environ, flags)
+    from presence.demo.settings import load_demo_config
+
+    return load_demo_config(file, os.environ, flags)
+
+
+def _run_server(config: Config, ready_file: Path | None, *, is_demo: bool, opens_page: bool) -> int:
     import trio
 
     from presence import log, process
@@ -145,7 +163,8 @@ def _run_server(config: Config, ready_file: Path | None) -> int:
             is_error=True,
         )
     try:
-        return trio.run(lambda: process.serve(config, ready_file=ready_file))
+        wishes = {"is_demo": is_demo, "opens_page": opens_page}
+        return trio.run(partial(process.serve, config, ready_file=ready_file, **wishes))
     finally:
         flush_streams()
 

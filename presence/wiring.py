@@ -1,14 +1,23 @@
 """Puts the parts of one server together, as the settings say: every part is whole when made."""
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
-from actors import Broadcaster, DynamicSupervisor, RestartBudget, RestartsExhausted, Timer
+from actors import (
+    Broadcaster,
+    ChildSpec,
+    DynamicSupervisor,
+    RestartBudget,
+    RestartsExhausted,
+    Timer,
+)
 from presence.adapters.issuer_keys import read_issuer_keys
-from presence.adapters.secret_key import Secret, open_secret
+from presence.adapters.secret_key import open_secret
+from presence.adapters.store_memory import MemoryStore
 from presence.adapters.store_sqlite.store import SqliteStore
 from presence.adapters.tokens import ForeignIssuer, TokenVerifier, issue_token
 from presence.app import CrashReport, Server
@@ -17,6 +26,8 @@ from presence.core.memberships import Memberships
 from presence.core.restore import Incarnation
 from presence.core.types import DeviceId, ServerId, UserId
 from presence.core.versions import Versions
+from presence.demo.cast import SERVERS as DEMO_SERVERS
+from presence.demo.running import Demo
 from presence.dialects.together.rest import DevToken
 from presence.errors import StoreUnavailable
 from presence.frontends.admin.administration import AdministrationRest
@@ -66,6 +77,8 @@ from presence.transport.sockets.fd_table import FdTable
 from presence.transport.websocket.upgrade import require_upgrade
 
 DEVELOPMENT_TTL = 24 * 3600.0
+DEMO_KEY_BYTES = 32
+DEMO_BUDGET = RestartBudget(max_restarts=3, within=60.0, backoff=1.0)
 
 USER_BUDGET = RestartBudget(max_restarts=3, within=60.0, backoff=0.05, backoff_limit=1.0)
 QUARANTINES_BUDGET = RestartBudget(max_restarts=100, within=60.0)
@@ -85,12 +98,32 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
 
     Raises `StartFailed`.
     """
-    clock = Clock()
     secret = open_secret(config.data)
     if secret.is_exposed:
         get_log().warning(LogEvent.SECRET_EXPOSED, file=str(secret.path))
-    verify = TokenVerifier(secret.key, _read_foreign_issuer(config)).verify
-    store = SqliteStore(config.data)
+    async with _open_server(config, secret.key, SqliteStore(config.data)) as server:
+        yield server
+
+
+@asynccontextmanager
+async def open_demo(config: Config) -> AsyncIterator[Server]:
+    """Build the server of a demonstration, which ends with all that it holds.
+
+    Nothing is written to a disk. Development users belong to the servers of the
+    demonstration. Raises `StartFailed`.
+    """
+    key = secrets.token_bytes(DEMO_KEY_BYTES)
+    async with _open_server(config, key, MemoryStore(), is_demo=True) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _open_server(
+    config: Config, key: bytes, store: Store, *, is_demo: bool = False
+) -> AsyncIterator[Server]:
+    """Build the server on *store*, with *key* to sign its tokens; closes the store at the end."""
+    clock = Clock()
+    verify = TokenVerifier(key, _read_foreign_issuer(config)).verify
     startup = await store.open(clock.now().wall)
     try:
         if startup.was_moved_aside:
@@ -99,11 +132,13 @@ async def open_server(config: Config) -> AsyncIterator[Server]:
         on_crash = partial(_report_crash, counters)
         node = await open_node(config, clock, store, startup, on_crash)
         _show_gauges(counters, node)
-        issue = _issuer(secret, clock) if config.is_development else None
-        sign = _signer(secret, clock, config.matrix_token_after)
+        servers = tuple(DEMO_SERVERS) if is_demo else None
+        issue = _issuer(key, clock, servers) if config.is_development else None
+        sign = _signer(key, clock, config.matrix_token_after)
         service = PresenceService(node)
-        listeners = build_listeners(config, service, counters, verify, issue, sign)
-        yield Server(node, startup, listeners, counters, on_crash)
+        listeners = build_listeners(config, service, counters, verify, issue, sign, servers)
+        more = [ChildSpec("demo", Demo(service).run, budget=DEMO_BUDGET)] if is_demo else []
+        yield Server(node, startup, listeners, counters, on_crash, more)
     finally:
         await store.aclose()
 
@@ -120,20 +155,23 @@ def _read_foreign_issuer(config: Config) -> ForeignIssuer | None:
     )
 
 
-def _issuer(secret: Secret, clock: Clock) -> IssueToken:
+def _issuer(key: bytes, clock: Clock, default_servers: tuple[ServerId, ...] | None) -> IssueToken:
+    """Issues development tokens; one that names no servers claims the *default_servers*."""
+
     def issue(wanted: DevToken) -> str:
-        now, servers = clock.now().wall, wanted.servers
-        return issue_token(secret.key, wanted.user, now=now, ttl=DEVELOPMENT_TTL, servers=servers)
+        servers = default_servers if wanted.servers is None else wanted.servers
+        now = clock.now().wall
+        return issue_token(key, wanted.user, now=now, ttl=DEVELOPMENT_TTL, servers=servers)
 
     return issue
 
 
-def _signer(secret: Secret, clock: Clock, ttl: float) -> Sign:
+def _signer(key: bytes, clock: Clock, ttl: float) -> Sign:
     """Signs access tokens of Matrix; what the login's token claimed holds on."""
 
     def sign(claims: Claims, device: DeviceId) -> str:
         return issue_token(
-            secret.key,
+            key,
             claims.user_id,
             now=clock.now().wall,
             ttl=ttl,
@@ -232,8 +270,12 @@ def build_listeners(
     verify: Verify,
     issue: IssueToken | None,
     sign: Sign,
+    development_servers: tuple[ServerId, ...] | None = None,
 ) -> Listeners:
-    """The ports, and all that is answered there. *issue* is None outside development mode."""
+    """The ports, and all that is answered there. *issue* is None outside development mode.
+
+    Development users claim the *development_servers*, where given.
+    """
     authentication = Authentication(
         verify,
         service.is_revoked,
@@ -241,6 +283,7 @@ def build_listeners(
         service.now,
         is_development=config.is_development,
         on_refused=lambda reason: counters.add(Count.TOKENS_REFUSED, reason),
+        development_servers=development_servers,
     )
     user_limit = UserLimit(
         config.max_connections_per_user,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from presence.core.ids import parse_user_id
-from presence.core.types import Moment, UserId
+from presence.core.types import Moment, ServerId, UserId
 from presence.errors import InvalidInput, TokenProblem, TokenRefused
 from presence.live.claims import Claims, Verify
 from presence.transport.admission import RequestRates
@@ -15,7 +15,11 @@ NO_TOKEN = "a token is needed"
 
 
 class Authentication:
-    """Reads the claims of a token; shared by all routes, gateways and ports."""
+    """Reads the claims of a token; shared by all routes, gateways and ports.
+
+    Users without a token, in development mode, claim the *development_servers*;
+    None: they claim no servers.
+    """
 
     def __init__(
         self,
@@ -26,6 +30,7 @@ class Authentication:
         *,
         is_development: bool,
         on_refused: Callable[[TokenProblem], None],
+        development_servers: tuple[ServerId, ...] | None = None,
     ) -> None:
         self._verify = verify
         self._is_revoked = is_revoked
@@ -33,6 +38,7 @@ class Authentication:
         self._now = now
         self._is_development = is_development
         self._on_refused = on_refused
+        self._development_servers = development_servers
 
     def claims_of(self, request: Request, token: str | None = None) -> Claims:
         """The claims of the request's token, *token* or the bearer's.
@@ -106,7 +112,12 @@ class Authentication:
         return self._development_claims(user_id)
 
     def _development_claims(self, user_id: UserId) -> Claims:
-        return Claims(user_id, expires_at=math.inf, issued_at=self._now().wall)
+        return Claims(
+            user_id,
+            expires_at=math.inf,
+            issued_at=self._now().wall,
+            servers=self._development_servers,
+        )
 
 
 def bearer_of(request: Request) -> str | None:

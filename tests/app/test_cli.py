@@ -36,12 +36,13 @@ def run():
 @pytest.fixture
 def served(monkeypatch):
     """Stands in for the server; remembers what it was asked to serve."""
-    calls = []
+    calls, asked_for = [], []
     outcome = {"code": 0, "error": None, "open_files": 4096}
 
-    async def serve(config, *, ready_file=None):
+    async def serve(config, *, ready_file=None, **options):
         await trio.lowlevel.checkpoint()
         calls.append((config, ready_file))
+        asked_for.append({name for name, is_wanted in options.items() if is_wanted})
         if outcome["error"] is not None:
             raise outcome["error"]
         return outcome["code"]
@@ -52,7 +53,7 @@ def served(monkeypatch):
     monkeypatch.setattr("presence.process", process, raising=False)
     monkeypatch.setattr("presence.log.open_log", lambda *arguments: None)
     monkeypatch.setattr(cli, "raise_open_files", lambda: outcome["open_files"])
-    return types.SimpleNamespace(calls=calls, outcome=outcome)
+    return types.SimpleNamespace(calls=calls, asked_for=asked_for, outcome=outcome)
 
 
 @pytest.mark.parametrize("command", ["serve", "token", "set", "get", "check-config"])
@@ -69,6 +70,39 @@ def test_serve_turns_flags_into_settings(run, served, tmp_path):
     assert result.stdout == ""
     expected = cli.load_config(None, {}, {"port": 0, "data": "d", "is_development": False})
     assert served.calls == [(expected, ready)]
+
+
+def test_a_demonstration_has_servers_of_its_own_and_takes_ports(run, served, tmp_path):
+    result = run("serve", "--demo", "--port", "0", env={"PRESENCE_PIPE_PORT": "off"})
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert served.calls == [(Config(port=0, pipe_port="off", everyone_server=False), None)]
+    assert served.asked_for == [{"is_demo"}]
+
+
+@pytest.mark.parametrize("wanted", [["--open"], ["--open", "--demo"]])
+def test_the_page_is_opened_where_asked_for(run, served, wanted):
+    assert run("serve", *wanted).exit_code == 0
+    assert "opens_page" in served.asked_for[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "problem"),
+    [
+        (["--data", "d"], {}, "leave --data out"),
+        (["--config", "presence.toml"], {}, "leave --config out"),
+        (["--no-dev"], {}, "leave --no-dev out"),
+        (["--host", "0.0.0.0"], {}, "host 0.0.0.0 lets other machines in"),
+        ([], {"PRESENCE_HOST": "192.0.2.1"}, "host 192.0.2.1 lets other machines in"),
+    ],
+)
+def test_a_demonstration_refuses_in_a_sentence_what_it_cannot_follow(
+    run, served, arguments, env, problem
+):
+    result = run("serve", "--demo", *arguments, env=env)
+    assert (result.exit_code, result.stdout, served.calls) == (78, "", [])
+    assert result.stderr.startswith("Error: --demo ")
+    assert problem in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_few_open_files_are_worth_a_warning(run, served):
@@ -183,7 +217,7 @@ def test_a_hangup_does_not_end_a_server_that_cannot_note_it(moment):
     code = (
         "import signal, sys; from presence import cli, process\n"
         "def hang_up(*arguments):\n    signal.raise_signal(signal.SIGHUP)\n    return 4096\n"
-        "async def serve(config, ready_file): return 0\n"
+        "async def serve(config, **options): return 0\n"
         "process.serve = serve\n"
         f"cli.{moment} = hang_up\n"
         "sys.argv = ['presence', 'serve']; cli.main()"

@@ -25,6 +25,8 @@ class ServerProcess:
     directory stays when the process is killed, so `start` may be called again.
     """
 
+    working_directory = None
+
     def __init__(
         self, directory, *, program=("-m", "presence"), options=(), streams=None, **settings
     ):
@@ -39,6 +41,11 @@ class ServerProcess:
         self.pipe_port = None
         self.starts = 0
         self.clients = []
+
+    @property
+    def storage(self):
+        """The arguments that say where the server keeps what it keeps."""
+        return ["--data", self.data]
 
     def start_again(self):
         """Start on the ports of before, where clients look for it."""
@@ -55,7 +62,7 @@ class ServerProcess:
         }
         for key, value in self.settings.items():
             environment[f"PRESENCE_{key.upper()}"] = str(value)
-        arguments = ["serve", "--port", port, "--pipe-port", pipe_port, "--data", self.data]
+        arguments = ["serve", "--port", port, "--pipe-port", pipe_port, *self.storage]
         arguments += ["--ready-file", ready_file, *self.options]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
@@ -63,6 +70,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 **{"stdout": log, "stderr": log, **self.streams},
                 env=environment,
+                cwd=self.working_directory,
             )
         deadline = time.monotonic() + READY_WITHIN
         while not ready_file.exists():
@@ -141,10 +149,15 @@ def _read(status, answer):
     return status, answer.headers, json.loads(body) if is_json and body else body
 
 
-@contextmanager
 def serve_in(directory, **settings):
-    server = ServerProcess(directory, **settings).start()
+    return running(ServerProcess(directory, **settings))
+
+
+@contextmanager
+def running(server):
+    """Start *server*, and end it with the block whatever happened."""
     try:
+        server.start()
         yield server
     finally:
         if server.process.poll() is None:

@@ -19,6 +19,27 @@ def verify(token, now):
     return Claims("alice", expires_at=math.inf)
 
 
+def authentication_of(**options):
+    return Authentication(verify, lambda claims: False, RequestRates(0, 0), Clock().now, **options)
+
+
+@pytest.mark.parametrize("servers", [None, ("design", "support")])
+async def test_development_users_claim_the_servers_that_they_are_given(servers):
+    authentication = authentication_of(
+        is_development=True, on_refused=Counter().update, development_servers=servers
+    )
+    by_query = authentication.of_request(Request("GET", "/", query={"user": "alice"}))
+    assert by_query.servers == authentication.of_named_user("alice").servers == servers
+
+
+async def test_the_servers_of_development_users_are_no_part_of_a_token():
+    authentication = authentication_of(
+        is_development=True, on_refused=Counter().update, development_servers=("design",)
+    )
+    bearer = Request("GET", "/", headers={"authorization": "Bearer good"})
+    assert authentication.of_request(bearer).servers is None
+
+
 @pytest.mark.parametrize(
     ("headers", "reason", "problem"),
     [
@@ -31,13 +52,8 @@ async def test_a_401_says_as_a_value_whether_the_token_is_missing_or_refused(
     headers, reason, problem
 ):
     refused = Counter()
-    authentication = Authentication(
-        verify,
-        lambda claims: False,
-        RequestRates(0, 0),
-        Clock().now,
-        is_development=False,
-        on_refused=lambda reason: refused.update([reason]),
+    authentication = authentication_of(
+        is_development=False, on_refused=lambda reason: refused.update([reason])
     )
     with pytest.raises(HttpError) as error:
         authentication.of_request(Request("GET", "/", headers=headers))
