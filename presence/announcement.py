@@ -28,11 +28,10 @@ def say(line: str, *, is_error: bool = False) -> None:
 
 
 def say_where(host: str, http: int, pipe: int | None, *, is_development: bool) -> None:
-    """Print one address to open, the other ports, and how to stop."""
-    host = _in_address(host)
+    """Print the address of the page, the other ports, and how to stop."""
     user = "?user=alice" if is_development else ""
-    page = "/users/@me" if is_development else "/readyz"
-    say(f"Presence is running: http://{host}:{http}{page}{user}")
+    say(f"Presence is running: {page_address(host, http)}{user}")
+    host = _in_address(host)
     radios = "" if pipe is None else f", radios {host}:{pipe}"
     say(f"Gateway ws://{host}:{http}/ws{user}{radios}. Press Ctrl-C to stop.")
 
