@@ -143,6 +143,17 @@ class ServerProcess:
         return self.process.wait(STOP_WITHIN)
 
 
+class DemoProcess(ServerProcess):
+    """`presence serve --demo` on free ports; the log and the ready file are not its own."""
+
+    storage = ("--demo",)
+
+    def __init__(self, directory, **settings):
+        super().__init__(directory, **settings)
+        self.working_directory = directory / "empty"
+        self.working_directory.mkdir()
+
+
 def _read(status, answer):
     body = answer.read()
     is_json = answer.headers.get("content-type", "").startswith("application/json")

@@ -404,6 +404,18 @@ test("users are fetched five hundred at a time", async () => {
   assert.deepEqual(requests.map((each) => JSON.parse(each.body).ids.length), [500, 500, 1]);
 });
 
+test("pages are read on once the server says that it may be asked again", async () => {
+  const answers = [{ status: 429, headers: { "retry-after": "2" } }, { body: { members: [member("bob")] } }];
+  const { client } = build({}, { "/servers/team/members": () => answers.shift() });
+  const users = [];
+  const done = (async () => { for await (const user of client.fetchMembers("team")) users.push(user.id); })();
+  await settle();
+  assert.deepEqual(users, []);
+  await pass(2_000);
+  await done;
+  assert.deepEqual(users, ["bob"]);
+});
+
 test("a call may be aborted", async () => {
   const { client } = build();
   const abort = new AbortController();

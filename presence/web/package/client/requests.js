@@ -37,10 +37,28 @@ export async function* fetchPages(rest, serverId, { after, ...options } = {}) {
   for (let isLast = false; !isLast;) {
     const query = new URLSearchParams({ limit: `${MOST}`, ...(after ? { after } : {}) });
     const path = `servers/${encodeURIComponent(serverId)}/members?${query}`;
-    const { members } = await rest.request(path, options);
+    const { members } = await requestPatiently(rest, path, options);
     yield members.map(toUser);
     isLast = members.length < MOST;
     after = members.at(-1)?.user_id;
+  }
+}
+
+/**
+ * As `rest.request`, but waits where the server says that there were too many requests.
+ * @param {Rest} rest
+ * @param {string} path
+ * @param {CallOptions} options
+ */
+async function requestPatiently(rest, path, options) {
+  for (;;) {
+    try {
+      return await rest.request(path, options);
+    } catch (error) {
+      const { problem } = /** @type {any} */ (error);
+      if (problem?.code !== "over-limit" || options.signal?.aborted) throw error;
+      await new Promise((resolve) => { setTimeout(resolve, (problem.retryAfter ?? 1) * 1_000); });
+    }
   }
 }
 
