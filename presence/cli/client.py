@@ -1,0 +1,179 @@
+"""The commands of users: set, get, watch."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from presence.cli.parameters import read_keep, read_until
+from presence.config import is_loopback
+
+if TYPE_CHECKING:
+    from presence.client.rest import RestClient
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+SYNONYMS: Final = {"invisible": "offline", "busy": "dnd", "idle": "away"}
+"""Other words for a status, as other programs have them."""
+STATUSES: Final = ("online", "away", "dnd", "offline")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _as_client(command: _Command) -> _Command:
+    """Add the options that name the server and the user of a client command."""
+    for option in (
+        click.option(
+            "--user",
+            envvar="PRESENCE_USER",
+            help="Who you are, on a development server of this machine (PRESENCE_USER).",
+        ),
+        click.option("--token", envvar="PRESENCE_TOKEN", help="Your token (PRESENCE_TOKEN)."),
+        click.option(
+            "--url", envvar="PRESENCE_URL", default=DEFAULT_URL, help=f"Server ({DEFAULT_URL})."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("set")
+@click.argument("status", type=click.Choice([*STATUSES, *SYNONYMS]))
+@click.option("--text", help='Custom status; "" clears it.')
+@click.option(
+    "--until", type=read_until, metavar="WHEN", help="How long (1h30m), or when (17:00, tomorrow)."
+)
+@click.option(
+    "--keep",
+    type=read_keep,
+    metavar="TIME",
+    help="How long it holds while no client of yours is connected (5m), up to 4h.",
+)
+@_as_client
+def set_status(
+    status: str,
+    text: str | None,
+    until: float | str | None,
+    keep: float | None,
+    url: str,
+    token: str | None,
+    user: str | None,
+) -> None:
+    """Set your own status; "offline" makes you invisible.
+
+    Says on standard error until when it holds where no client of yours is connected.
+
+    Example: presence set dnd --text "In a meeting" --until 30m
+    """
+    if status in SYNONYMS:
+        click.echo(f"{status} is called {SYNONYMS[status]} here.", err=True)
+    change: dict[str, object] = {"status": SYNONYMS.get(status, status)}
+    if text is not None:
+        change["custom_status"] = text or None
+    if until is not None:
+        change["until"] = until
+    if keep is not None:
+        change["lease"] = keep
+
+    async def patch() -> dict[str, Any]:
+        return await (await _sign_in(url, token, user)).patch_me(change)
+
+    answer = _run(patch)
+    _print_json(answer)
+    if lease_until := answer.get("lease_until"):
+        ends_at = datetime.fromisoformat(lease_until).astimezone()
+        click.echo(
+            f"While no client of {answer.get('id')} is connected, this holds until"
+            f" {ends_at:%H:%M} (--keep extends it, up to 4h).",
+            err=True,
+        )
+
+
+@click.command("get")
+@click.argument("users", metavar="USER...", nargs=-1)
+@click.option(
+    "--explain", "explains", is_flag=True, help="Say why you, or a USER, have that status."
+)
+@_as_client
+def get_users(
+    users: tuple[str, ...], explains: bool, url: str, token: str | None, user: str | None
+) -> None:
+    """Print, as JSON, what you may see of each USER; others are left out.
+
+    Example: presence get alice bob, or presence get --explain
+    """
+    if not users and not explains:
+        raise click.UsageError("name at least one USER, or ask --explain about yourself")
+
+    async def get() -> object:
+        client = await _sign_in(url, token, user)
+        if not explains:
+            return await client.get_users(users)
+        if not users:
+            return await client.explain_me()
+        return [await client.explain(each) for each in users]
+
+    _print_json(_run(get))
+
+
+@click.command("watch")
+@click.argument("users", metavar="[USER]...", nargs=-1)
+@click.option("--json", "is_json", is_flag=True, help="A line of JSON for each change.")
+@_as_client
+def watch(
+    users: tuple[str, ...], is_json: bool, url: str, token: str | None, user: str | None
+) -> None:
+    """Show who is online, live: a table on a terminal, lines into a pipe.
+
+    Of each USER, or of all whom you may see. To watch shows you to nobody.
+
+    Example: presence watch --user alice, or presence watch bob --json | jq
+    """
+
+    async def run() -> None:
+        from presence.client.presence import open_presence
+        from presence.client.watching import print_changes, show_table
+        from presence.core.types import State
+
+        client = await _sign_in(url, token, user)
+        async with open_presence(url, client.token, state=State.OFFLINE) as presence:
+            await presence.wait_live()
+            if is_json or not os.isatty(1):
+                await print_changes(presence, users, click.echo, is_json=is_json)
+            else:
+                await show_table(presence, users)
+            await presence.wait_live()  # raises why the server refused
+
+    try:
+        _run(run)
+    except* KeyboardInterrupt:
+        click.echo()  # the prompt on a line of its own
+
+
+async def _sign_in(url: str, token: str | None, user: str | None) -> "RestClient":
+    from presence.client.rest import RestClient, is_web_address
+
+    if not is_web_address(url):
+        raise click.UsageError(f"{url} is no address of a server, such as {DEFAULT_URL}")
+    if not token:
+        if not user:
+            raise click.UsageError(
+                "say who you are: --token, PRESENCE_TOKEN,"
+                " or --user on a development server of this machine"
+            )
+        if not is_loopback(urlsplit(url).hostname or ""):
+            raise click.UsageError(f"--user is for this machine alone; {url} wants a --token")
+        token = await RestClient(url).get_dev_token(user)
+    return RestClient(url, token)
+
+
+def _run(ask: Callable[[], Any]) -> Any:
+    import trio
+
+    return trio.run(ask)
+
+
+def _print_json(answer: object) -> None:
+    click.echo(json.dumps(answer, indent=2))
