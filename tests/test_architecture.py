@@ -80,6 +80,7 @@ MAY_IMPORT = {
         "presence.config",
         "presence.core.rules",
         "presence.core.types",
+        "presence.core.user.patch",
         "presence.durations",
         "presence.log",
         "presence.process",

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -11,6 +11,8 @@ import click
 
 from presence.cli.parameters import read_keep, read_until
 from presence.config import is_loopback
+from presence.core.types import Status
+from presence.core.user.patch import UNSET
 
 if TYPE_CHECKING:
     from presence.client.rest import RestClient
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 SYNONYMS: Final = {"invisible": "offline", "busy": "dnd", "idle": "away"}
 """Other words for a status, as other programs have them."""
-STATUSES: Final = ("online", "away", "dnd", "offline")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -40,7 +41,7 @@ def _as_client(command: _Command) -> _Command:
 
 
 @click.command("set")
-@click.argument("status", type=click.Choice([*STATUSES, *SYNONYMS]))
+@click.argument("status", type=click.Choice([*(each.value for each in Status), *SYNONYMS]))
 @click.option("--text", help='Custom status; "" clears it.')
 @click.option(
     "--until", type=read_until, metavar="WHEN", help="How long (1h30m), or when (17:00, tomorrow)."
@@ -55,8 +56,8 @@ def _as_client(command: _Command) -> _Command:
 def set_status(
     status: str,
     text: str | None,
-    until: float | str | None,
-    keep: float | None,
+    until: timedelta | datetime | None,
+    keep: timedelta | None,
     url: str,
     token: str | None,
     user: str | None,
@@ -67,26 +68,28 @@ def set_status(
 
     Example: presence set dnd --text "In a meeting" --until 30m
     """
+    from presence.client.model import read_self
+    from presence.client.self_change import SelfChange
+
     if status in SYNONYMS:
         click.echo(f"{status} is called {SYNONYMS[status]} here.", err=True)
-    change: dict[str, object] = {"status": SYNONYMS.get(status, status)}
-    if text is not None:
-        change["custom_status"] = text or None
-    if until is not None:
-        change["until"] = until
-    if keep is not None:
-        change["lease"] = keep
+    change = SelfChange(
+        status=Status(SYNONYMS.get(status, status)),
+        until=UNSET if until is None else until,
+        custom_status=UNSET if text is None else text or None,
+        lease=UNSET if keep is None else keep,
+    )
 
     async def patch() -> dict[str, Any]:
-        return await (await _sign_in(url, token, user)).patch_me(change)
+        return await (await _sign_in(url, token, user)).patch_me(change.body())
 
     answer = _run(patch)
     _print_json(answer)
-    if lease_until := answer.get("lease_until"):
-        ends_at = datetime.fromisoformat(lease_until).astimezone()
+    view = read_self(answer)
+    if view.lease_until is not None:
         click.echo(
-            f"While no client of {answer.get('id')} is connected, this holds until"
-            f" {ends_at:%H:%M} (--keep extends it, up to 4h).",
+            f"While no client of {view.id} is connected, this holds until"
+            f" {view.lease_until.astimezone():%H:%M} (--keep extends it, up to 4h).",
             err=True,
         )
 

@@ -9,6 +9,19 @@ import trio
 from presence.cli.client import DEFAULT_URL
 from presence.client.rest import RequestFailed, RestClient
 
+ALICE = {
+    "id": "alice",
+    "username": "alice",
+    "status": "dnd",
+    "intent": "dnd",
+    "until": None,
+    "appear_offline": False,
+    "custom_status": None,
+    "custom_status_until": None,
+    "activity": None,
+    "lease_until": None,
+}
+
 
 @pytest.fixture
 def asked(monkeypatch):
@@ -24,7 +37,7 @@ def asked(monkeypatch):
         monkeypatch.setattr(RestClient, name, call)
 
     answer_with("get_dev_token", "dev-token")
-    answer_with("patch_me", {"id": "alice"})
+    answer_with("patch_me", ALICE)
     answer_with("get_users", [{"id": "bob"}])
     answer_with("explain_me", {"status": "dnd"})
     answer_with("explain", {"status": "away"})
@@ -33,7 +46,7 @@ def asked(monkeypatch):
 
 def test_set_sends_what_was_named_and_nothing_else(run, asked):
     result = run("set", "dnd", "--token", "t", "--url", "http://host:1")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"id": "alice"})
+    assert (result.exit_code, json.loads(result.stdout)) == (0, ALICE)
     assert asked == [("patch_me", "http://host:1", "t", {"status": "dnd"})]
 
 
@@ -62,7 +75,7 @@ def test_set_says_until_when_a_lease_holds(run, monkeypatch):
 
     async def answer(self, change):
         await trio.lowlevel.checkpoint()
-        return {"id": "alice", "lease_until": "2026-11-21T13:05:00.123Z"}
+        return ALICE | {"lease_until": "2026-11-21T13:05:00.123Z"}
 
     monkeypatch.setattr(RestClient, "patch_me", answer)
     result = run("set", "dnd", "--token", "t")

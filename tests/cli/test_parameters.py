@@ -1,5 +1,7 @@
 """What the commands understand of times."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import click
 import pytest
 
@@ -9,17 +11,20 @@ from presence.cli.parameters import read_until
 @pytest.mark.parametrize(
     ("text", "until"),
     [
-        ("45", 45.0),
-        ("45s", 45.0),
-        ("30m", 1800.0),
-        ("2h", 7200.0),
-        ("1h30m", 5400.0),
-        ("1d", 86400.0),
-        ("2026-11-21T18:00:00Z", "2026-11-21T18:00:00+00:00"),
-        ("2026-11-21T18:00:00+02:00", "2026-11-21T18:00:00+02:00"),
+        ("45", timedelta(seconds=45)),
+        ("45s", timedelta(seconds=45)),
+        ("30m", timedelta(seconds=1800)),
+        ("2h", timedelta(seconds=7200)),
+        ("1h30m", timedelta(seconds=5400)),
+        ("1d", timedelta(seconds=86400)),
+        ("2026-11-21T18:00:00Z", datetime(2026, 11, 21, 18, tzinfo=UTC)),
+        (
+            "2026-11-21T18:00:00+02:00",
+            datetime(2026, 11, 21, 18, tzinfo=timezone(timedelta(hours=2))),
+        ),
     ],
 )
-def test_until_is_a_duration_or_a_moment(text, until):
+def test_until_is_a_span_or_a_moment(text, until):
     assert read_until(text) == until
 
 
