@@ -4,40 +4,20 @@ import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from presence.cli.identity import as_client
 from presence.cli.parameters import read_keep, read_until
-from presence.config import is_loopback
 from presence.core.types import Status
 from presence.core.user.patch import UNSET
 
 if TYPE_CHECKING:
-    from presence.client.rest import RestClient
+    from presence.client.login import Login
 
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
 SYNONYMS: Final = {"invisible": "offline", "busy": "dnd", "idle": "away"}
 """Other words for a status, as other programs have them."""
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _as_client(command: _Command) -> _Command:
-    """Add the options that name the server and the user of a client command."""
-    for option in (
-        click.option(
-            "--user",
-            envvar="PRESENCE_USER",
-            help="Who you are, on a development server of this machine (PRESENCE_USER).",
-        ),
-        click.option("--token", envvar="PRESENCE_TOKEN", help="Your token (PRESENCE_TOKEN)."),
-        click.option(
-            "--url", envvar="PRESENCE_URL", default=DEFAULT_URL, help=f"Server ({DEFAULT_URL})."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command("set")
@@ -52,15 +32,13 @@ def _as_client(command: _Command) -> _Command:
     metavar="TIME",
     help="How long it holds while no client of yours is connected (5m), up to 4h.",
 )
-@_as_client
+@as_client
 def set_status(
     status: str,
     text: str | None,
     until: timedelta | datetime | None,
     keep: timedelta | None,
-    url: str,
-    token: str | None,
-    user: str | None,
+    login: "Login",
 ) -> None:
     """Set your own status; "offline" makes you invisible.
 
@@ -81,7 +59,7 @@ def set_status(
     )
 
     async def patch() -> dict[str, Any]:
-        return await (await _sign_in(url, token, user)).patch_me(change.body())
+        return await (await login.open_client()).patch_me(change.body())
 
     answer = _run(patch)
     _print_json(answer)
@@ -99,10 +77,8 @@ def set_status(
 @click.option(
     "--explain", "explains", is_flag=True, help="Say why you, or a USER, have that status."
 )
-@_as_client
-def get_users(
-    users: tuple[str, ...], explains: bool, url: str, token: str | None, user: str | None
-) -> None:
+@as_client
+def get_users(users: tuple[str, ...], explains: bool, login: "Login") -> None:
     """Print, as JSON, what you may see of each USER; others are left out.
 
     Example: presence get alice bob, or presence get --explain
@@ -111,7 +87,7 @@ def get_users(
         raise click.UsageError("name at least one USER, or ask --explain about yourself")
 
     async def get() -> object:
-        client = await _sign_in(url, token, user)
+        client = await login.open_client()
         if not explains:
             return await client.get_users(users)
         if not users:
@@ -124,10 +100,8 @@ def get_users(
 @click.command("watch")
 @click.argument("users", metavar="[USER]...", nargs=-1)
 @click.option("--json", "is_json", is_flag=True, help="A line of JSON for each change.")
-@_as_client
-def watch(
-    users: tuple[str, ...], is_json: bool, url: str, token: str | None, user: str | None
-) -> None:
+@as_client
+def watch(users: tuple[str, ...], is_json: bool, login: "Login") -> None:
     """Show who is online, live: a table on a terminal, lines into a pipe.
 
     Of each USER, or of all whom you may see. To watch shows you to nobody.
@@ -140,8 +114,8 @@ def watch(
         from presence.client.watching import print_changes, show_table
         from presence.core.types import State
 
-        client = await _sign_in(url, token, user)
-        async with open_presence(url, client.token, state=State.OFFLINE) as presence:
+        client = await login.open_client()
+        async with open_presence(login.url, client.token, state=State.OFFLINE) as presence:
             await presence.wait_live()
             if is_json or not os.isatty(1):
                 await print_changes(presence, users, click.echo, is_json=is_json)
@@ -153,23 +127,6 @@ def watch(
         _run(run)
     except* KeyboardInterrupt:
         click.echo()  # the prompt on a line of its own
-
-
-async def _sign_in(url: str, token: str | None, user: str | None) -> "RestClient":
-    from presence.client.rest import RestClient, is_web_address
-
-    if not is_web_address(url):
-        raise click.UsageError(f"{url} is no address of a server, such as {DEFAULT_URL}")
-    if not token:
-        if not user:
-            raise click.UsageError(
-                "say who you are: --token, PRESENCE_TOKEN,"
-                " or --user on a development server of this machine"
-            )
-        if not is_loopback(urlsplit(url).hostname or ""):
-            raise click.UsageError(f"--user is for this machine alone; {url} wants a --token")
-        token = await RestClient(url).get_dev_token(user)
-    return RestClient(url, token)
 
 
 def _run(ask: Callable[[], Any]) -> Any:

@@ -6,6 +6,7 @@ import click
 
 from presence.announcement import say
 from presence.cli.client import get_users, set_status, watch
+from presence.cli.login import login, logout
 from presence.cli.server import check_config, serve, token
 from presence.errors import InvalidInput, PresenceError, StartFailed
 
@@ -34,7 +35,16 @@ def commands() -> None:
     """
 
 
-for _command in (serve, token, check_config, set_status, get_users, watch):
+for _command in (
+    serve,
+    token,
+    check_config,
+    login,
+    logout,
+    set_status,
+    get_users,
+    watch,
+):
     commands.add_command(_command)
 
 

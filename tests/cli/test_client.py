@@ -6,47 +6,13 @@ import time
 import pytest
 import trio
 
-from presence.cli.client import DEFAULT_URL
+from presence.cli.identity import DEFAULT_URL
 from presence.client.rest import RequestFailed, RestClient
 
-ALICE = {
-    "id": "alice",
-    "username": "alice",
-    "status": "dnd",
-    "intent": "dnd",
-    "until": None,
-    "appear_offline": False,
-    "custom_status": None,
-    "custom_status_until": None,
-    "activity": None,
-    "lease_until": None,
-}
 
-
-@pytest.fixture
-def asked(monkeypatch):
-    """Stands in for the server behind the REST client; remembers each call."""
-    calls = []
-
-    def answer_with(name, answer):
-        async def call(self, *arguments):
-            await trio.lowlevel.checkpoint()
-            calls.append((name, self.url, self.token, *arguments))
-            return answer
-
-        monkeypatch.setattr(RestClient, name, call)
-
-    answer_with("get_dev_token", "dev-token")
-    answer_with("patch_me", ALICE)
-    answer_with("get_users", [{"id": "bob"}])
-    answer_with("explain_me", {"status": "dnd"})
-    answer_with("explain", {"status": "away"})
-    return calls
-
-
-def test_set_sends_what_was_named_and_nothing_else(run, asked):
+def test_set_sends_what_was_named_and_nothing_else(run, asked, self_view):
     result = run("set", "dnd", "--token", "t", "--url", "http://host:1")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, ALICE)
+    assert (result.exit_code, json.loads(result.stdout)) == (0, self_view)
     assert asked == [("patch_me", "http://host:1", "t", {"status": "dnd"})]
 
 
@@ -69,13 +35,13 @@ def test_set_keeps_a_status_as_long_as_asked(run, asked):
     assert asked == [("patch_me", DEFAULT_URL, "t", {"status": "dnd", "lease": 14_400.0})]
 
 
-def test_set_says_until_when_a_lease_holds(run, monkeypatch):
+def test_set_says_until_when_a_lease_holds(run, monkeypatch, self_view):
     monkeypatch.setenv("TZ", "Europe/Zurich")
     time.tzset()
 
     async def answer(self, change):
         await trio.lowlevel.checkpoint()
-        return ALICE | {"lease_until": "2026-11-21T13:05:00.123Z"}
+        return self_view | {"lease_until": "2026-11-21T13:05:00.123Z"}
 
     monkeypatch.setattr(RestClient, "patch_me", answer)
     result = run("set", "dnd", "--token", "t")

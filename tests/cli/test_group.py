@@ -6,7 +6,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("command", ["serve", "token", "set", "get", "check-config"])
+@pytest.mark.parametrize(
+    "command", ["serve", "token", "check-config", "login", "logout", "set", "get", "watch"]
+)
 def test_the_help_of_every_command_holds_an_example(run, command):
     result = run(command, "--help")
     assert result.exit_code == 0
