@@ -1,13 +1,13 @@
 """The commands of users: set, get, watch."""
 
-import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from presence.cli.answers import describe_lease, describe_self, is_for_people, print_json
 from presence.cli.identity import as_client
 from presence.cli.parameters import read_keep, read_until
 from presence.core.types import Status
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 SYNONYMS: Final = {"invisible": "offline", "busy": "dnd", "idle": "away"}
 """Other words for a status, as other programs have them."""
+
+_json_option = click.option(
+    "--json", "is_json", is_flag=True, help="Print JSON, as into a pipe, on a terminal too."
+)
 
 
 @click.command("set")
@@ -32,17 +36,20 @@ SYNONYMS: Final = {"invisible": "offline", "busy": "dnd", "idle": "away"}
     metavar="TIME",
     help="How long it holds while no client of yours is connected (5m), up to 4h.",
 )
+@_json_option
 @as_client
 def set_status(
     status: str,
     text: str | None,
     until: timedelta | datetime | None,
     keep: timedelta | None,
+    is_json: bool,
     login: "Login",
 ) -> None:
     """Set your own status; "offline" makes you invisible.
 
-    Says on standard error until when it holds where no client of yours is connected.
+    Says how you are shown now, and on standard error until when that holds where
+    no client of yours is connected.
 
     Example: presence set dnd --text "In a meeting" --until 30m
     """
@@ -62,39 +69,58 @@ def set_status(
         return await (await login.open_client()).patch_me(change.body())
 
     answer = _run(patch)
-    _print_json(answer)
-    view = read_self(answer)
-    if view.lease_until is not None:
-        click.echo(
-            f"While no client of {view.id} is connected, this holds until"
-            f" {view.lease_until.astimezone():%H:%M} (--keep extends it, up to 4h).",
-            err=True,
-        )
+    view, now = read_self(answer), datetime.now().astimezone()
+    if is_for_people(is_json):
+        click.echo(describe_self(view, now))
+    else:
+        print_json(answer)
+    if lease := describe_lease(view, now):
+        click.echo(lease, err=True)
 
 
 @click.command("get")
 @click.argument("users", metavar="USER...", nargs=-1)
 @click.option(
-    "--explain", "explains", is_flag=True, help="Say why you, or a USER, have that status."
+    "--explain", "explains", is_flag=True, help="Say why you, or a USER, have that status, in JSON."
 )
+@_json_option
 @as_client
-def get_users(users: tuple[str, ...], explains: bool, login: "Login") -> None:
-    """Print, as JSON, what you may see of each USER; others are left out.
+def get_users(users: tuple[str, ...], explains: bool, is_json: bool, login: "Login") -> None:
+    """Show what you may see of each USER; others are left out.
 
     Example: presence get alice bob, or presence get --explain
     """
-    if not users and not explains:
+    if explains:
+        print_json(_run(partial(_explain, login, users)))
+        return
+    if not users:
         raise click.UsageError("name at least one USER, or ask --explain about yourself")
 
-    async def get() -> object:
-        client = await login.open_client()
-        if not explains:
-            return await client.get_users(users)
-        if not users:
-            return await client.explain_me()
-        return [await client.explain(each) for each in users]
+    async def get() -> list[dict[str, Any]]:
+        return await (await login.open_client()).get_users(users)
 
-    _print_json(_run(get))
+    found = _run(get)
+    if is_for_people(is_json):
+        _print_users(users, found)
+    else:
+        print_json(found)
+
+
+async def _explain(login: "Login", users: Sequence[str]) -> object:
+    client = await login.open_client()
+    return [await client.explain(each) for each in users] if users else await client.explain_me()
+
+
+def _print_users(asked: Sequence[str], found: Iterable[Mapping[str, Any]]) -> None:
+    """Print a table of those who were *found*, and who of those *asked* for is not among them."""
+    from presence.client.model import read_user
+    from presence.client.user_table import print_table
+
+    users = [read_user(each) for each in found]
+    if users:
+        print_table(users)
+    if missing := [each for each in asked if each not in {user.id for user in users}]:
+        click.echo(f"Nothing to see of {', '.join(missing)}.", err=True)
 
 
 @click.command("watch")
@@ -117,10 +143,10 @@ def watch(users: tuple[str, ...], is_json: bool, login: "Login") -> None:
         client = await login.open_client()
         async with open_presence(login.url, client.token, state=State.OFFLINE) as presence:
             await presence.wait_live()
-            if is_json or not os.isatty(1):
-                await print_changes(presence, users, click.echo, is_json=is_json)
-            else:
+            if is_for_people(is_json):
                 await show_table(presence, users)
+            else:
+                await print_changes(presence, users, click.echo, is_json=is_json)
             await presence.wait_live()  # raises why the server refused
 
     try:
@@ -133,7 +159,3 @@ def _run(ask: Callable[[], Any]) -> Any:
     import trio
 
     return trio.run(ask)
-
-
-def _print_json(answer: object) -> None:
-    click.echo(json.dumps(answer, indent=2))

@@ -75,3 +75,40 @@ def test_a_watcher_is_logged_in_too(serving, env, run):
         with open_terminal("watch", env=env) as terminal:
             terminal.wait_for("alice")
             terminal.wait_for("dnd")
+
+
+def test_people_get_sentences_and_tables_and_programs_get_json(serving, env, run):
+    with serving() as server:
+        assert run("login", f"http://127.0.0.1:{server.port}", "--user", "alice").returncode == 0
+        with open_terminal(
+            "set", "dnd", "--text", "In a call", "--keep", "1h", env=env
+        ) as terminal:
+            assert terminal.wait_end() == 0
+        said = terminal.text.splitlines()
+        assert said[0] == 'You are shown as dnd, with the text "In a call".'
+        assert said[1].startswith("While no client of alice is connected, this holds until")
+        with open_terminal("get", "alice", "nobody", env=env) as terminal:
+            assert terminal.wait_end() == 0
+        (row,) = [line for line in terminal.text.splitlines() if "alice" in line]
+        assert row.replace("│", "").split() == ["⊖", "alice", "dnd", "In", "a", "call"]
+        assert terminal.text.endswith("Nothing to see of nobody.\n")
+        with open_terminal("get", "alice", "--json", env=env) as terminal:
+            assert terminal.wait_end() == 0
+        assert terminal.text == run("get", "alice").stdout
+        with open_terminal("set", "away", "--json", env=env) as terminal:
+            assert terminal.wait_end() == 0
+        assert '"intent": "away"' in terminal.text
+        with open_terminal("get", "nobody", env=env) as terminal:
+            assert terminal.wait_end() == 0
+        assert terminal.text == "Nothing to see of nobody.\n"
+
+
+def test_a_command_attaches_no_device_that_would_go_with_it(serving, run):
+    with serving() as server:
+        url = f"http://127.0.0.1:{server.port}"
+        bob = server.client("bob")
+        assert run("set", "dnd", "--user", "alice", "--url", url).returncode == 0
+        bob.wait_for(lambda frames: len(frames) > 1)
+        bob.beat()  # whatever else there was to tell came before its answer
+        (event,) = [frame for frame in bob.frames[1:] if frame["op"] == "DISPATCH"]
+        assert (event["t"], event["d"]["member"]["status"]) == ("SERVER_MEMBER_ADD", "dnd")
