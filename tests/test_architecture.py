@@ -88,6 +88,7 @@ MAY_IMPORT = {
         "presence.core.rules",
         "presence.core.types",
         "presence.demo.settings",
+        "presence.core.user.patch",
         "presence.durations",
         "presence.log",
         "presence.process",
@@ -206,7 +207,7 @@ def test_rules_and_codecs_know_no_clock_no_chance_and_no_outside():
     [
         ({"asks"}, "presence/client/"),
         ({"wsproto"}, "presence/transport/websocket/library.py"),
-        ({"rich"}, "presence/client/watching.py"),
+        ({"rich"}, "presence/client/"),
     ],
 )
 def test_a_library_stays_where_its_inside_is_known(libraries, home):

@@ -30,7 +30,11 @@ class User:
 
 @attrs.frozen
 class SelfView:
-    """Oneself, as one really is."""
+    """Oneself, as one really is.
+
+    `lease_until`: when the status ends that holds without a client; None while
+    one is connected, and where the server did not say.
+    """
 
     id: str
     username: str
@@ -41,6 +45,7 @@ class SelfView:
     custom_status: str | None
     custom_status_until: datetime | None
     activity: str | None
+    lease_until: datetime | None = None
 
 
 @attrs.frozen
@@ -89,6 +94,7 @@ def read_self(raw: Json) -> SelfView:
         custom_status=_text_or_none(raw, "custom_status"),
         custom_status_until=_time_or_none(raw, "custom_status_until"),
         activity=_text_or_none(raw, "activity"),
+        lease_until=_time_or_none(raw, "lease_until"),
     )
 
 

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -39,6 +39,7 @@ from presence.client.model import (
 )
 from presence.client.protocol import Event, Mirror, Ready
 from presence.client.rest import PAGE, RequestFailed, RestClient
+from presence.client.self_change import Ends, SelfChange
 from presence.client.watcher import Watcher
 from presence.core.types import State, Status
 from presence.core.user.patch import UNSET, Unset
@@ -46,7 +47,6 @@ from presence.core.user.patch import UNSET, Unset
 EXPIRED: Final = 4001
 
 GetToken = Callable[[], Awaitable[str]]
-Ends = datetime | timedelta | None | Unset
 
 
 @asynccontextmanager
@@ -182,22 +182,22 @@ class Presence:
         custom_status_until: Ends = UNSET,
         activity: str | Unset | None = UNSET,
         appear_offline: bool | Unset = UNSET,
+        lease: timedelta | Unset = UNSET,
     ) -> SelfView:
         """Change oneself; what is left out stays, None clears. Returns once it is stored.
 
-        Raises `RequestFailed`.
+        *lease* is how long a status holds while no client is connected. Raises `RequestFailed`.
         """
-        change = {
-            "status": status if isinstance(status, Unset) else status.value,
-            "until": _end(until),
-            "custom_status": custom_status,
-            "custom_status_until": _end(custom_status_until),
-            "activity": activity,
-            "appear_offline": appear_offline,
-        }
-        named = {key: value for key, value in change.items() if value is not UNSET}
-        answer = await (await self._rest()).patch_me(named)
-        return read_self(answer)
+        change = SelfChange(
+            status=status,
+            until=until,
+            custom_status=custom_status,
+            custom_status_until=custom_status_until,
+            activity=activity,
+            appear_offline=appear_offline,
+            lease=lease,
+        )
+        return read_self(await (await self._rest()).patch_me(change.body()))
 
     async def set_idle(self, is_idle: bool) -> None:
         """Say that this device is idle, or in use again; the status set by hand stays."""
@@ -327,10 +327,3 @@ class Presence:
 
     async def _rest(self) -> RestClient:
         return RestClient(self._url, await self._current_token(), self._answer_after)
-
-
-def _end(ends: Ends) -> str | Unset | None:
-    """When something ends, as the server reads it."""
-    if isinstance(ends, timedelta):
-        ends = datetime.now(UTC) + ends
-    return ends.astimezone(UTC).isoformat() if isinstance(ends, datetime) else ends

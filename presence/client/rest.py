@@ -45,11 +45,21 @@ class RestClient:
 
     async def get_dev_token(self, user: str) -> str:
         """A token for *user*, from a server in development mode on this machine."""
-        answer = await self._ask("POST", "/auth/dev-token", {"user": user})
+        try:
+            answer = await self._ask("POST", "/auth/dev-token", {"user": user})
+        except RequestFailed as failure:
+            if failure.status != 404:
+                raise
+            problem = f"{self.url} is no development server of this machine: it wants a token"
+            raise RequestFailed(problem, 404) from failure
         token = answer.get("token")
         if not isinstance(token, str):
             raise RequestFailed(f"{self.url} answered without a token")
         return token
+
+    async def get_me(self) -> dict[str, Any]:
+        """The self view."""
+        return await self._ask("GET", "/users/@me")
 
     async def patch_me(self, change: Mapping[str, object]) -> dict[str, Any]:
         """Change one's own presence by the fields of *change*; returns the self view."""

@@ -14,15 +14,9 @@ from rich.text import Text
 
 from presence.client.model import Change, User
 from presence.client.presence import Presence
+from presence.client.user_table import MARKS
 from presence.core.types import Status
 
-MARKS = {
-    Status.ONLINE: ("●", "green"),
-    Status.AWAY: ("◐", "yellow"),
-    Status.DND: ("⊖", "red"),
-    Status.OFFLINE: ("○", "dim"),
-}
-"""A shape for each status first, a colour second."""
 ORDER = {status: place for place, status in enumerate(MARKS)}
 HIGHLIGHTED_FOR = 3.0
 REFRESHED_EVERY = 0.25

@@ -105,6 +105,13 @@ async def test_an_answer_without_the_token_is_a_sentence(serve):
         await RestClient(url).get_dev_token("alice")
 
 
+async def test_a_server_that_is_not_for_development_is_a_sentence(serve):
+    _, url = await serve(http(404, {"error": "not found"}))
+    with pytest.raises(RequestFailed, match=f"^{url} is no development server") as failed:
+        await RestClient(url).get_dev_token("alice")
+    assert failed.value.status == 404
+
+
 @pytest.mark.parametrize("token", ["a\nHost: b", "a\r", "t\u00f6ken"])
 async def test_a_token_that_would_break_the_request_is_not_sent(serve, token):
     server, url = await serve(http(200, {"users": []}))

@@ -1,36 +1,17 @@
-"""The commands, run in this process: what they print and how they end."""
+"""The commands of those who run a server: what they print and how they end."""
 
-import json
 import subprocess
 import sys
 import time
 import types
 
-import click
 import pytest
 import trio
-from click.testing import CliRunner
 
-from presence import cli
 from presence.adapters.secret_key import open_secret
 from presence.adapters.tokens import TokenVerifier
-from presence.client.rest import RequestFailed, RestClient
-from presence.config import Config
+from presence.config import Config, load_config
 from presence.errors import DataUnusable, PortTaken, StartFailed
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch):
-    for name in ("PRESENCE_TOKEN", "PRESENCE_URL", "PRESENCE_DATA", "PRESENCE_PORT"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def run():
-    def invoke(*arguments, env=None):
-        return CliRunner().invoke(cli.commands, arguments, env=env or {})
-
-    return invoke
 
 
 @pytest.fixture
@@ -52,15 +33,8 @@ def served(monkeypatch):
     monkeypatch.setitem(sys.modules, "presence.process", process)
     monkeypatch.setattr("presence.process", process, raising=False)
     monkeypatch.setattr("presence.log.open_log", lambda *arguments: None)
-    monkeypatch.setattr(cli, "raise_open_files", lambda: outcome["open_files"])
+    monkeypatch.setattr("presence.cli.server.raise_open_files", lambda: outcome["open_files"])
     return types.SimpleNamespace(calls=calls, asked_for=asked_for, outcome=outcome)
-
-
-@pytest.mark.parametrize("command", ["serve", "token", "set", "get", "check-config"])
-def test_the_help_of_every_command_holds_an_example(run, command):
-    result = run(command, "--help")
-    assert result.exit_code == 0
-    assert f"Example: presence {command}" in result.stdout
 
 
 def test_serve_turns_flags_into_settings(run, served, tmp_path):
@@ -68,7 +42,7 @@ def test_serve_turns_flags_into_settings(run, served, tmp_path):
     result = run("serve", "--port", "0", "--data", "d", "--no-dev", "--ready-file", str(ready))
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == ""
-    expected = cli.load_config(None, {}, {"port": 0, "data": "d", "is_development": False})
+    expected = load_config(None, {}, {"port": 0, "data": "d", "is_development": False})
     assert served.calls == [(expected, ready)]
 
 
@@ -194,7 +168,7 @@ def test_print_config_shows_what_foreign_tokens_must_say(run, served):
 def test_open_files_are_raised_to_the_hard_limit():
     # In a process of its own: a lowered limit would stay.
     code = (
-        "import resource; from presence.cli import raise_open_files\n"
+        "import resource; from presence.cli.server import raise_open_files\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, min(hard, 4096)))\n"
         "print(raise_open_files(), resource.getrlimit(resource.RLIMIT_NOFILE))"
@@ -215,12 +189,12 @@ def test_open_files_are_raised_to_the_hard_limit():
 def test_a_hangup_does_not_end_a_server_that_cannot_note_it(moment):
     # In a process of its own, which would end.
     code = (
-        "import signal, sys; from presence import cli, process\n"
+        "import signal, sys; from presence import process; from presence.cli import server, main\n"
         "def hang_up(*arguments):\n    signal.raise_signal(signal.SIGHUP)\n    return 4096\n"
         "async def serve(config, **options): return 0\n"
         "process.serve = serve\n"
-        f"cli.{moment} = hang_up\n"
-        "sys.argv = ['presence', 'serve']; cli.main()"
+        f"server.{moment} = hang_up\n"
+        "sys.argv = ['presence', 'serve']; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -231,7 +205,7 @@ def test_token_prints_one_that_the_server_accepts(run, tmp_path):
     options = ["--server", "a", "--server", "b", "--device", "phone", "--name", "Alice", "--admin"]
     result = run("token", "alice", "--data", str(tmp_path), "--ttl", "60", *options)
     assert result.exit_code == 0
-    issued = TokenVerifier(secret.key).verify(result.stdout.strip(), cli.time.time())
+    issued = TokenVerifier(secret.key).verify(result.stdout.strip(), time.time())
     assert (issued.user_id, issued.servers, issued.device) == ("alice", ("a", "b"), "phone")
     assert (issued.name, issued.is_admin) == ("Alice", True)
     assert issued.expires_at - issued.issued_at == pytest.approx(60)
@@ -273,184 +247,3 @@ def test_check_config_is_content_with_a_good_file(run, tmp_path):
     file = tmp_path / "presence.toml"
     file.write_text("port = 0")
     assert run("check-config", str(file)).stdout == f"{file} is good\n"
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """Stands in for the server behind the REST client; remembers each call."""
-    calls = []
-
-    def answer_with(name, answer):
-        async def call(self, *arguments):
-            await trio.lowlevel.checkpoint()
-            calls.append((name, self.url, self.token, *arguments))
-            return answer
-
-        monkeypatch.setattr(RestClient, name, call)
-
-    answer_with("get_dev_token", "dev-token")
-    answer_with("patch_me", {"id": "alice"})
-    answer_with("get_users", [{"id": "bob"}])
-    answer_with("explain_me", {"status": "dnd"})
-    answer_with("explain", {"status": "away"})
-    return calls
-
-
-def test_set_sends_what_was_named_and_nothing_else(run, asked):
-    result = run("set", "dnd", "--token", "t", "--url", "http://host:1")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"id": "alice"})
-    assert asked == [("patch_me", "http://host:1", "t", {"status": "dnd"})]
-
-
-def test_set_takes_text_and_time(run, asked):
-    env = {"PRESENCE_TOKEN": "t", "PRESENCE_URL": "http://host:2"}
-    run("set", "away", "--text", "Lunch", "--until", "30m", env=env)
-    run("set", "online", "--text", "", env=env)
-    assert asked == [
-        ("patch_me", "http://host:2", "t", change)
-        for change in (
-            {"status": "away", "custom_status": "Lunch", "until": 1800.0},
-            {"status": "online", "custom_status": None},
-        )
-    ]
-
-
-def test_set_keeps_a_status_as_long_as_asked(run, asked):
-    result = run("set", "dnd", "--token", "t", "--keep", "4h")
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert asked == [("patch_me", cli.DEFAULT_URL, "t", {"status": "dnd", "lease": 14_400.0})]
-
-
-def test_set_says_until_when_a_lease_holds(run, monkeypatch):
-    monkeypatch.setenv("TZ", "Europe/Zurich")
-    time.tzset()
-
-    async def answer(self, change):
-        await trio.lowlevel.checkpoint()
-        return {"id": "alice", "lease_until": "2026-11-21T13:05:00.123Z"}
-
-    monkeypatch.setattr(RestClient, "patch_me", answer)
-    result = run("set", "dnd", "--token", "t")
-    monkeypatch.undo()
-    time.tzset()
-    assert json.loads(result.stdout)["lease_until"] == "2026-11-21T13:05:00.123Z"
-    assert result.stderr == (
-        "While no client of alice is connected, this holds until 14:05"
-        " (--keep extends it, up to 4h).\n"
-    )
-
-
-@pytest.mark.parametrize("text", ["5h", "4h1", "9s", "0", "", "1d", "14401", "long"])
-def test_set_names_the_bounds_of_what_it_can_keep(run, asked, text):
-    result = run("set", "dnd", "--token", "t", "--keep", text)
-    assert (result.exit_code, asked) == (2, [])
-    assert "from 10s to 4h" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("word", "status"), [("invisible", "offline"), ("busy", "dnd"), ("idle", "away")]
-)
-def test_set_takes_the_words_of_other_programs_and_says_so(run, asked, word, status):
-    result = run("set", word, "--token", "t")
-    assert asked[0][-1] == {"status": status}
-    assert result.stderr.startswith(f"{word} is called {status} here.\n")
-
-
-def test_the_environment_may_say_who_one_is(run, asked):
-    run("get", "bob", env={"PRESENCE_USER": "alice"})
-    assert asked[0] == ("get_dev_token", cli.DEFAULT_URL, None, "alice")
-
-
-def test_get_asks_for_all_users_at_once(run, asked):
-    result = run("get", "bob", "carol", "--token", "t")
-    assert json.loads(result.stdout) == [{"id": "bob"}]
-    assert asked == [("get_users", cli.DEFAULT_URL, "t", ("bob", "carol"))]
-
-
-def test_get_explains_oneself_or_the_users_that_are_named(run, asked):
-    assert json.loads(run("get", "--explain", "--token", "t").stdout) == {"status": "dnd"}
-    result = run("get", "bob", "carol", "--explain", "--token", "t")
-    assert json.loads(result.stdout) == [{"status": "away"}] * 2
-    assert [call[0] for call in asked] == ["explain_me", "explain", "explain"]
-
-
-def test_get_wants_a_user_or_an_explanation(run, asked):
-    result = run("get", "--token", "t")
-    assert (result.exit_code, asked) == (2, [])
-
-
-def test_a_development_user_gets_a_token_first(run, asked):
-    run("get", "bob", "--user", "alice")
-    assert asked == [
-        ("get_dev_token", cli.DEFAULT_URL, None, "alice"),
-        ("get_users", cli.DEFAULT_URL, "dev-token", ("bob",)),
-    ]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["get", "bob"],
-        ["get", "--user", "alice"],
-        ["get", "bob", "--user", "alice", "--url", "http://example.org"],
-        ["get", "bob", "--token", "t", "--url", "example.org"],
-        ["get", "bob", "--token", "t", "--url", "http://host:port"],
-        ["set", "gone", "--token", "t"],
-        ["set", "dnd", "--token", "t", "--until", "soon"],
-        ["set", "dnd", "--token", "t", "--until", "2026-11-21T18:00:00"],
-    ],
-)
-def test_invalid_arguments_are_not_sent(run, asked, arguments):
-    assert run(*arguments).exit_code == 2
-    assert asked == []
-
-
-def test_a_refused_request_is_one_sentence(run, monkeypatch):
-    async def refuse(self, ids):
-        await trio.lowlevel.checkpoint()
-        raise RequestFailed("the server answered 401", 401)
-
-    monkeypatch.setattr(RestClient, "get_users", refuse)
-    result = run("get", "bob", "--token", "t")
-    assert (result.exit_code, result.stderr) == (1, "Error: the server answered 401\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "until"),
-    [
-        ("45", 45.0),
-        ("45s", 45.0),
-        ("30m", 1800.0),
-        ("2h", 7200.0),
-        ("1h30m", 5400.0),
-        ("1d", 86400.0),
-        ("2026-11-21T18:00:00Z", "2026-11-21T18:00:00+00:00"),
-        ("2026-11-21T18:00:00+02:00", "2026-11-21T18:00:00+02:00"),
-    ],
-)
-def test_until_is_a_duration_or_a_moment(text, until):
-    assert cli.read_until(text) == until
-
-
-@pytest.mark.parametrize(
-    "text", ["", "-1", "1.5h", "\uff11m", "30 m", "5w", "25:00", "yesterday", "2026-11-21"]
-)
-def test_until_is_nothing_else(text):
-    with pytest.raises(click.BadParameter):
-        cli.read_until(text)
-
-
-def test_python_m_presence_is_the_same_command():
-    done = subprocess.run(
-        [sys.executable, "-m", "presence", "--version"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("presence, version ")
-
-
-def test_help_loads_nothing_that_only_a_command_needs():
-    code = (
-        "import sys, presence.cli\n"
-        "print(sorted({'trio', 'jwt', 'asks', 'structlog', 'presence.process'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
