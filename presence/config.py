@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import attrs
 
 from presence import config_fields as kinds
-from presence.core.rules import LONGEST_LEASE, Rules
+from presence.core.rule_settings import LONGEST_LEASE, Rules
 from presence.errors import BadConfig
 from presence.frontends.socket_times import SocketTimes
 from presence.transport.limits import NetLimits

@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "presence.live.claims",
         "presence.live.service",
         "presence.live.subscriber",
+        "presence.live.welcome",
         "presence.metrics",
         "presence.transport",
     },
@@ -85,7 +86,7 @@ MAY_IMPORT = {
         "presence.announcement",
         "presence.client",
         "presence.config",
-        "presence.core.rules",
+        "presence.core.rule_settings",
         "presence.core.types",
         "presence.demo.settings",
         "presence.core.user.patch",
@@ -96,7 +97,7 @@ MAY_IMPORT = {
     "presence.__main__": {"presence.cli"},
     "presence.config": {
         "presence.config_fields",
-        "presence.core.rules",
+        "presence.core.rule_settings",
         "presence.frontends.socket_times",
         "presence.transport.limits",
     },
@@ -105,14 +106,14 @@ MAY_IMPORT = {
     "presence.gc_pacer": set(),
     "presence.log": set(),
     "presence.metrics": set(),
-    "presence.openapi": {"presence.core.rules"},
+    "presence.openapi": {"presence.core.rule_settings"},
 }
 # What frontends may name of the core.
 CORE_VALUES = {
     "presence.core.events",
     "presence.core.ids",
     "presence.core.public_changes",
-    "presence.core.rules",
+    "presence.core.rule_settings",
     "presence.core.sliding_window",
     "presence.core.snapshot",
     "presence.core.types",

@@ -6,7 +6,8 @@ from typing import Any
 from presence.core.public_changes import Update
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, DeviceId, SelfView, ServerId, Status, UserId
-from presence.live.subscriber import Announcement, EndReason, Welcome
+from presence.live.subscriber import Announcement, EndReason
+from presence.live.welcome import Welcome
 
 DEVICE = DeviceId("phone")
 

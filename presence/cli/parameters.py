@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
+from presence.core.rule_settings import LONGEST_LEASE, SHORTEST_LEASE
 from presence.durations import parse_moment, parse_span
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from presence.core.record import Record
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import (
     ConnectionId,
     Deadline,
@@ -16,16 +16,10 @@ from presence.core.types import (
     UserId,
 )
 from presence.core.user.change_rate import ChangeRateLimit
-from presence.core.user.device import (
-    NEVER_PINGED,
-    NO_HELD_DEVICES,
-    Device,
-    HeldDevice,
-    HoldKind,
-    PingState,
-)
+from presence.core.user.device import NO_HELD_DEVICES, Device, HeldDevice, HoldKind
 from presence.core.user.devices import Devices, Kept
 from presence.core.user.preferences import Preferences
+from presence.core.user.sweep import NEVER_PINGED, PingState
 from presence.core.user.user import User
 from presence.core.value import value
 from presence.core.versions import Versions

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from presence.core.rules import LONGEST_LEASE
-from presence.core.status import union
+from presence.core.rule_settings import LONGEST_LEASE
+from presence.core.status_union import union
 from presence.core.types import Moment, State, Status, Text, UserId
 from presence.core.user.patch import UNSET, PresencePatch
 from presence.core.user.preferences import Preferences

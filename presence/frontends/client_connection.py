@@ -19,7 +19,8 @@ from presence.core.types import (
 from presence.core.user.patch import PresencePatch
 from presence.live.claims import Claims
 from presence.live.service import ConnectionTimer, PresenceService
-from presence.live.subscriber import EndReason, SubscriberLane, Welcome
+from presence.live.subscriber import EndReason, SubscriberLane
+from presence.live.welcome import Welcome
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 import attrs
 
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.transport.limits import NetLimits
 
 

@@ -8,8 +8,9 @@ import attrs
 from actors import Shards
 from presence.core.restore import LiveConnection
 from presence.core.types import ConnectionId, DeviceId, State, UserId
-from presence.core.user.device import NEVER_PINGED, NO_HELD_DEVICES, HeldDevice, PingState
+from presence.core.user.device import NO_HELD_DEVICES, HeldDevice
 from presence.core.user.devices import Devices
+from presence.core.user.sweep import NEVER_PINGED, PingState
 from presence.live.subscriber import EndReason, Subscriber
 
 

@@ -1,7 +1,7 @@
 """A connection as the living part sees it, and the announcements that it is offered."""
 
 import enum
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Protocol
 
 import attrs
@@ -16,7 +16,7 @@ from presence.core.public_changes import (
 )
 from presence.core.snapshot import ServerSnapshot
 from presence.core.types import ConnectionId, DeviceId, SelfView, ServerId, UserId
-from presence.core.value import value
+from presence.live.welcome import Welcome
 
 
 class Encoder(Protocol):
@@ -104,15 +104,6 @@ class EndReason(enum.Enum):
     REPLACED = "replaced by another login"
     TOO_MANY_DEVICES = "too many devices"
     CRASHED = "internal error"
-
-
-@value
-class Welcome:
-    """The first message of a connection: the self view, its servers, and the version of it all."""
-
-    self_view: SelfView
-    servers: Sequence[ServerSnapshot]
-    latest_version: int
 
 
 class Subscriber(Protocol):

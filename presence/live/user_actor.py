@@ -60,7 +60,8 @@ from presence.live.messages import (
 )
 from presence.live.node import Node
 from presence.live.ports import Revocation, UnreadableRow
-from presence.live.subscriber import EndReason, Subscriber, Welcome
+from presence.live.subscriber import EndReason, Subscriber
+from presence.live.welcome import Welcome
 
 READ_AGAIN_AFTER = 1.0
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
+from presence.core.rule_settings import LONGEST_LEASE, SHORTEST_LEASE
 
 Json = dict[str, Any]
 

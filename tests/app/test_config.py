@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.config import Config, find_unknown_variables, load_config, print_config
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.errors import BadConfig
 from presence.frontends.socket_times import SocketTimes
 from presence.transport.limits import NetLimits

@@ -25,7 +25,7 @@ from presence.core.events import (
 from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.restore import Incarnation, LiveConnection, new_user, restored_user
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import (
     ConnectionId,
     DeviceId,

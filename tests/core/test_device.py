@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import ConnectionId, State
-from presence.core.user.device import Device, HoldKind, sweep_of
+from presence.core.user.device import Device, HoldKind
+from presence.core.user.sweep import sweep_of
 
 RULES = Rules()
 C1, C2 = ConnectionId(1), ConnectionId(2)

@@ -4,7 +4,7 @@ import pytest
 from core_life import Life, run_of
 
 from presence.core.events import Ending, OverRate, TooManyDevices
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import State, Status
 from presence.core.user.patch import PresencePatch
 

@@ -3,7 +3,7 @@
 import pytest
 
 from presence.core.events import REST_DEVICE, Connected, Ending
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import ConnectionId, DeviceId, Moment, State
 from presence.core.user.devices import Devices, Kept
 

@@ -10,7 +10,7 @@ from presence.core.events import REST_DEVICE, Claimed, Connected, Ending, TimePa
 from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
 from presence.core.restore import Incarnation, LiveConnection, restored_user
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import (
     ConnectionId,
     DeviceId,

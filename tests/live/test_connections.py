@@ -4,10 +4,10 @@ import attrs
 
 from presence.core.events import Connected
 from presence.core.restore import LiveConnection
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import State
-from presence.core.user.device import PingState
 from presence.core.user.devices import Devices
+from presence.core.user.sweep import PingState
 from presence.live.connections import ConnectionRegistry
 from presence.live.subscriber import EndReason
 

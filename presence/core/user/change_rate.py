@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from presence.core.events import REST_DEVICE, Commanded
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.sliding_window import SlidingWindow
 from presence.core.types import NO_STATES, ConnectionId, DeviceId, State, Status
 from presence.core.user.patch import EMPTY_PATCH, UNSET, PresencePatch

@@ -4,7 +4,7 @@ import math
 
 import attrs
 
-from presence.core.status import union
+from presence.core.status_union import union
 from presence.core.types import Moment, State, Status
 from presence.core.user.change_rate import ChangeRateLimit, PendingChange
 from presence.core.user.devices import Devices

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Set
 import attrs
 
 from presence.core.events import Connected, Ending
-from presence.core.rules import Rules
+from presence.core.rule_settings import Rules
 from presence.core.types import NO_STATES, ConnectionId, Deadline, DeviceId, Moment, State
 from presence.core.user.device import Device, HeldDevice, HoldKind
 

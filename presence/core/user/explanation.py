@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from presence.core.events import TimePassed
-from presence.core.status import strongest
+from presence.core.status_union import strongest
 from presence.core.types import Moment, State, Status
 from presence.core.user.device import Device, Hold, HoldKind
 from presence.core.user.user import User

@@ -33,8 +33,8 @@ from presence.core.events import (
 )
 from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
-from presence.core.rules import Rules
-from presence.core.status import union
+from presence.core.rule_settings import Rules
+from presence.core.status_union import union
 from presence.core.types import (
     Deadline,
     DeviceId,

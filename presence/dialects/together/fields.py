@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from presence.core.rules import LONGEST_LEASE, SHORTEST_LEASE
+from presence.core.rule_settings import LONGEST_LEASE, SHORTEST_LEASE
 from presence.core.text import clean_text
 from presence.core.types import Status, Text
 from presence.core.user.patch import UNSET, Unset

@@ -18,7 +18,7 @@ from presence.frontends.matrix.last_active import LastActive
 from presence.frontends.outbox_connection import SELF
 from presence.live.claims import Claims
 from presence.live.service import PresenceService
-from presence.live.subscriber import Welcome
+from presence.live.welcome import Welcome
 from presence.transport.http.streaming import BodyStream
 
 DraftLane = SocketLane[MatrixEncoder[StreamRenderer]]

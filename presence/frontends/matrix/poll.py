@@ -18,7 +18,8 @@ from presence.dialects.matrix.encoder import MatrixEncoder, Renderer
 from presence.frontends.client_connection import ClientConnection, ConnectParams
 from presence.live.claims import Claims
 from presence.live.service import PresenceService
-from presence.live.subscriber import Announcement, EndReason, Welcome
+from presence.live.subscriber import Announcement, EndReason
+from presence.live.welcome import Welcome
 
 R = TypeVar("R", bound=Renderer)
 

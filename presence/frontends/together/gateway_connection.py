@@ -5,7 +5,7 @@ from presence.core.types import SelfView, ServerId
 from presence.dialects.together.encoder import TogetherEncoder
 from presence.frontends.lane import SocketLane
 from presence.frontends.outbox_connection import SELF, OutboxConnection
-from presence.live.subscriber import Welcome
+from presence.live.welcome import Welcome
 
 
 class GatewayConnection(OutboxConnection):

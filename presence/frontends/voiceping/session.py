@@ -34,7 +34,8 @@ from presence.frontends.socket_session import Socket
 from presence.frontends.socket_times import SocketTimes
 from presence.live.claims import Claims
 from presence.live.service import PresenceService
-from presence.live.subscriber import EndReason, Welcome
+from presence.live.subscriber import EndReason
+from presence.live.welcome import Welcome
 from presence.metrics import ConnectionKind, Count, Counters, Drop
 from presence.transport.sockets.fd_table import FdTable
 from presence.transport.sockets.stream import SocketEnded

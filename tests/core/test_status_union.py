@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from presence.core.status import strongest, union
+from presence.core.status_union import strongest, union
 from presence.core.types import State, Status
 
 ONLINE, IDLE, OFF = State.ONLINE, State.IDLE, State.OFFLINE
