@@ -140,8 +140,11 @@ def watch(users: tuple[str, ...], is_json: bool, login: "Login") -> None:
         from presence.client.watching import print_changes, show_table
         from presence.core.types import State
 
-        client = await login.open_client()
-        async with open_presence(login.url, client.token, state=State.OFFLINE) as presence:
+        await login.open_client()  # a server that is not there is said at once
+        # By the user, not by a token of that client, which would expire.
+        async with open_presence(
+            login.url, login.token, user=login.user, state=State.OFFLINE
+        ) as presence:
             await presence.wait_live()
             if is_for_people(is_json):
                 await show_table(presence, users)

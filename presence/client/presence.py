@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -104,8 +105,9 @@ class Presence:
     ) -> None:
         self._url = url
         self._token = token
+        if token is None and get_token is None and user is not None:
+            get_token = partial(RestClient(url).get_dev_token, user)
         self._get_token = get_token
-        self._user = user
         self._device = device
         self._state = state
         self._status = status
@@ -296,7 +298,7 @@ class Presence:
 
     def _end(self, code: int) -> str:
         problem = FINAL_CLOSE_CODES.get(code)
-        if problem is None and code == EXPIRED and self._get_token is None and self._user is None:
+        if problem is None and code == EXPIRED and self._get_token is None:
             problem = "the token expired or was revoked"
         if problem is not None:
             self._refusal = PresenceRefused(problem, code)
@@ -308,9 +310,7 @@ class Presence:
         if self._get_token is not None:
             return await self._get_token()
         if self._token is None:
-            if self._user is None:
-                raise PresenceRefused("a token, or a user of a development server, is needed")
-            self._token = await RestClient(self._url).get_dev_token(self._user)
+            raise PresenceRefused("a token, or a user of a development server, is needed")
         return self._token
 
     async def _resource(self) -> str:

@@ -168,6 +168,16 @@ async def test_a_token_is_asked_for_each_attempt(start_server, open_client):
     assert alice.me.id == "alice"
 
 
+async def test_a_user_of_a_development_server_outlives_the_end_of_its_token(server, open_client):
+    alice = await open_client(server, user="alice")
+    first = alice.connection
+    await server.request("POST", "/users/alice/revoke", token=server.admin())
+    with trio.fail_after(10.0):
+        while alice.connection is first or alice.connection.is_stale:  # noqa: ASYNC110 - plain
+            await trio.sleep(0.05)
+    assert alice.connection.state is ConnectionState.LIVE
+
+
 def test_waits_grow_up_to_the_most_and_are_drawn():
     backoff = Backoff(1.0, 30.0, draw=lambda: 0.5)
     assert [backoff.wait(attempt) for attempt in (1, 2, 3, 5, 6, 1000)] == [
