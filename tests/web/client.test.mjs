@@ -434,3 +434,56 @@ test("the durations of menus end when they say", () => {
   assert.equal(ends["Don't clear"], null);
   assert.deepEqual(durations[4].until(new Date(2026, 10, 29)), new Date(2026, 10, 30)); // on a Sunday
 });
+
+// -- one socket for all tabs --------------------------------------------------------------------
+
+/** Lets messages between tabs arrive, which take turns of the event loop that are not ours. */
+async function deliver(isThere) {
+  for (let turn = 0; turn < 500 && !isThere(); turn += 1) await settle();
+  assert.ok(isThere());
+}
+
+test("tabs of one user share a socket, and one of them takes over when the first goes", async () => {
+  const options = { shareAcrossTabs: true, autoAway: false, user: "alice", token: undefined };
+  const { client: first, sockets } = build(options);
+  const second = build(options).client;
+  FakeSocket.opened = sockets;
+  first.connect();
+  await deliver(() => sockets.length === 1);
+  sockets[0].ready([member("bob", "away")]);
+  second.connect();
+  const isLive = (client) => () => client.connection.getSnapshot().state === "live";
+  await deliver(isLive(second));
+  assert.equal(second.user("bob").getSnapshot().status, "away");
+  sockets[0].say(update("bob", "dnd", 9));
+  await deliver(() => second.user("bob").getSnapshot().status === "dnd");
+  void second.set({ status: "away" }).catch(() => {});
+  await deliver(() => sockets[0].sent.length === 1);
+  assert.deepEqual(sockets[0].sent[0].d, { status: "away" });
+  assert.equal(sockets.length, 1);
+  first.destroy();
+  await deliver(() => sockets.length === 2);
+  assert.equal(sockets[0].closedWith, 3000); // no goodbye: the user stays shown
+  sockets[1].ready([member("bob", "online", 10)]);
+  await deliver(() => second.user("bob").getSnapshot().status === "online");
+  second.destroy();
+  assert.equal(sockets[1].closedWith, 1000);
+});
+
+test("tabs that share learn of the end together", async () => {
+  const options = { shareAcrossTabs: true, autoAway: false, user: "alice", token: undefined };
+  const { client: first, sockets } = build(options);
+  const second = build(options).client;
+  FakeSocket.opened = sockets;
+  first.connect();
+  await deliver(() => sockets.length === 1);
+  sockets[0].ready();
+  second.connect();
+  await deliver(() => second.connection.getSnapshot().state === "live");
+  sockets[0].end(4002);
+  await deliver(() => second.connection.getSnapshot().state === "closed");
+  assert.equal(first.connection.getSnapshot().problem.code, "removed");
+  assert.equal(second.connection.getSnapshot().problem.code, "removed");
+  first.destroy();
+  second.destroy();
+});

@@ -90,6 +90,7 @@ class Client {
     this.#connector = new Connector(options, this.#rest, {
       params: () => this.#params(),
       frame: (frame) => this.#take(frame),
+      model: this.#model,
       problem: (problem) => {
         options.log?.(problem.isFinal ? "warn" : "info", problem.message, problem);
         this.#emit("problem", problem);

@@ -43,7 +43,8 @@ export class Connector {
    * @param {Options} options
    * @param {Rest} rest
    * @param {{params: () => Promise<Record<string, string>>, frame: (frame: any) => void,
-   *   problem: (problem: Problem) => void}} hooks `params` are those of the connect request
+   *   problem: (problem: Problem) => void, model: import("./model.js").Model}} hooks `params` are
+   *   those of the connect request
    */
   constructor(options, rest, hooks) {
     this.#options = options;
@@ -111,23 +112,25 @@ export class Connector {
       = this.#options;
     const isSocket = transports.includes("websocket") && Socket
       && !(this.#isBlocked && transports.includes("events"));
+    const { base, credentials } = this.#rest;
+    /** @type {(handlers: import("./shared.js").AllHandlers) => Promise<Transport>} */
+    const openOwn = async (handlers) => (isSocket
+      ? openSocket(base, credentials, token, params, Socket, handlers)
+      : (await import("./events.js")).openEvents(this.#rest, params, handlers));
     const handlers = {
       open: () => {},
       frame: (/** @type {any} */ frame) => this.#take(frame, isSocket ? "websocket" : "events"),
       end: (/** @type {{code: number, reason: string, wasOpen: boolean}} */ end) => {
         void this.#end(end, attempt);
       },
+      refuse: (/** @type {Problem} */ problem) => this.#fail(problem),
     };
-    if (isSocket) {
-      const { base, credentials } = this.#rest;
-      this.#transport = openSocket(base, credentials, token, params, Socket, handlers);
-      return;
-    }
-    const { openEvents } = await import("./events.js");
-    if (attempt.signal.aborted) return;
-    this.#transport = openEvents(this.#rest, params, {
-      ...handlers, refuse: (problem) => this.#fail(problem),
-    });
+    const transport = this.#options.shareAcrossTabs && globalThis.navigator?.locks
+      ? (await import("./shared.js")).openShared(
+        `presence:socket:${base}:${credentials.holder}`, openOwn, this.#hooks.model, handlers)
+      : await openOwn(handlers);
+    if (attempt.signal.aborted) transport.close(1000);
+    else this.#transport = transport;
   }
 
   /** @param {any} frame @param {"websocket" | "events"} transport */

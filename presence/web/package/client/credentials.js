@@ -46,6 +46,15 @@ export class Credentials {
     return user === undefined || token || getToken ? "" : `user=${encodeURIComponent(user)}`;
   }
 
+  /** Names the user, as far as it is known here, for what tabs of one user share. */
+  get holder() {
+    try {
+      return this.#options.user ?? JSON.parse(atob(/** @type {any} */ (this.#token).split(".")[1])).sub;
+    } catch {
+      return this.#token; // no JWT: tabs with the same token share
+    }
+  }
+
   /** Notes that the server refused the token. @param {boolean} [isExpired] it was good before */
   refuse(isExpired = false) {
     this.#refused = this.#token ?? "";

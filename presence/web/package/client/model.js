@@ -55,8 +55,8 @@ export class Model {
   #cells = new Map();
   /** @type {Map<string, {d: any, v: number}>} updates of members that no page has named yet */
   #early = new Map();
-  /** @type {any} */
-  #ownRaw = null;
+  /** @type {any} the self view as it was sent */
+  ownRaw = null;
   #isIdle = false;
   #isReady = false;
   #changed = 0;
@@ -173,7 +173,7 @@ export class Model {
 
   /** @param {any} raw the self view as it was sent */
   setSelf(raw) {
-    this.#ownRaw = raw;
+    this.ownRaw = raw;
     this.me.set(toSelf(raw, this.#isIdle));
     const known = this.#users.get(raw.id);
     if (!known) return;
@@ -188,7 +188,7 @@ export class Model {
   setIdle(isIdle) {
     this.#isIdle = isIdle;
     const me = this.me.getSnapshot();
-    if (me && toSelf(this.#ownRaw, isIdle).isAutoAway !== me.isAutoAway) this.setSelf(this.#ownRaw);
+    if (me && toSelf(this.ownRaw, isIdle).isAutoAway !== me.isAutoAway) this.setSelf(this.ownRaw);
   }
 
   // -- changes --------------------------------------------------------------------------------
