@@ -5,7 +5,9 @@ import shutil
 import pytest
 from node_tools import NodeTools
 from presence_page import PresencePage
+from server_process import ServerProcess, running
 
+SERIOUS = {"serious", "critical"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -22,8 +24,30 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def lasting_server(tmp_path_factory):
+    """One server for all tests that leave it running."""
+    directory = tmp_path_factory.mktemp("server")
+    with running(ServerProcess(directory, max_presence_changes=0)) as server:
+        yield server, server.token("root", "--admin")
+
+
 @pytest.fixture
-def server(serving):
+def server(lasting_server):
+    """A server that knows nobody; it must not be stopped."""
+    server, admin = lasting_server
+    yield server
+    for client in server.clients:
+        client.reset()
+    server.clients.clear()
+    members = server.request("GET", "/servers/everyone/members", token=admin)[2]["members"]
+    for member in members:
+        server.request("DELETE", f"/users/{member['user_id']}", token=admin)
+
+
+@pytest.fixture
+def own_server(serving):
+    """A server of this test alone, which may be stopped and started again."""
     with serving(max_presence_changes=0, restart_grace_after=1) as server:
         yield server
 
@@ -64,3 +88,19 @@ def open_page(server, open_context):
 @pytest.fixture(scope="session")
 def node_tools(tmp_path_factory):
     return NodeTools(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture
+def axe(node_tools):
+    source = node_tools.path("axe-core/axe.min.js").read_text()
+
+    def find_issues(page):
+        page.page.evaluate(source)
+        found = page.page.evaluate("() => axe.run()")["violations"]
+        return [
+            (each["id"], [node["html"] for node in each["nodes"]])
+            for each in found
+            if each["impact"] in SERIOUS
+        ]
+
+    return find_issues

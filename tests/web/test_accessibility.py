@@ -13,23 +13,6 @@ LOOKS = {
     "reduced-motion": {"reduced_motion": "reduce"},
 }
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-SERIOUS = {"serious", "critical"}
-
-
-@pytest.fixture
-def axe(node_tools):
-    source = node_tools.path("axe-core/axe.min.js").read_text()
-
-    def find_issues(page):
-        page.page.evaluate(source)
-        found = page.page.evaluate("() => axe.run()")["violations"]
-        return [
-            (each["id"], [node["html"] for node in each["nodes"]])
-            for each in found
-            if each["impact"] in SERIOUS
-        ]
-
-    return find_issues
 
 
 @pytest.fixture
@@ -58,14 +41,6 @@ def test_axe_finds_no_serious_issue(open_page, members, axe, look):
         expect(page.menu.locator(".reasons .is-deciding")).to_be_visible()
         assert axe(page) == []
         page.page.keyboard.press("Escape")
-
-
-def test_axe_finds_no_serious_issue_while_disconnected(open_page, members, axe, server):
-    page = open_page("alice", bypass_csp=True)
-    server.stop()
-    expect(page.page.locator("#connection-bar")).to_be_visible()
-    expect(page.page.locator("body.is-stale")).to_be_attached()
-    assert axe(page) == []
 
 
 def test_axe_finds_no_serious_issue_in_the_sign_in(server, open_context, axe):

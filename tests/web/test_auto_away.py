@@ -1,7 +1,6 @@
 """Auto-away in the page: idle users are shown away, and nothing that was set by hand is lost."""
 
 import pytest
-from playwright.sync_api import expect
 
 FIVE_MINUTES = 5 * 60 * 1000
 IDLE = {"status": "away", "afk": True}
@@ -126,16 +125,3 @@ def test_a_closed_page_says_goodbye(open_page, bob):
     page = open_page("alice")
     page.page.close(run_before_unload=True)
     wait_told(bob, "alice", ["offline"])
-
-
-def test_a_reconnect_of_an_idle_user_shows_nothing(alice, server):
-    alice.set_visibility("hidden")
-    alice.expect_own("Away, idle")
-    server.stop()
-    server.start_again()
-    other = server.client("carol")
-    alice.page.clock.fast_forward(31_000)
-    expect(alice.page.locator("#connection-bar")).to_be_hidden()
-    alice.expect_own("Away, idle")
-    other.beat()
-    assert {status for _, status in other.told_of("alice")} <= {"away"}

@@ -9,6 +9,12 @@ OLD = re.compile(r"^Reconnecting\. Statuses are from \d\d:\d\d\.")
 
 
 @pytest.fixture
+def server(own_server):
+    """One that these tests may stop."""
+    return own_server
+
+
+@pytest.fixture
 def alice(open_page):
     return open_page("alice")
 
@@ -114,3 +120,25 @@ def test_a_page_falls_back_to_events_where_websockets_are_blocked(server, open_c
     page.locator(".own-button").click()
     page.locator("label.choice", has_text="Away").click()
     bob.wait_for(lambda _: [status for _, status in bob.told_of("alice")][-1:] == ["away"])
+
+
+def test_a_reconnect_of_an_idle_user_shows_nothing(open_page, server):
+    alice = open_page("alice", clock=True)
+    alice.set_visibility("hidden")
+    alice.expect_own("Away, idle")
+    server.stop()
+    server.start_again()
+    other = server.client("carol")
+    alice.page.clock.fast_forward(31_000)
+    expect(alice.page.locator("#connection-bar")).to_be_hidden()
+    alice.expect_own("Away, idle")
+    other.beat()
+    assert {status for _, status in other.told_of("alice")} <= {"away"}
+
+
+def test_axe_finds_no_serious_issue_while_disconnected(open_page, axe, server):
+    page = open_page("alice", bypass_csp=True)
+    server.stop()
+    expect(page.page.locator("#connection-bar")).to_be_visible()
+    expect(page.page.locator("body.is-stale")).to_be_attached()
+    assert axe(page) == []
