@@ -58,7 +58,7 @@ def _draft_paths() -> Json:
                     "200": {
                         "description": "Server-Sent Events, or one answer where it is a poll.",
                         "content": {
-                            **content("text/event-stream"),
+                            "text/event-stream": {},
                             "application/json": {"schema": schema("DraftPoll")},
                         },
                     }

@@ -61,7 +61,7 @@ def _user_paths() -> Json:
                 {
                     "200": {
                         "description": "A frame in the data of each event; `close` is the last.",
-                        "content": content("text/event-stream"),
+                        "content": {"text/event-stream": {}},
                     }
                 },
                 parameters=("token", "device", "state", "wish"),
