@@ -20,6 +20,7 @@ from presence.core.user.device import NO_HELD_DEVICES, Device, HeldDevice, HoldK
 from presence.core.user.devices import Devices, Kept
 from presence.core.user.preferences import Preferences
 from presence.core.user.sweep import NEVER_PINGED, PingState
+from presence.core.user.texts import Texts
 from presence.core.user.user import User
 from presence.core.value import value
 from presence.core.versions import Versions
@@ -166,9 +167,9 @@ def _preferences(record: Record, now: Moment) -> Preferences:
         former_intent=record.former_intent,
         appear_offline=record.appear_offline,
         forced_hidden=record.forced_hidden,
-        custom_status=record.custom_status,
-        custom_status_until=Deadline.of(record.custom_status_until, now),
-        activity=record.activity,
+        texts=Texts(
+            record.custom_status, Deadline.of(record.custom_status_until, now), record.activity
+        ),
     )
 
 

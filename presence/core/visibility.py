@@ -20,8 +20,9 @@ import attrs
 from presence.core.events import Effect, Save, ShowSelf
 from presence.core.public_changes import PresenceChanged
 from presence.core.record import Record
-from presence.core.types import PublicView, SelfView, Status, Text, UserId, wall_of
+from presence.core.types import PublicView, SelfView, Status, UserId, wall_of
 from presence.core.user.preferences import Preferences
+from presence.core.user.texts import Texts
 from presence.core.value import value
 from presence.core.versions import Versions
 
@@ -32,24 +33,17 @@ class ActualState:
 
     status: Status
     username: str
-    custom_status: Text | None
-    custom_status_until: float | None
-    activity: Text | None
+    texts: Texts
 
 
 def actual_state_of(name: str, status: Status, preferences: Preferences) -> ActualState:
     """The truth about the user *name* who is *status* and has *preferences*."""
-    return ActualState(
-        status=status,
-        username=name,
-        custom_status=preferences.custom_status,
-        custom_status_until=wall_of(preferences.custom_status_until),
-        activity=preferences.activity,
-    )
+    return ActualState(status, name, preferences.texts)
 
 
 def self_view_of(user_id: UserId, name: str, status: Status, preferences: Preferences) -> SelfView:
     """The self view, for the user's own devices."""
+    texts = preferences.texts
     return SelfView(
         id=user_id,
         username=name,
@@ -57,9 +51,9 @@ def self_view_of(user_id: UserId, name: str, status: Status, preferences: Prefer
         intent=preferences.intent,
         until=wall_of(preferences.until),
         appear_offline=preferences.appear_offline,
-        custom_status=preferences.custom_status,
-        custom_status_until=wall_of(preferences.custom_status_until),
-        activity=preferences.activity,
+        custom_status=texts.custom_status,
+        custom_status_until=wall_of(texts.custom_status_until),
+        activity=texts.activity,
     )
 
 
@@ -74,21 +68,22 @@ def advance(public: PublicView, actual: ActualState, now_wall: float) -> Sequenc
     """
     if actual.status is Status.OFFLINE:
         return [go_offline(public, now_wall)] if public.is_visible else []
+    texts = actual.texts
     alike = PublicView(
         user_id=public.user_id,
         username=actual.username,
         status=actual.status,
-        custom_status=actual.custom_status,
+        custom_status=texts.custom_status,
         custom_status_until=public.custom_status_until,
-        activity=actual.activity,
+        activity=texts.activity,
         version=public.version,
     )
     if alike == public:
         return []
-    until = actual.custom_status_until
+    until = wall_of(texts.custom_status_until)
     is_same = alike.custom_status_until == until
     shown = alike if is_same else attrs.evolve(alike, custom_status_until=until)
-    if public.is_visible or actual.activity is None:
+    if public.is_visible or texts.activity is None:
         return [shown]
     return [attrs.evolve(shown, activity=None), shown]
 

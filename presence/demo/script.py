@@ -228,10 +228,10 @@ def _change(move: Move, life: Life, draw: Draw, at: float) -> PresencePatch | No
                 custom_status=None if was_busy else UNSET,  # it said why
             )
         case Move.TEXT:
-            other = _pick_other(person.custom_statuses, preferences.custom_status, draw.text)
+            other = _pick_other(person.custom_statuses, preferences.texts.custom_status, draw.text)
             return PresencePatch(custom_status=other)
         case Move.ACTIVITY:
-            other = _pick_other(person.activities, preferences.activity, draw.activity)
+            other = _pick_other(person.activities, preferences.texts.activity, draw.activity)
             return PresencePatch(activity=other)
 
 

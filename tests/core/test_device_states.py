@@ -105,7 +105,7 @@ def test_a_state_and_a_text_apply_together_or_not_at_all(life):
     for state in [State.ONLINE, IDLE] * 3:
         life.set_device("phone", state)
     life.set_device("phone", State.ONLINE, custom_status="lunch")
-    assert life.user.preferences.custom_status is None
+    assert life.user.preferences.texts.custom_status is None
     life.wait(20.0)
     life.set_device("phone", State.ONLINE, custom_status="lunch")
     assert (life.view.status, life.view.custom_status) == (ONLINE, "lunch")

@@ -6,6 +6,7 @@ import pytest
 from presence.core.types import Deadline, Moment, Status, Text
 from presence.core.user.patch import EMPTY_PATCH, PresencePatch
 from presence.core.user.preferences import Preferences
+from presence.core.user.texts import Texts
 
 NOW = Moment(mono=100.0, wall=1_000.0)
 ONLINE, AWAY, DND, OFF = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
@@ -27,7 +28,9 @@ def after(*changes: PresencePatch, preferences: Preferences | None = None) -> Pr
 
 
 def test_a_change_of_nothing_alters_nothing():
-    preferences = Preferences(DND, Deadline(1010.0, 110.0), AWAY, True, False, Text("at lunch"))
+    preferences = Preferences(
+        DND, Deadline(1010.0, 110.0), AWAY, True, False, Texts(Text("at lunch"))
+    )
     assert preferences.after(EMPTY_PATCH, NOW) == preferences
 
 
@@ -132,14 +135,14 @@ def test_the_former_intent_comes_back_at_the_end(now, status):
 )
 def test_a_text_holds_until_its_end(changes, text, ends_at):
     preferences = after(*changes)
-    end = preferences.custom_status_until
-    assert (preferences.custom_status, end and end.mono) == (text, ends_at)
+    end = preferences.texts.custom_status_until
+    assert (preferences.texts.custom_status, end and end.mono) == (text, ends_at)
 
 
 @pytest.mark.parametrize(("now", "text"), [(109.9, "a"), (110.0, None)])
 def test_a_text_is_cleared_at_its_end(now, text):
     preferences = after(PresencePatch(custom_status=Text("a"), custom_status_until=1010.0))
-    assert preferences.after_time(now).custom_status == text
+    assert preferences.after_time(now).texts.custom_status == text
 
 
 @pytest.mark.parametrize(
@@ -177,12 +180,11 @@ def test_without_devices_text_and_flag_are_left():
         former_intent=AWAY,
         appear_offline=True,
         forced_hidden=True,
-        custom_status=Text("a"),
-        custom_status_until=Deadline(1020.0, 120.0),
-        activity=Text("chess"),
+        texts=Texts(Text("a"), Deadline(1020.0, 120.0), Text("chess")),
     )
+    kept = Texts(Text("a"), Deadline(1020.0, 120.0))
     assert full.without_devices() == attrs.evolve(
-        full, intent=ONLINE, until=None, former_intent=ONLINE, activity=None
+        full, intent=ONLINE, until=None, former_intent=ONLINE, texts=kept
     )
 
 

@@ -300,7 +300,7 @@ def test_an_activity_needs_a_device_or_a_status(fields, is_refused):
     effects = life.patch(**fields)
     assert (NotAttached() in effects) is is_refused
     assert life.user.is_created is not is_refused
-    assert life.user.preferences.custom_status == (
+    assert life.user.preferences.texts.custom_status == (
         None if is_refused else fields.get("custom_status")
     )
 

@@ -3,7 +3,8 @@
 import attrs
 import pytest
 
-from presence.core.types import PublicView, Status, Text, UserId
+from presence.core.types import Deadline, PublicView, Status, Text, UserId
+from presence.core.user.texts import Texts
 from presence.core.visibility import ActualState, advance, end_text
 
 A, B = Text("a"), Text("b")
@@ -11,9 +12,11 @@ VISIBLE = PublicView(UserId("alice"), "Alice", Status.DND, A, 2_000.0, B, versio
 HIDDEN = attrs.evolve(VISIBLE, status=Status.OFFLINE, activity=None, last_seen=1_000.0)
 
 
-def actual(**fields) -> ActualState:
-    same = ActualState(Status.DND, "Alice", A, 2_000.0, B)
-    return attrs.evolve(same, **fields)
+def actual(
+    *, status=Status.DND, username="Alice", custom_status=A, custom_status_until=2_000.0, activity=B
+) -> ActualState:
+    end = None if custom_status_until is None else Deadline(custom_status_until, 0.0)
+    return ActualState(status, username, Texts(custom_status, end, activity))
 
 
 def test_an_unchanged_view_is_not_published():

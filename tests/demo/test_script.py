@@ -136,8 +136,8 @@ def test_do_not_disturb_has_an_end_at_which_its_text_goes_too():
             busy = scene.after_time(step.change.until - 1).lives[step.user_id]
             free = scene.after_time(step.change.until).lives[step.user_id]
             assert busy.status is Status.DND
-            assert busy.preferences.custom_status is not None
-            assert (free.status, free.preferences.custom_status) == (Status.ONLINE, None)
+            assert busy.preferences.texts.custom_status is not None
+            assert (free.status, free.preferences.texts.custom_status) == (Status.ONLINE, None)
 
 
 def test_whoever_returns_from_a_break_has_no_word_of_it_any_more():
@@ -148,7 +148,7 @@ def test_whoever_returns_from_a_break_has_no_word_of_it_any_more():
             life = scene.lives[step.user_id]
             assert (life.status, life.state) == (Status.ONLINE, State.ONLINE)
             if was_busy is not Status.ONLINE:
-                assert life.preferences.custom_status is None
+                assert life.preferences.texts.custom_status is None
         before = scene
 
 

@@ -6,6 +6,7 @@ import attrs
 
 from presence.core.types import Deadline, Moment, Status, Text
 from presence.core.user.patch import UNSET, PresencePatch
+from presence.core.user.texts import NO_TEXTS, Texts
 from presence.core.value import value
 
 
@@ -22,9 +23,7 @@ class Preferences:
     former_intent: Status = Status.ONLINE
     appear_offline: bool = False
     forced_hidden: bool = False
-    custom_status: Text | None = None
-    custom_status_until: Deadline | None = None
-    activity: Text | None = None
+    texts: Texts = NO_TEXTS
 
     @property
     def is_hiding(self) -> bool:
@@ -36,8 +35,8 @@ class Preferences:
 
         Parts that ended while the change had to wait are over at once.
         """
-        changed = self._after_status(change, now)._after_texts(change, now)
-        return changed.after_time(now.mono)
+        changed = self._after_status(change, now)
+        return changed._with_texts(changed.texts.after(change, now)).after_time(now.mono)
 
     def with_intent(self, intent: Status, until: Deadline | None = None) -> "Preferences":
         """Choose *intent*; a second one with an end keeps the first former intent."""
@@ -49,14 +48,12 @@ class Preferences:
             until=until,
             former_intent=former,
             appear_offline=self.appear_offline,
-            custom_status=self.custom_status,
-            custom_status_until=self.custom_status_until,
-            activity=self.activity,
+            texts=self.texts,
         )
 
     def with_activity(self, activity: Text | None) -> "Preferences":
         """These choices and that activity."""
-        return self if activity == self.activity else attrs.evolve(self, activity=activity)
+        return self._with_texts(self.texts.with_activity(activity))
 
     def after_time(self, now: float) -> "Preferences":
         """The choices once what ended by *now* (monotonic) is over."""
@@ -65,22 +62,21 @@ class Preferences:
             left = attrs.evolve(
                 left, intent=self.former_intent, until=None, former_intent=Status.ONLINE
             )
-        if self.custom_status_until and self.custom_status_until.mono <= now:
-            left = attrs.evolve(left, custom_status=None, custom_status_until=None)
-        return left
+        return left._with_texts(left.texts.after_time(now))
 
     def without_devices(self) -> "Preferences":
         """The preferences after the last device went: the kept texts, and the flag."""
+        kept = self.texts.with_activity(None)
         return attrs.evolve(
-            self, intent=Status.ONLINE, until=None, former_intent=Status.ONLINE, activity=None
+            self, intent=Status.ONLINE, until=None, former_intent=Status.ONLINE, texts=kept
         )
 
     def deadlines(self) -> Iterator[float]:
         """Every moment (monotonic) at which time alone changes the choices."""
         if self.until:
             yield self.until.mono
-        if self.custom_status_until:
-            yield self.custom_status_until.mono
+        if self.texts.custom_status_until:
+            yield self.texts.custom_status_until.mono
 
     def _after_status(self, change: PresencePatch, now: Moment) -> "Preferences":
         preferences = self
@@ -94,22 +90,5 @@ class Preferences:
             preferences = attrs.evolve(preferences, appear_offline=change.appear_offline)
         return preferences
 
-    def _after_texts(self, change: PresencePatch, now: Moment) -> "Preferences":
-        if change.has_no_texts:
-            return self
-        text, until = self.custom_status, self.custom_status_until
-        if change.custom_status is not UNSET:
-            text, until = change.custom_status, None
-        if change.custom_status_until is not UNSET:
-            until = Deadline.of(change.custom_status_until, now)
-        activity = self.activity if change.activity is UNSET else change.activity
-        return Preferences(
-            intent=self.intent,
-            until=self.until,
-            former_intent=self.former_intent,
-            appear_offline=self.appear_offline,
-            forced_hidden=self.forced_hidden,
-            custom_status=text,
-            custom_status_until=until if text is not None else None,
-            activity=activity,
-        )
+    def _with_texts(self, texts: Texts) -> "Preferences":
+        return self if texts is self.texts else attrs.evolve(self, texts=texts)

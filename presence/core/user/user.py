@@ -106,13 +106,14 @@ class User:
     def record(self) -> Record:
         """The record to store of the user."""
         preferences, devices = self.preferences, self.devices
+        texts = preferences.texts
         return Record(
             view=self.public,
             name=self.name,
             is_announced=self.is_announced,
-            custom_status=preferences.custom_status,
-            custom_status_until=wall_of(preferences.custom_status_until),
-            activity=preferences.activity,
+            custom_status=texts.custom_status,
+            custom_status_until=wall_of(texts.custom_status_until),
+            activity=texts.activity,
             intent=preferences.intent,
             intent_until=wall_of(preferences.until),
             former_intent=preferences.former_intent,
@@ -352,16 +353,17 @@ class User:
         views = advance(self.public, actual, now.wall)
         effects: list[Effect] = [self._publish(view) for view in views]
         if is_visible:
-            self._follow_text_end(actual.custom_status_until)
+            self._follow_text_end(self.preferences.texts.custom_status_until)
             if not was_visible:
                 self.rate_limit.hidden.clear()
         return effects
 
-    def _follow_text_end(self, until: float | None) -> None:
+    def _follow_text_end(self, end: Deadline | None) -> None:
         """When a text ends is not seen, so it changes without a publication."""
+        until = wall_of(end)
         if self.public.custom_status_until != until:
             self.public = attrs.evolve(self.public, custom_status_until=until)
-        self.public_text_end = self.preferences.custom_status_until
+        self.public_text_end = end
 
     def _turn(self, named: Text | Unset | None, now: Moment) -> None:
         """Going hidden or becoming visible: a text that waits becomes true, activities end."""

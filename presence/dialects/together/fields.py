@@ -1,13 +1,12 @@
 """The fields that a gateway frame and a REST body have in common."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from presence.core.rule_settings import LONGEST_LEASE, SHORTEST_LEASE
 from presence.core.text import clean_text
 from presence.core.types import Status, Text
-from presence.core.user.patch import UNSET, Unset
-from presence.core.value import value
+from presence.core.user.patch import UNSET
 from presence.dialects.together.times import parse_end
 from presence.errors import InvalidInput
 
@@ -39,28 +38,26 @@ def parse_lease(raw: object) -> float:
     return float(cast("float", raw))
 
 
-@value
-class Texts:
-    """The text fields of one command: as in `PresencePatch`."""
+class TextFields(TypedDict, total=False):
+    """The texts that one command names, as `PresencePatch` takes them."""
 
-    custom_status: Text | Unset | None
-    custom_status_until: float | Unset | None
-    activity: Text | Unset | None
+    custom_status: Text | None
+    custom_status_until: float | None
+    activity: Text | None
 
 
-def parse_texts(fields: Mapping[str, Any], now_wall: float) -> Texts:
+def parse_texts(fields: Mapping[str, Any], now_wall: float) -> TextFields:
     """Read what *fields* says about texts, or raise `InvalidInput`.
 
     A custom status that is null or blank has no end, whatever end is given.
     """
-    custom_status: Text | Unset | None = UNSET
-    until: float | Unset | None = UNSET
-    activity: Text | Unset | None = UNSET
+    texts: TextFields = {}
     if "custom_status" in fields:
-        custom_status = clean_text(fields["custom_status"], "custom_status")
+        texts["custom_status"] = clean_text(fields["custom_status"], "custom_status")
     if "custom_status_until" in fields:
         until = parse_end(fields["custom_status_until"], now_wall, "custom_status_until")
-        until = None if custom_status is None else until
+        is_cleared = texts.get("custom_status", UNSET) is None
+        texts["custom_status_until"] = None if is_cleared else until
     if "activity" in fields:
-        activity = clean_text(fields["activity"], "activity")
-    return Texts(custom_status, until, activity)
+        texts["activity"] = clean_text(fields["activity"], "activity")
+    return texts

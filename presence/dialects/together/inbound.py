@@ -6,7 +6,7 @@ from presence.core.types import State, Status
 from presence.core.user.patch import UNSET, PresencePatch
 from presence.core.value import value
 from presence.dialects.together.errors import DROP_REASONS, DropReason
-from presence.dialects.together.fields import Texts, parse_bool, parse_status, parse_texts
+from presence.dialects.together.fields import TextFields, parse_bool, parse_status, parse_texts
 from presence.dialects.together.strict_json import load_json
 from presence.dialects.together.times import parse_end
 from presence.errors import InvalidInput
@@ -81,22 +81,15 @@ def _read_change(data: dict[str, Any], now_wall: float) -> PresencePatch:
     return _by_itself(State.IDLE if is_afk else State.ONLINE, texts)
 
 
-def _by_hand(status: Status | None, until: float | None, texts: Texts) -> PresencePatch:
+def _by_hand(status: Status | None, until: float | None, texts: TextFields) -> PresencePatch:
     return PresencePatch(
         intent=UNSET if status is None else status,
         until=until,
         state=State.ONLINE,
-        custom_status=texts.custom_status,
-        custom_status_until=texts.custom_status_until,
-        activity=texts.activity,
+        **texts,
     )
 
 
-def _by_itself(state: State, texts: Texts) -> PresencePatch:
+def _by_itself(state: State, texts: TextFields) -> PresencePatch:
     """Auto-away and the return from it: the state of this connection, not the intent."""
-    return PresencePatch(
-        state=state,
-        custom_status=texts.custom_status,
-        custom_status_until=texts.custom_status_until,
-        activity=texts.activity,
-    )
+    return PresencePatch(state=state, **texts)

@@ -95,9 +95,7 @@ def parse_patch(body: bytes, now_wall: float) -> PresencePatch:
     return PresencePatch(
         intent=patch.status,
         until=_parse_until(patch, now_wall),
-        custom_status=texts.custom_status,
-        custom_status_until=texts.custom_status_until,
-        activity=texts.activity,
+        **texts,
         appear_offline=patch.appear_offline,
         lease=patch.lease,
     )
@@ -114,7 +112,7 @@ def _parse_until(patch: _Patch, now_wall: float) -> float | None:
 def parse_presence_query(body: bytes) -> tuple[UserId, ...]:
     """Read `POST /users/presence`: the ids in the order asked, repeats included.
 
-    Texts that cannot be ids are left out, like users who do not exist.
+    TextFields that cannot be ids are left out, like users who do not exist.
     """
     return structure(body, _PresenceQuery).ids
 
