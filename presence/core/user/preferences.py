@@ -91,4 +91,13 @@ class Preferences:
         return preferences
 
     def _with_texts(self, texts: Texts) -> "Preferences":
-        return self if texts is self.texts else attrs.evolve(self, texts=texts)
+        if texts is self.texts:
+            return self
+        return Preferences(  # on the way of every update, where attrs.evolve costs microseconds
+            intent=self.intent,
+            until=self.until,
+            former_intent=self.former_intent,
+            appear_offline=self.appear_offline,
+            forced_hidden=self.forced_hidden,
+            texts=texts,
+        )
