@@ -79,6 +79,8 @@ def test_a_status_that_is_set_while_the_server_is_away_is_set_once_it_is_back(al
     alice.open_menu()
     alice.choose("Do Not Disturb")
     server.start_again()
+    # As a browser says that the network is back: the next attempt is not waited for.
+    alice.page.evaluate("() => window.dispatchEvent(new Event('online'))")
     alice.expect_own("Do Not Disturb")
 
 
