@@ -16,11 +16,11 @@ import signal
 from collections import Counter
 
 from actors import Timer
-from presence import wiring
 from presence.cli import main
 from presence.core.events import Commanded
 from presence.core.user.user import User
 from presence.transport.sockets.fd_table import FdTable
+from presence.wiring import node as wiring
 
 BOOM = re.compile(r"boom-(\d+)(?:-(\w+))?")
 IS_FOR_EVER = "FAULTS_FOR_EVER" in os.environ

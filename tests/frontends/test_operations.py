@@ -10,7 +10,7 @@ from presence.frontends.admin.operations import is_local
 from presence.frontends.web.files import WebFiles
 from presence.openapi import openapi_document
 from presence.transport.http.request import Request
-from presence.wiring import build_routes
+from presence.wiring.routes import build_routes
 
 PROXY = [("x-forwarded-for", "203.0.113.9")]
 

@@ -21,7 +21,7 @@ from presence.live.persistence.writer import GATHER_FOR
 from presence.live.ports import UnreadableRow
 from presence.live.service import PresenceService
 from presence.metrics import Counters
-from presence.wiring import open_node
+from presence.wiring.node import open_node
 
 WALL = 1_000_000.0
 """Unix time at which the virtual clock of a run begins."""

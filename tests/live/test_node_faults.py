@@ -15,7 +15,7 @@ from presence.live.connections import ConnectionRegistry
 from presence.live.messages import Remove
 from presence.live.persistence.writer import GATHER_FOR, Writer
 from presence.live.views.public_views import PublicViews
-from presence.wiring import QUARANTINE_AFTER
+from presence.wiring.node import QUARANTINE_AFTER
 
 ONLINE, AWAY, DND, OFFLINE = Status.ONLINE, Status.AWAY, Status.DND, Status.OFFLINE
 
